@@ -1,0 +1,25 @@
+"""The mesh: routes every experiment to its own stack, at its own moment in time.
+
+A call, from a client to a service and on to the next one::
+
+    client        current_context()  ->  x-pagesim-stack, x-pagesim-as-of, traceparent
+    Envoy         finds the stack's virtual host; refuses wrong calls with gRPC errors;
+                  stamps as-of, known-by, snapshot and variant over whatever was sent;
+                  picks a replica: the stack's own, else the baseline's
+    service       reads the headers into current_context(), or refuses the call
+    next call     the same again, within what is left of the deadline
+
+A service in any language joins by forwarding `x-pagesim-stack` and `traceparent` of the call
+being served on every call that it makes to the mesh.
+
+From the inside out:
+
+- `context`, `moments`, `addresses`, `errors`: what travels with a call.
+- `serving`: how a process serves and calls others.
+- `topology`: what runs where, pure. `xds`: the same in Envoy's terms, pure, and the server
+  that pushes it.
+- `processes`, `guard`, `launchers`, `envoy`: what runs, and cannot outlive us.
+- `data_plane`, `probes`, `stacks`, `control_plane`: the life of stacks.
+- `server`, `translation`, `baseline`, `__main__`: the mesh as a process. `client`: the same
+  from outside.
+"""

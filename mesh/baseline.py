@@ -1,0 +1,95 @@
+"""The baseline file: which processes serve every stack, as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from mesh.errors import InvalidInput, NotFound
+from mesh.topology import ServiceProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_EXAMPLE = '[{"service": "pagesim.ranking.v1.RankingService", "module": "services.ranking"}]'
+_KINDS: dict[str, type] = {
+    "service": str,
+    "module": str,
+    "arguments": list,
+    "environment": dict,
+    "replicas": int,
+}
+
+
+def write_baseline(processes: Sequence[ServiceProcess], path: Path) -> None:
+    """Write the processes to the file."""
+    path.write_text(json.dumps([asdict(process) for process in processes], indent=1))
+
+
+def read_baseline(path: Path) -> tuple[ServiceProcess, ...]:
+    """Return the processes that the file names.
+
+    Raises:
+        NotFound: There is no such file.
+        InvalidInput: It is no list of processes; the message names the entry.
+    """
+    try:
+        entries = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise NotFound(
+            f"There is no baseline file {path}.",
+            remedy=f"Write one, e.g. {_EXAMPLE}",
+            field="--baseline",
+        ) from None
+    except ValueError as error:
+        raise _invalid(path, f"it is not JSON ({error})", "--baseline") from None
+    if not isinstance(entries, list):
+        raise _invalid(path, "it is no list", "--baseline")
+    return tuple(_read_entry(path, number, entry) for number, entry in enumerate(entries))
+
+
+def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
+    where = f"[{number}]"
+    if not isinstance(entry, dict):
+        raise _invalid(path, f"{entry!r} is no object", where)
+    for name, value in entry.items():
+        kind = _KINDS.get(name)
+        if kind is None:
+            raise _invalid(
+                path,
+                f"there is no such field; known are {', '.join(_KINDS)}",
+                f"{where}.{name}",
+            )
+        if type(value) is not kind or not _holds_text(value):
+            raise _invalid(path, f"{value!r} is not of its kind", f"{where}.{name}")
+    for name in ("service", "module"):
+        if name not in entry:
+            raise _invalid(path, "it is missing", f"{where}.{name}")
+    try:
+        return ServiceProcess(
+            service=entry["service"],
+            module=entry["module"],
+            arguments=tuple(entry.get("arguments", ())),
+            environment=entry.get("environment", {}),
+            replicas=entry.get("replicas", 1),
+        )
+    except InvalidInput as error:
+        raise InvalidInput(
+            error.problem, remedy=error.remedy, field=f"{where}.{error.field}"
+        ) from None
+
+
+def _holds_text(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, str) for one in value)
+    if isinstance(value, dict):
+        return all(isinstance(one, str) for one in value.values())
+    return True
+
+
+def _invalid(path: Path, problem: str, field: str) -> InvalidInput:
+    return InvalidInput(
+        f"{path} is no baseline: {problem}.", remedy=f"Write, e.g., {_EXAMPLE}", field=field
+    )

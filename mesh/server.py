@@ -1,0 +1,78 @@
+"""MeshService: stacks by gRPC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
+
+from mesh.serving import Registration
+from mesh.translation import read_stack, write_endpoint, write_status
+
+if TYPE_CHECKING:
+    import grpc
+
+    from mesh.control_plane import ControlPlane
+
+SERVICE: str = mesh_pb2.DESCRIPTOR.services_by_name["MeshService"].full_name
+
+
+class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
+    """Translate messages, and nothing else."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        self._control_plane = control_plane
+        self._stacks = control_plane.stacks
+
+    def CreateStack(
+        self, request: mesh_pb2.CreateStackRequest, context: grpc.ServicerContext
+    ) -> mesh_pb2.CreateStackResponse:
+        """Create a stack; answer when it is ready."""
+        del context
+        status = self._stacks.create(read_stack(request.stack))
+        return mesh_pb2.CreateStackResponse(status=write_status(status))
+
+    def GetStack(
+        self, request: mesh_pb2.GetStackRequest, context: grpc.ServicerContext
+    ) -> mesh_pb2.GetStackResponse:
+        """Describe one stack."""
+        del context
+        status = self._stacks.get(request.stack_id)
+        return mesh_pb2.GetStackResponse(status=write_status(status))
+
+    def ListStacks(
+        self, request: mesh_pb2.ListStacksRequest, context: grpc.ServicerContext
+    ) -> mesh_pb2.ListStacksResponse:
+        """List all stacks."""
+        del request, context
+        ready = self._stacks.list_ready()
+        return mesh_pb2.ListStacksResponse(stacks=[write_status(one) for one in ready])
+
+    def DeleteStack(
+        self, request: mesh_pb2.DeleteStackRequest, context: grpc.ServicerContext
+    ) -> mesh_pb2.DeleteStackResponse:
+        """Remove a stack."""
+        del context
+        self._stacks.delete(request.stack_id)
+        return mesh_pb2.DeleteStackResponse()
+
+    def GetMesh(
+        self, request: mesh_pb2.GetMeshRequest, context: grpc.ServicerContext
+    ) -> mesh_pb2.GetMeshResponse:
+        """Describe the mesh."""
+        del request, context
+        return mesh_pb2.GetMeshResponse(
+            address=str(self._control_plane.address),
+            envoy_metrics_address=str(self._control_plane.envoy_metrics_address),
+            baseline=[write_endpoint(one) for one in self._stacks.baseline],
+        )
+
+
+def register(control_plane: ControlPlane) -> Registration:
+    """Return the service as `serve` takes it; it stands outside every stack."""
+    servicer = MeshServicer(control_plane)
+    return Registration(
+        SERVICE,
+        lambda server: mesh_pb2_grpc.add_MeshServiceServicer_to_server(servicer, server),
+        needs_context=False,
+    )

@@ -1,0 +1,141 @@
+"""Channels to other services: every call carries the context, or does not leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import grpc
+
+from mesh.addresses import parse_address
+from mesh.context import context_headers, current_context, forwarded_headers
+from mesh.errors import InvalidInput
+from mesh.serving.deadlines import remaining_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mesh.context import CallContext
+
+MAX_MESSAGE_BYTES = 64 << 20
+
+CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.enable_http_proxy", 0),  # a proxy of the environment has no business on loopback
+    ("grpc.enable_retries", 0),  # Envoy retries, on another replica
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+def connect(mesh_address: str | None) -> grpc.Channel:
+    """Open a channel to every service of the current stack.
+
+    A call carries stack, as-of and trace of `current_context()`, and the remaining time of
+    the call being served. Without a context it raises MissingContext and nothing is sent.
+
+    Raises:
+        InvalidInput: There is no mesh address, or it is no host:port.
+    """
+    if mesh_address is None:
+        raise InvalidInput(
+            "There is no mesh to call other services through.",
+            remedy="Give the mesh's address, as `python -m mesh` prints it.",
+            field="--mesh-address",
+        )
+    return _open(mesh_address, headers=lambda: forwarded_headers(current_context()))
+
+
+def connect_without_mesh(address: str, context: CallContext) -> grpc.Channel:
+    """Open a channel straight to one server, stamping the context as the mesh would.
+
+    For tests and for one server run by hand.
+    """
+    return _open(address, headers=lambda: context_headers(context))
+
+
+def _open(address: str, headers: Callable[[], Mapping[str, str]]) -> grpc.Channel:
+    target = str(parse_address(address, field="--mesh-address"))
+    channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+    return grpc.intercept_channel(channel, _HeaderInterceptor(headers))
+
+
+class _CallDetails(NamedTuple):
+    method: str
+    timeout: float | None
+    metadata: tuple[tuple[str, str | bytes], ...]
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+class _HeaderInterceptor(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    """Add headers and deadline to every call, whatever its kind."""
+
+    def __init__(self, headers: Callable[[], Mapping[str, str]]) -> None:
+        self._headers = headers
+
+    def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Q], grpc._CallFuture[R]],
+        client_call_details: grpc.ClientCallDetails,
+        request: Q,
+    ) -> grpc._CallFuture[R]:
+        """Send one message with the headers."""
+        return continuation(self._complete(client_call_details), request)
+
+    def intercept_unary_stream(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Q], grpc._CallIterator[R]],
+        client_call_details: grpc.ClientCallDetails,
+        request: Q,
+    ) -> grpc._CallIterator[R]:
+        """Send one message with the headers."""
+        return continuation(self._complete(client_call_details), request)
+
+    def intercept_stream_unary(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Iterator[Q]], grpc._CallFuture[R]],
+        client_call_details: grpc.ClientCallDetails,
+        request_iterator: Iterator[Q],
+    ) -> grpc._CallFuture[R]:
+        """Send messages with the headers."""
+        return continuation(self._complete(client_call_details), request_iterator)
+
+    def intercept_stream_stream(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Iterator[Q]], grpc._CallIterator[R]],
+        client_call_details: grpc.ClientCallDetails,
+        request_iterator: Iterator[Q],
+    ) -> grpc._CallIterator[R]:
+        """Send messages with the headers."""
+        return continuation(self._complete(client_call_details), request_iterator)
+
+    def _complete(self, details: grpc.ClientCallDetails) -> grpc.ClientCallDetails:
+        headers = self._headers()
+        own = tuple(details.metadata or ())
+        for name, _ in own:
+            if name in headers:
+                raise InvalidInput(
+                    f"The call sets the {name} header itself.",
+                    remedy="Leave it to the context: use_context(...).",
+                    field=name,
+                )
+        completed: object = _CallDetails(
+            method=details.method,
+            timeout=remaining_seconds(details.timeout),
+            metadata=(*own, *headers.items()),
+            credentials=details.credentials,
+            wait_for_ready=details.wait_for_ready,
+            compression=details.compression,
+        )
+        return completed  # type: ignore[return-value]  # gRPC reads attributes only

@@ -1,0 +1,196 @@
+"""Serving: a gRPC server with all that every process of the mesh has."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    ProcessCollector,
+    start_http_server,
+)
+
+from mesh.addresses import Address, explain_bind_failure, parse_address
+from mesh.serving.call_metrics import CallMetrics
+from mesh.serving.calls import CallInterceptor
+from mesh.serving.channels import MAX_MESSAGE_BYTES
+from mesh.serving.logs import configure_logs
+from mesh.serving.readiness import ReadyLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+    from wsgiref.simple_server import WSGIServer
+
+    from mesh.serving.options import ServingOptions
+
+_log = structlog.get_logger("mesh.serving")
+
+_SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.so_reuseport", 0),  # else two processes would share a port, and calls, in silence
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A service to serve.
+
+    Attributes:
+        full_name: Full gRPC name, e.g. "pagesim.ranking.v1.RankingService".
+        add_to_server: Adds the servicer to a server.
+        needs_context: Whether a call without stack and as-of is refused. Only a service
+            that stands outside every stack may say no.
+    """
+
+    full_name: str
+    add_to_server: Callable[[grpc.Server], None]
+    needs_context: bool = True
+
+
+class RunningServer:
+    """A server that answers calls.
+
+    Attributes:
+        address: host:port of the gRPC server.
+        metrics_address: host:port of the Prometheus page.
+    """
+
+    def __init__(
+        self, server: grpc.Server, checks: health.HealthServicer, pages: WSGIServer
+    ) -> None:
+        self._server = server
+        self._checks = checks
+        self._pages = pages
+        self.address = ""
+        self.metrics_address = ""
+
+    def stop(self, grace_seconds: float) -> None:
+        """Say "not serving", let calls in flight end within the time, and stop."""
+        self._checks.enter_graceful_shutdown()
+        self._server.stop(grace_seconds).wait()
+        _close_pages(self._pages)
+
+
+def start(
+    registrations: Sequence[Registration],
+    options: ServingOptions,
+    *,
+    registry: CollectorRegistry | None = None,
+) -> RunningServer:
+    """Serve the services until the result is stopped.
+
+    Raises:
+        AddressInUse: Somebody already listens on one of the addresses.
+        InvalidInput: An address is not of this machine.
+    """
+    registry = registry or CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    metrics = CallMetrics(registry, labelled_stacks=options.labelled_stacks)
+    contextless = [one.full_name for one in registrations if not one.needs_context]
+    server = grpc.server(
+        ThreadPoolExecutor(options.workers, thread_name_prefix="call"),
+        options=_SERVER_OPTIONS,
+        interceptors=[CallInterceptor(metrics, contextless=contextless)],
+    )
+    names = [one.full_name for one in registrations]
+    for one in registrations:
+        one.add_to_server(server)
+    checks = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    reflection.enable_server_reflection(
+        [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
+    )
+    pages, metrics_address = _serve_metrics(options.metrics_address, registry)
+    try:
+        address = _listen(server, options.address)
+    except BaseException:
+        _close_pages(pages)
+        raise
+    server.start()
+    for name in ("", *names):
+        checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+    running = RunningServer(server, checks, pages)
+    running.address, running.metrics_address = str(address), str(metrics_address)
+    return running
+
+
+def serve(registrations: Sequence[Registration], options: ServingOptions) -> None:
+    """Serve the services until SIGTERM or SIGINT, then drain.
+
+    Calls in flight get `options.grace_seconds` to end. When everything answers, one line of
+    JSON with `address` and `metrics_address` is written to `options.ready_fd`.
+
+    Raises:
+        AddressInUse: Somebody already listens on one of the addresses.
+        InvalidInput: An address is not of this machine.
+    """
+    configure_logs()
+    asked_to_stop = stop_signals()
+    running = start(registrations, options)
+    _log.info(
+        "serving",
+        services=[one.full_name for one in registrations],
+        address=running.address,
+        metrics_address=running.metrics_address,
+    )
+    ReadyLine(options.ready_fd).tell_addresses(
+        address=running.address, metrics_address=running.metrics_address
+    )
+    asked_to_stop.wait()
+    _log.info("draining", grace_seconds=options.grace_seconds)
+    running.stop(options.grace_seconds)
+    _log.info("stopped")
+
+
+def stop_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set; call it from the main thread."""
+    asked = threading.Event()
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        asked.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return asked
+
+
+def _listen(server: grpc.Server, text: str) -> Address:
+    address = parse_address(text, field="--address")
+    try:
+        port = server.add_insecure_port(str(address))
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise explain_bind_failure(address, field="--address")
+    return Address(address.host, port)
+
+
+def _serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, Address]:
+    address = parse_address(text, field="--metrics-address")
+    try:
+        pages, _ = start_http_server(address.port, addr=address.host, registry=registry)
+    except OSError:
+        raise explain_bind_failure(address, field="--metrics-address") from None
+    return pages, Address(address.host, pages.server_port)
+
+
+def _close_pages(pages: WSGIServer) -> None:
+    closing = threading.Thread(target=pages.shutdown)
+    closing.start()
+    # The server looks for its end twice a second, or when somebody knocks.
+    socket.create_connection(pages.socket.getsockname()[:2]).close()
+    closing.join()
+    pages.server_close()

@@ -1,0 +1,140 @@
+"""Stacks and processes as messages of pagesim.mesh.v1, and back."""
+
+from __future__ import annotations
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from pagesim.mesh.v1 import mesh_pb2
+
+from mesh.addresses import parse_address
+from mesh.errors import InvalidStack
+from mesh.stacks import StackStatus
+from mesh.topology import Endpoint, ServiceProcess, Stack
+
+_MICROS = 1_000_000
+_NANOS_PER_MICRO = 1_000
+
+
+def write_stack(stack: Stack) -> mesh_pb2.Stack:
+    """Return the message of the stack."""
+    return mesh_pb2.Stack(
+        stack_id=stack.stack_id,
+        as_of=_write_moment(stack.as_of_micros),
+        known_by=None
+        if stack.known_by_micros is None
+        else _write_moment(stack.known_by_micros),
+        snapshot=stack.snapshot or 0,
+        overrides=[write_process(process) for process in stack.overrides],
+        variant=stack.variant,
+    )
+
+
+def read_stack(message: mesh_pb2.Stack) -> Stack:
+    """Return the stack of the message.
+
+    Raises:
+        InvalidStack: It has no as-of, or a value is out of bounds.
+        InvalidInput: A process in it cannot be run.
+    """
+    if not message.HasField("as_of"):
+        raise InvalidStack(
+            f"Stack {message.stack_id!r} has no as-of.",
+            remedy="Give the moment to which it travels; there is no default.",
+            field="as_of",
+        )
+    return Stack(
+        stack_id=message.stack_id,
+        as_of_micros=_read_moment(message.as_of, field="as_of"),
+        known_by_micros=_read_moment(message.known_by, field="known_by")
+        if message.HasField("known_by")
+        else None,
+        snapshot=message.snapshot or None,
+        overrides=tuple(read_process(process) for process in message.overrides),
+        variant=message.variant,
+    )
+
+
+def write_process(process: ServiceProcess) -> mesh_pb2.ServiceProcess:
+    """Return the message of the process."""
+    return mesh_pb2.ServiceProcess(
+        service=process.service,
+        module=process.module,
+        arguments=process.arguments,
+        environment=process.environment,
+        replicas=process.replicas,
+    )
+
+
+def read_process(message: mesh_pb2.ServiceProcess) -> ServiceProcess:
+    """Return the process of the message.
+
+    Raises:
+        InvalidInput: It cannot be run.
+    """
+    return ServiceProcess(
+        service=message.service,
+        module=message.module,
+        arguments=tuple(message.arguments),
+        environment=dict(message.environment),
+        replicas=message.replicas or 1,
+    )
+
+
+def write_endpoint(endpoint: Endpoint) -> mesh_pb2.Endpoint:
+    """Return the message of the endpoint."""
+    return mesh_pb2.Endpoint(
+        service=endpoint.service,
+        stack_id=endpoint.stack_id,
+        address=str(endpoint.address),
+        metrics_address=str(endpoint.metrics_address),
+        process_id=endpoint.process_id,
+    )
+
+
+def read_endpoint(message: mesh_pb2.Endpoint) -> Endpoint:
+    """Return the endpoint of the message.
+
+    Raises:
+        InvalidInput: An address in it is none.
+    """
+    return Endpoint(
+        service=message.service,
+        stack_id=message.stack_id,
+        address=parse_address(message.address, field="address"),
+        metrics_address=parse_address(message.metrics_address, field="metrics_address"),
+        process_id=message.process_id,
+    )
+
+
+def write_status(status: StackStatus) -> mesh_pb2.StackStatus:
+    """Return the message of the status."""
+    return mesh_pb2.StackStatus(
+        stack=write_stack(status.stack),
+        endpoints=[write_endpoint(endpoint) for endpoint in status.endpoints],
+    )
+
+
+def read_status(message: mesh_pb2.StackStatus) -> StackStatus:
+    """Return the status of the message.
+
+    Raises:
+        InvalidInput: A value in it is out of bounds.
+    """
+    return StackStatus(
+        read_stack(message.stack), tuple(read_endpoint(one) for one in message.endpoints)
+    )
+
+
+def _write_moment(micros: int) -> Timestamp:
+    seconds, micros = divmod(micros, _MICROS)
+    return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
+
+
+def _read_moment(moment: Timestamp, *, field: str) -> int:
+    micros, rest = divmod(moment.nanos, _NANOS_PER_MICRO)
+    if rest:
+        raise InvalidStack(
+            f"{moment.nanos} nanoseconds are no whole microseconds.",
+            remedy="Round the moment to microseconds.",
+            field=field,
+        )
+    return moment.seconds * _MICROS + micros

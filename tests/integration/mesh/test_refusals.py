@@ -1,0 +1,81 @@
+"""A configuration that Envoy refuses: told with its reason, taken back, and no harm done."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mesh.control_plane import ControlPlane, MeshSettings
+from mesh.errors import ConfigurationRejected
+from mesh.topology import Stack, Topology
+from mesh.xds.consistency import ResourceSet, messages_in
+from mesh.xds.kinds import Kind
+from mesh.xds.resources import ROUTE_TABLE, render
+from tests.mesh_probe import ProbeClient, Question
+from tests.mesh_processes import FIRST, SECOND, descendants, probe_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mesh.addresses import Address
+
+pytestmark = pytest.mark.integration
+
+AS_OF = 1_525_176_000_000_000  # 2018-05-01T12:00:00Z
+
+
+def render_faulty(topology: Topology, *, listen: Address, access_log: str) -> ResourceSet:
+    """Render, but let stacks called broken-... stamp a header that Envoy does not allow."""
+    rendered = render(topology, listen=listen, access_log=access_log)
+    table = rendered.resources[Kind.ROUTES][ROUTE_TABLE]
+    forbidden = {"header": {"key": ":path", "value": "/"}}
+    hosts = [
+        {**host, "request_headers_to_add": [forbidden]}
+        if str(host["name"]).startswith("stack/broken-")
+        else host
+        for host in messages_in(table, "virtual_hosts")
+    ]
+    routes = {ROUTE_TABLE: {**table, "virtual_hosts": hosts}}
+    return ResourceSet({**rendered.resources, Kind.ROUTES: routes})
+
+
+def test_a_refusal_fails_the_stack_with_envoys_reason_and_spares_the_others(
+    tmp_path: Path,
+) -> None:
+    registry = CollectorRegistry()
+    outside = descendants(os.getpid())
+    with (
+        ControlPlane(
+            directory=tmp_path,
+            baseline=[probe_process(FIRST)],
+            settings=MeshSettings(),
+            registry=registry,
+            render=render_faulty,
+        ) as control_plane,
+        grpc.insecure_channel(str(control_plane.address)) as channel,
+    ):
+        stacks = control_plane.stacks
+        stacks.create(Stack("good", AS_OF))
+        before = descendants(os.getpid())
+        for number in range(2):
+            broken = Stack(f"broken-{number}", AS_OF, overrides=(probe_process(SECOND),))
+            with pytest.raises(ConfigurationRejected, match="may not be modified"):
+                stacks.create(broken)
+        assert descendants(os.getpid()) == before
+        assert [one.stack.stack_id for one in stacks.list_ready()] == ["good"]
+        stacks.create(Stack("better", AS_OF, overrides=(probe_process(SECOND),)))
+        for stack_id in ("good", "better"):
+            headers = (("x-pagesim-stack", stack_id),)
+            assert ProbeClient(channel, FIRST).ask(Question(), metadata=headers).name == FIRST
+    assert registry.get_sample_value("pagesim_mesh_refusals_total", {"kind": "routes"}) == 2
+    assert (
+        registry.get_sample_value(
+            "pagesim_mesh_failed_stacks_total", {"reason": "ConfigurationRejected"}
+        )
+        == 2
+    )
+    assert descendants(os.getpid()) == outside
