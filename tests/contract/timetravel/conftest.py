@@ -1,0 +1,132 @@
+"""The backends that must all answer alike."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from mesh.context import CallContext
+from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
+from tests.dirty_facts import SPAN, START
+from timetravel import migrate
+from timetravel.client import TimeTravelClient
+from timetravel.server import add_time_travel
+from timetravel.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from timetravel.reader import FactReader
+
+
+SERVICE = "pagesim.timetravel.v1.TimeTravelService"
+
+
+class Backend(Protocol):
+    """Something that keeps facts and answers for the past."""
+
+    store: Store
+
+    def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
+        """Return a reader of the past."""
+        ...
+
+
+class SqlBackend:
+    """Answers by SQL."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
+        return self.store.as_of(snapshot, known_by)
+
+
+class PinnedBackend(SqlBackend):
+    """Answers what concerns the whole catalogue from memory."""
+
+    def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
+        pinned = self.store.snapshot() if snapshot is None else snapshot
+        return self.store.pinned(pinned, known_by)
+
+
+class GrpcBackend:
+    """Answers over gRPC, from a server in this process."""
+
+    def __init__(self, store: Store, running: ExitStack) -> None:
+        self.store = store
+        self._running = running
+
+    def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
+        # Each example writes other facts under the same numbers, which no real store does,
+        # and a server trusts a snapshot never to change: so each example gets a server.
+        self._running.close()
+        server = start(
+            [Registration(SERVICE, lambda server: add_time_travel(server, self.store))],
+            ServingOptions(),
+        )
+        self._running.callback(server.stop, 0.0)
+        context = CallContext("contract", START + 10 * SPAN, known_by, snapshot)
+        channel = connect_without_mesh(server.address, context)
+        self._running.callback(channel.close)
+        return TimeTravelClient(channel)
+
+
+@pytest.fixture(scope="session")
+def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path: Path = tmp_path_factory.mktemp("contract") / "store.db"
+    url = f"sqlite:///{path}"
+    migrate.upgrade(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    server = os.environ.get("PAGESIM_POSTGRES_URL")
+    if server is None:
+        pytest.skip("PAGESIM_POSTGRES_URL names no server; `make test-postgres` starts one")
+    name = f"pagesim_contract_{uuid4().hex[:12]}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    migrate.upgrade(url)
+    yield url
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
+
+
+@pytest.fixture(
+    scope="session",
+    params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres), "pinned", "grpc"],
+)
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    urls = dict.fromkeys(("sqlite", "pinned", "grpc"), "sqlite_url")
+    urls["postgres"] = "postgres_url"
+    with Store.open(request.getfixturevalue(urls[request.param])) as store:
+        if request.param != "grpc":
+            yield PinnedBackend(store) if request.param == "pinned" else SqlBackend(store)
+            return
+        with ExitStack() as running:
+            yield GrpcBackend(store, running)
+
+
+@pytest.fixture(
+    scope="session", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def store_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(scope="session")
+def store(store_url: str) -> Iterator[Store]:
+    with Store.open(store_url) as opened:
+        yield opened
