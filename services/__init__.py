@@ -1,0 +1,1 @@
+"""The page services: assembler, filtering, ranking and dedup."""

@@ -1,0 +1,1 @@
+"""The assembler: candidates, row selection, and whole pages."""

@@ -1,0 +1,33 @@
+"""Tells the faults of single pages from those of the system."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mesh.errors import InvalidInput, MeshError, NotFound, PagesimError, WrongState
+from mesh.serving import error_from_call
+
+if TYPE_CHECKING:
+    import grpc
+
+_DETAILS_HEADER = "grpc-status-details-bin"
+
+_KINDS: tuple[type[PagesimError], ...] = (InvalidInput, NotFound, WrongState)
+
+
+def page_fault(error: PagesimError | grpc.RpcError) -> PagesimError | None:
+    """Return the error if a page can be at fault for it, else None.
+
+    What is wrong for good (invalid, not found, precondition) may be the page's fault; what
+    may pass is not. A peer's error counts only with details, which services of pagesim attach
+    and the mesh does not: an unknown stack is no fault of a page.
+    """
+    told = error if isinstance(error, PagesimError) else _told_by_service(error)
+    if isinstance(told, _KINDS) and not isinstance(told, MeshError):
+        return told
+    return None
+
+
+def _told_by_service(error: grpc.RpcError) -> PagesimError | None:
+    keys = [entry.key for entry in error.trailing_metadata() or ()]
+    return error_from_call(error) if _DETAILS_HEADER in keys else None

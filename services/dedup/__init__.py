@@ -1,0 +1,1 @@
+"""Dedup: no video twice where it should not be, and full rows all the same."""

@@ -1,0 +1,1 @@
+"""Filtering: which videos a profile may see at a moment."""

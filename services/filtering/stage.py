@@ -1,0 +1,193 @@
+"""Filtering over facts: eligibility of each page at its own moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from services.errors import InvalidPages
+from services.filtering.kernel import clear_seen
+from services.filtering.task import Eligibility
+from services.page.configuration import FilteringSection, SeenPolicy
+from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
+from services.page.facts import CAPACITY
+from services.page.inputs import ADDED_AT, MATURITY
+from services.page.kernel import kernel_array
+from services.page.listing import bitmap_bytes, check_same_listing, find_positions
+from services.page.profiles import read_history, read_profiles
+from timetravel.model import EventKind
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from services.page.facts import SharedFacts
+    from services.page.model import BoolArray, Int64Array, PageRequests
+    from timetravel.reader import AvailabilityBitmaps
+
+    UInt8Array = npt.NDArray[np.uint8]
+
+CATALOGUE_ATTRIBUTES = (ADDED_AT, MATURITY)
+"""The video attributes that filtering reads; a video with neither is not in the catalogue."""
+
+_UNKNOWN_AGE = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Catalogue:
+    """Hold which videos are in the catalogue, and for which age each is meant."""
+
+    is_present: BoolArray
+    maturity: Int64Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """Hold what filtering needs of one epoch."""
+
+    catalogue_version: str
+    video_ids: Int64Array
+    catalogue: _Catalogue
+    licences: AvailabilityBitmaps
+    settings: FilteringSection
+    newest_known_at: int
+    _bitmaps: dict[tuple[str, int], UInt8Array] = field(default_factory=dict)
+
+    def bitmap(self, country: str, maturity_limit: int | None) -> UInt8Array:
+        """Return what a country and a maturity limit allow: uint8[ceil(videos / 8)]."""
+        limit = (
+            self.settings.default_maturity_limit if maturity_limit is None else maturity_limit
+        )
+        key = (country, limit)
+        bitmap = self._bitmaps.get(key)
+        if bitmap is None:
+            allowed = np.zeros(len(self.video_ids), np.bool_)
+            if country in self.licences.countries:
+                licensed = self.licences.available[self.licences.countries.index(country)]
+                maturity = np.where(
+                    self.catalogue.maturity == _UNKNOWN_AGE,
+                    self.settings.default_video_maturity,
+                    self.catalogue.maturity,
+                )
+                allowed = licensed & self.catalogue.is_present & (maturity <= limit)
+            bitmap = np.packbits(allowed, bitorder="little")
+            self._bitmaps[key] = bitmap
+        return bitmap
+
+
+class FilteringStage:
+    """Decide which videos each page may show.
+
+    A video is eligible when it is in the catalogue, licensed in the profile's country,
+    within its maturity limit, and, if the configuration excludes them, not seen.
+    """
+
+    def __init__(self, facts: SharedFacts) -> None:
+        self._facts = facts
+        self._catalogues = EpochCache(self._load_catalogue, capacity=CAPACITY)
+        self._views = EpochCache(self._load_view, capacity=CAPACITY)
+
+    def filter(self, requests: PageRequests) -> Eligibility:
+        """Return the eligible videos of each page.
+
+        Raises:
+            UnknownProfile: Of a profile nothing is known at its page's moment.
+            InvalidPages: There is no page.
+        """
+        if not len(requests):
+            raise InvalidPages("There are no pages.", remedy="Ask for one.", field="pages")
+        profiles = read_profiles(self._facts.reader, requests)
+        profiles.check_known(requests)
+        history = read_history(self._facts.reader, requests)
+        newest = np.maximum(profiles.newest_known_at, history.newest_known_at)
+        is_seen = np.zeros(len(history.video_ids), np.bool_)
+        bitmaps: UInt8Array | None = None
+        listing: _View | None = None
+        for view, indexes in group_by_epoch(requests.as_of_micros, self._views.at):
+            if listing is None or bitmaps is None:
+                listing = view
+                size = bitmap_bytes(len(view.video_ids))
+                bitmaps = np.zeros((len(requests), size), np.uint8)
+            check_same_listing(
+                listing.catalogue_version, view.catalogue_version, field="catalogue_version"
+            )
+            for index in indexes.tolist():
+                bitmaps[index] = view.bitmap(
+                    profiles.countries[index], profiles.maturity_limits[index]
+                )
+                if view.settings.seen is SeenPolicy.EXCLUDE:
+                    events = slice(history.offsets[index], history.offsets[index + 1])
+                    is_seen[events] = _means_seen(
+                        history.kinds[events],
+                        history.values[events],
+                        view.settings.finished_share,
+                    )
+            newest[indexes] = np.maximum(newest[indexes], view.newest_known_at)
+        assert listing is not None  # noqa: S101 - a batch has a page, so an epoch
+        assert bitmaps is not None  # noqa: S101 - likewise
+        positions = find_positions(listing.video_ids, history.video_ids)
+        cleared = np.empty(len(positions), np.int32)
+        counts = np.zeros(len(requests), np.int64)
+        starts = kernel_array(history.offsets, np.int64)
+        size = clear_seen(bitmaps, starts, positions, is_seen, cleared, counts)
+        return Eligibility(
+            catalogue_version=listing.catalogue_version,
+            video_count=len(listing.video_ids),
+            bitmaps=bitmaps,
+            seen_counts=counts,
+            seen_positions=cleared[:size],
+            newest_known_at=newest,
+        )
+
+    def forget(self, *, momentary_only: bool = False) -> None:
+        """Drop what was derived from facts."""
+        self._catalogues.forget(momentary_only=momentary_only)
+        self._views.forget(momentary_only=momentary_only)
+
+    def _load_catalogue(self, at: int) -> Epoch[_Catalogue]:
+        rows = self._facts.catalogue.at(at)
+        ages, added = rows.value.columns[MATURITY], rows.value.columns[ADDED_AT]
+        catalogue = _Catalogue(
+            is_present=np.array(
+                [
+                    age is not None or moment is not None
+                    for age, moment in zip(ages, added, strict=True)
+                ],
+                np.bool_,
+            ),
+            maturity=np.array(
+                [age if isinstance(age, int) else _UNKNOWN_AGE for age in ages], np.int64
+            ),
+        )
+        return combine(catalogue, rows)
+
+    def _load_view(self, at: int) -> Epoch[_View]:
+        rows = self._facts.catalogue.at(at)
+        catalogue = self._catalogues.at(at)
+        licences = self._facts.availability.at(at)
+        known = self._facts.configuration.at(at)
+        check_same_listing(
+            rows.value.catalogue_version, licences.value.catalogue_version, field="availability"
+        )
+        view = _View(
+            catalogue_version=rows.value.catalogue_version,
+            video_ids=rows.value.video_ids,
+            catalogue=catalogue.value,
+            licences=licences.value,
+            settings=known.value.configuration.filtering,
+            newest_known_at=max(
+                rows.value.newest_known_at,
+                licences.value.newest_known_at,
+                known.value.newest_known_at,
+            ),
+        )
+        return combine(view, rows, catalogue, licences, known)
+
+
+def _means_seen(
+    kinds: npt.NDArray[np.int8], values: npt.NDArray[np.float32], finished_share: float
+) -> BoolArray:
+    finished = (kinds == EventKind.PLAY) & (values >= np.float32(finished_share))
+    seen: BoolArray = finished | (kinds == EventKind.RATING)
+    return seen

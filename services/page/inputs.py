@@ -1,0 +1,30 @@
+"""The facts that a page is made from: what the services ask the time-travel service for."""
+
+from __future__ import annotations
+
+from timetravel.model import EventKind
+
+PROFILE_GENRE_AFFINITY = "profile_genre_affinity"
+PROFILE_TASTE = "profile_taste"
+VIDEO_POPULARITY = "video_popularity"
+VIDEO_TRENDING = "video_trending"
+
+PROFILE_FEATURE_GROUPS = (PROFILE_GENRE_AFFINITY, PROFILE_TASTE)
+VIDEO_FEATURE_GROUPS = (VIDEO_POPULARITY, VIDEO_TRENDING)
+
+COUNTRY = "country"
+MATURITY_LIMIT = "maturity_limit"
+PROFILE_ATTRIBUTES = (COUNTRY, MATURITY_LIMIT)
+
+TITLE = "title"
+YEAR = "year"
+GENRES = "genres"
+MATURITY = "maturity"
+ADDED_AT = "added_at"
+VIDEO_ATTRIBUTES = (ADDED_AT, GENRES, MATURITY, TITLE, YEAR)
+
+CONFIGURATION_COLLECTION = "configuration"
+CONFIGURATION_NAME = "homepage"
+MODEL_COLLECTION = "model"
+
+HISTORY_KINDS = (EventKind.PLAY, EventKind.RATING, EventKind.THUMB, EventKind.LIST)

@@ -1,0 +1,54 @@
+"""How each page service runs as a process of the mesh."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mesh.errors import PagesimError
+from mesh.serving import Registration, add_serving_arguments, connect, serve, serving_options
+from services.page.arguments import add_overlay_argument, read_overlay
+from services.warm_up import warm_up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import grpc
+
+    from timetravel.model import JsonValue
+
+    AddService = Callable[[grpc.Server, grpc.Channel, Mapping[str, JsonValue]], None]
+
+
+def run_service(
+    module: str,
+    description: str,
+    full_name: str,
+    add_service: AddService,
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Serve one page service until it is told to stop.
+
+    Args:
+        module: Python module, for the usage line.
+        description: What the service does.
+        full_name: Full gRPC name.
+        add_service: Adds the servicer to a server, given a channel to the other services and
+            the configuration overlay.
+        arguments: Command line; that of the process if left out.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    add_serving_arguments(parser)
+    add_overlay_argument(parser)
+    namespace = parser.parse_args(arguments)
+    try:
+        options = serving_options(namespace)
+        overlay = read_overlay(namespace.configuration_overlay)
+        channel = connect(options.mesh_address)
+        warm_up()
+        registration = Registration(
+            full_name, lambda server: add_service(server, channel, overlay)
+        )
+        serve([registration], options)
+    except PagesimError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")

@@ -1,0 +1,1 @@
+"""Ranking: the order of videos inside rows, and a score for each row."""

@@ -1,0 +1,101 @@
+"""Eligibility against the rules in plain Python."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh.moments import EARLIEST_MICROS
+from services.errors import UnknownProfile
+from services.filtering.stage import CATALOGUE_ATTRIBUTES, FilteringStage
+from services.page.facts import SharedFacts
+from services.page.model import PageRequests
+from tests.page_worlds import END, PageWorld, make_world
+from tests.strategies import page_requests, page_worlds
+from timetravel.model import AttributeFact, EntityKind, EventKind
+
+
+def stage_over(world: PageWorld, seen: str = "exclude") -> FilteringStage:
+    overlay = {"filtering": {"seen": seen}}
+    facts = SharedFacts(
+        world.reader(), attributes=CATALOGUE_ATTRIBUTES, configuration_overlay=overlay
+    )
+    return FilteringStage(facts)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_a_video_is_eligible_when_licensed_suited_present_and_not_seen(
+    data: st.DataObject,
+) -> None:
+    world = data.draw(page_worlds())
+    requests = data.draw(page_requests(world))
+    eligibility = stage_over(world).filter(requests)
+    bits = np.unpackbits(eligibility.bitmaps, axis=1, bitorder="little").astype(np.bool_)
+    reader = world.reader()
+    listing = reader.catalogue(END, ("maturity",)).video_ids
+    starts = eligibility.seen_starts
+    for index, (profile_id, at) in enumerate(
+        zip(requests.profile_ids.tolist(), requests.as_of_micros.tolist(), strict=True)
+    ):
+        own = reader.attributes(
+            EntityKind.PROFILE, [profile_id], at, ("country", "maturity_limit")
+        ).columns
+        maturity = reader.catalogue(at, ("maturity",)).columns["maturity"]
+        licences = reader.availability(at)
+        allowed, seen = set(), set()
+        for place, age in enumerate(maturity):
+            country = own["country"][0]
+            if age is None or country not in licences.countries:
+                continue
+            licensed = licences.available[licences.countries.index(str(country)), place]
+            if licensed and age <= own["maturity_limit"][0]:  # type: ignore[operator]  # ages
+                allowed.add(place)
+        events = reader.history([profile_id], at)
+        for video_id, kind, value in zip(
+            events.video_ids, events.kinds, events.values, strict=True
+        ):
+            if kind == EventKind.RATING or (kind == EventKind.PLAY and value >= 0.9):
+                seen.add(int(np.searchsorted(listing, video_id)))
+        assert set(np.flatnonzero(bits[index]).tolist()) == allowed - seen
+        left_out = eligibility.seen_positions[starts[index] : starts[index + 1]].tolist()
+        assert left_out == sorted(allowed & seen)
+
+
+def test_seen_titles_stay_where_the_configuration_allows_them() -> None:
+    world = make_world(5)
+    requests = PageRequests.of([(profile_id, END, "") for profile_id in world.profile_ids])
+    strict, lenient = stage_over(world), stage_over(world, "allow")
+    without, with_seen = strict.filter(requests), lenient.filter(requests)
+    assert int(without.seen_counts.sum()) > 0
+    assert int(with_seen.seen_counts.sum()) == 0
+    assert (without.bitmaps & ~with_seen.bitmaps == 0).all()
+    assert (without.bitmaps != with_seen.bitmaps).any()
+
+
+def test_what_is_not_known_of_ages_is_taken_strictly() -> None:
+    world = make_world(5)
+    stranger = 4711
+    facts = [AttributeFact(EntityKind.PROFILE, stranger, "country", END - 1, END - 1, "US")]
+    eligibility = stage_over(world.extended(facts)).filter(
+        PageRequests.of([(stranger, END, "")])
+    )
+    bits = np.unpackbits(eligibility.bitmaps[0], bitorder="little").astype(np.bool_)
+    ages = world.reader().catalogue(END, ("maturity",)).columns["maturity"]
+    assert {ages[place] for place in np.flatnonzero(bits).tolist()} == {0}
+
+
+def test_an_unknown_profile_is_named() -> None:
+    with pytest.raises(UnknownProfile, match="profile 4711"):
+        stage_over(make_world(5)).filter(PageRequests.of([(4711, END, "")]))
+
+
+def test_lineage_is_the_newest_fact_that_was_read() -> None:
+    world = make_world(5)
+    later = [AttributeFact(EntityKind.PROFILE, 1000, "country", END - 9, END - 5, "US")]
+    requests = PageRequests.of([(1000, END, ""), (1000, END - 6, "")])
+    newest = stage_over(world.extended(later)).filter(requests).newest_known_at
+    assert newest[0] == END - 5
+    assert EARLIEST_MICROS < newest[1] < END - 5
