@@ -1,0 +1,1 @@
+"""Worlds: sources of facts, and the live system that lives them forward."""

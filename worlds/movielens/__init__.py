@@ -1,0 +1,8 @@
+"""MovieLens as a world: ratings as they came, and around them what the data lacks.
+
+See `worlds.movielens.synthetic_attributes` for the rules behind what is derived.
+"""
+
+from worlds.movielens.importing import ImportReport, import_movielens, source_bytes
+
+__all__ = ["ImportReport", "import_movielens", "source_bytes"]
