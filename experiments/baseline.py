@@ -1,0 +1,61 @@
+"""The processes of the page: who serves what, for every stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mesh.topology import ServiceProcess
+from services.page.arguments import OVERLAY_ARGUMENT
+from services.page.configuration import (
+    ASSEMBLER_SERVICE,
+    DEDUP_SERVICE,
+    FILTERING_SERVICE,
+    RANKING_SERVICE,
+    overlay_owners,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from timetravel.model import JsonValue
+
+TIME_TRAVEL_SERVICE = "pagesim.timetravel.v1.TimeTravelService"
+
+PAGE_MODULES: Mapping[str, str] = {
+    FILTERING_SERVICE: "services.filtering",
+    RANKING_SERVICE: "services.ranking",
+    DEDUP_SERVICE: "services.dedup",
+    ASSEMBLER_SERVICE: "services.assembler",
+}
+"""The module that serves each page service."""
+
+
+def baseline_processes(store_url: str) -> tuple[ServiceProcess, ...]:
+    """Return the processes that serve every stack: facts first, then the page."""
+    facts = ServiceProcess(TIME_TRAVEL_SERVICE, "timetravel", ("--store", store_url))
+    pages = (ServiceProcess(service, module) for service, module in PAGE_MODULES.items())
+    return (facts, *pages)
+
+
+def override_processes(
+    overlay: Mapping[str, JsonValue], overlay_file: Path
+) -> tuple[ServiceProcess, ...]:
+    """Return the processes that a configuration overlay needs of its own.
+
+    Only services that own a section of the overlay are replaced; the baseline serves the
+    rest.
+
+    Args:
+        overlay: What the variant lays over the configuration, by section.
+        overlay_file: Holds the overlay, for the processes to read.
+
+    Raises:
+        InvalidConfiguration: The overlay names a section that does not exist.
+    """
+    return tuple(
+        ServiceProcess(
+            service, PAGE_MODULES[service], (OVERLAY_ARGUMENT, str(overlay_file.absolute()))
+        )
+        for service in sorted(overlay_owners(overlay))
+    )

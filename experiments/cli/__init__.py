@@ -1,0 +1,1 @@
+"""The pagesim command."""

@@ -1,0 +1,133 @@
+"""pagesim page: look at one page."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from rich.console import Console
+
+from experiments.cli.terminal import (
+    absolute_store,
+    json_option,
+    print_json,
+    progress,
+    store_option,
+)
+from experiments.metrics.facts import EngagementWindow
+from experiments.page_views import PageViews, find_logged, find_simulated
+from experiments.report.samples import read_played_next
+from experiments.report.side_by_side import render_columns
+from experiments.run_record import read_record
+from experiments.single_stack import single_stack
+from mesh.moments import parse_moment
+from mesh.serving import raising_peer_errors
+from mesh.topology import Stack
+from services.assembler.client import AssemblerClient
+from timetravel.store import Store
+
+_CALL_TIMEOUT_SECONDS = 60.0
+
+
+@click.group()
+def page() -> None:
+    """Look at single pages."""
+
+
+@page.command()
+@click.argument("profile", type=int)
+@store_option
+@click.option(
+    "--at",
+    metavar="MOMENT",
+    help="When, e.g. 2018-05-01T20:15:00Z; the profile's newest logged page if left out.",
+)
+@click.option("--device", default="", help="Simulate for this device, not for the logged one.")
+@click.option(
+    "--run",
+    "directory",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIRECTORY",
+    help="Show the page that this run made, instead of making it on the spot.",
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="NAME",
+    help="Variant of the run; may be given more than once. Its control if left out.",
+)
+@click.option(
+    "--width", type=click.IntRange(min=40), help="Columns; the terminal's if left out."
+)
+@json_option
+def show(
+    profile: int,
+    store: str,
+    at: str | None,
+    device: str,
+    directory: Path | None,
+    variants: tuple[str, ...],
+    width: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show the page of PROFILE simulated as control, beside the page that was logged.
+
+    Differences from the logged page are marked; variants are marked against the run's
+    control. Without --run the page is made through the real processes, which takes some
+    seconds to start.
+    """
+    moment = None if at is None else parse_moment(at, field="--at")
+    url = absolute_store(store)
+    with Store.open(url) as opened:
+        if directory is None:
+            if variants:
+                raise click.UsageError("--variant is of a run; name it with --run.")
+            shown = _simulate(opened, url, profile, moment, device)
+        else:
+            shown = _look_up(opened, directory, profile, moment, variants)
+        shown = shown.entitled(opened)
+        if as_json:
+            print_json(shown.to_document())
+            return
+        played = read_played_next(
+            opened, next(iter(shown.simulated.values())), shown.snapshot, EngagementWindow()
+        )
+    console = Console(width=width)
+    console.print(render_columns(shown.columns(played)))
+    console.print(shown.sentence, highlight=False)
+
+
+def _simulate(
+    store: Store, url: str, profile: int, moment: int | None, device: str
+) -> PageViews:
+    snapshot = store.snapshot()
+    found = find_logged(store, profile, moment, snapshot)
+    stack = Stack("page", found.moment, snapshot=snapshot or None, variant="control")
+    with ExitStack() as until_done:
+        logs = Path(until_done.enter_context(TemporaryDirectory(prefix="pagesim-")))
+        with progress("Starting the mesh"):
+            channel = until_done.enter_context(single_stack(url, stack, logs))
+        device = device or (found.page.device if found.page else "")
+        client = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
+        with raising_peer_errors():
+            simulated = client.get_page(profile, as_of_micros=found.moment, device=device)
+    return PageViews(found.moment, snapshot, found.page, {"simulated": simulated}, "simulated")
+
+
+def _look_up(
+    store: Store, directory: Path, profile: int, moment: int | None, variants: tuple[str, ...]
+) -> PageViews:
+    run = read_record(directory).describe(directory).measured
+    for variant in variants:
+        if variant not in run.variants:
+            raise click.BadParameter(
+                f"{variant!r} is not among {', '.join(run.variants)}.", param_hint="--variant"
+            )
+    wanted = variants or run.variants[:1]
+    moment, simulated = find_simulated(directory, profile, moment, wanted)
+    logged = find_logged(store, profile, moment, run.snapshot)
+    return PageViews(moment, run.snapshot, logged.page, simulated, run.variants[0])

@@ -1,0 +1,67 @@
+"""pagesim run: an experiment, from its file to its report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from experiments.cli.terminal import (
+    absolute_store,
+    console,
+    json_option,
+    print_json,
+    progress,
+    store_option,
+)
+from experiments.report.terminal import render
+from experiments.runner import run_experiment
+from experiments.spec import load_spec
+
+
+@click.command()
+@click.argument("experiment", type=click.Path(path_type=Path), metavar="EXPERIMENT.yaml")
+@store_option
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIRECTORY",
+    help="Directory of the run; runs/NAME-TIME if left out. Must be empty or not there.",
+)
+@json_option
+def run(experiment: Path, store: str, output: Path | None, *, as_json: bool) -> None:
+    """Run an experiment: make the pages of every variant, compare, and report.
+
+    Starts Envoy, the services and a stack per partition; all of it is gone at the end,
+    however it ends. See docs/experiment-file.md for the file.
+    """
+    spec = load_spec(experiment)
+    now = datetime.now(UTC)
+    directory = output or Path("runs") / f"{spec.name}-{now:%Y%m%dT%H%M%SZ}"
+    result = run_experiment(
+        spec,
+        absolute_store(store),
+        directory,
+        now=lambda: datetime.now(UTC),
+        progress=progress,
+    )
+    if as_json:
+        print_json(
+            {
+                "directory": str(result.directory),
+                "report": str(result.report),
+                "pages": result.record.pages,
+                "failures": result.record.failures,
+                "snapshot": result.record.snapshot,
+                "metrics": result.metrics.to_pylist(),
+            }
+        )
+        return
+    Console().print(render(result.metrics))
+    made = result.record.pages - result.record.failures
+    console.print(
+        f"{made} of {result.record.pages} pages made, snapshot {result.record.snapshot}."
+    )
+    console.print(f"Report: {result.report}", soft_wrap=True)

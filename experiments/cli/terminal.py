@@ -1,0 +1,130 @@
+"""What the commands share: console, progress, JSON, and how they name a store."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from timetravel.engine import parse_url, sqlite_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mesh.errors import PagesimError
+
+console = Console(stderr=True)
+"""Messages and progress; results go to standard output."""
+
+_LINE_EVERY_SHARE = 0.1
+
+
+class Advance(Protocol):
+    """Tell a progress display that more is done."""
+
+    def __call__(self, amount: int = 1, /, *, description: str | None = None) -> None:
+        """Add to what is done; `description` replaces the text in front."""
+
+
+@contextmanager
+def progress(description: str, total: int | None = None) -> Iterator[Advance]:
+    """Show progress on standard error while the block runs.
+
+    On a terminal it is a bar; elsewhere a line for each tenth, so that logs stay short.
+
+    Args:
+        description: What is being done, e.g. "Making pages".
+        total: How much there is to do; None when nobody knows.
+    """
+    if not console.is_terminal:
+        yield _Lines(description, total).advance
+        return
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+    counts = [MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, *counts, console=console, transient=False) as display:
+        task = display.add_task(description, total=total)
+
+        def advance(amount: int = 1, /, *, description: str | None = None) -> None:
+            display.update(task, advance=amount, description=description)
+
+        yield advance
+
+
+class _Lines:
+    """Progress where nobody watches: one line when it begins and one for each tenth."""
+
+    def __init__(self, description: str, total: int | None) -> None:
+        self._description = description
+        self._total = total
+        self._done = 0
+        self._next_share = _LINE_EVERY_SHARE
+        console.print(f"{description} ...", highlight=False)
+
+    def advance(self, amount: int = 1, /, *, description: str | None = None) -> None:
+        """Print a line when another tenth is done."""
+        self._description = description or self._description
+        self._done += amount
+        if self._total and self._done >= self._next_share * self._total:
+            share = self._done / self._total
+            console.print(
+                f"{self._description}: {self._done}/{self._total} ({share:.0%})",
+                highlight=False,
+            )
+            self._next_share = share + _LINE_EVERY_SHARE
+
+
+def print_json(result: object) -> None:
+    """Print a result as JSON on standard output, for pipes."""
+    json.dump(result, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def print_error(error: PagesimError) -> None:
+    """Print what is wrong and what to do, on standard error."""
+    console.print("[bold red]error:[/] ", end="")
+    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+
+
+def default_store() -> str:
+    """Return the store used when none is named, in the user's data folder (XDG)."""
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return f"sqlite:///{Path(data) / 'pagesim' / 'store.db'}"
+
+
+def absolute_store(url: str) -> str:
+    """Return the URL with an absolute path, for processes that run in other directories."""
+    parsed = parse_url(url)
+    path = sqlite_path(parsed)
+    if path is None:
+        return url
+    return f"sqlite:///{path.absolute()}"
+
+
+store_option = click.option(
+    "--store",
+    default=default_store,
+    envvar="PAGESIM_STORE",
+    show_envvar=True,
+    metavar="URL",
+    help="sqlite:///path/to/store.db or postgresql+psycopg://user@host/database; "
+    "without one, pagesim/store.db in the user's data folder.",
+)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON on standard output."
+)

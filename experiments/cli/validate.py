@@ -1,0 +1,147 @@
+"""pagesim validate: is the simulation the live system?"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+from rich.console import Console
+
+from experiments.cli.terminal import (
+    absolute_store,
+    json_option,
+    print_json,
+    progress,
+    store_option,
+)
+from experiments.report.fidelity import render_outcome
+from experiments.single_stack import single_stack
+from experiments.validation.outcome import ValidationOutcome, summarise, write_outcome
+from experiments.validation.validate import (
+    ValidationScope,
+    choose_logged_pages,
+    validate_pages,
+)
+from mesh.moments import parse_moment
+from mesh.topology import Stack
+from services.assembler.client import AssemblerClient
+from timetravel.client import TimeTravelClient
+from timetravel.model import LAST_MICROS
+from timetravel.store import Store
+
+BELOW_THRESHOLD = 3
+"""Exit code when pages or features are not as logged."""
+_CALL_TIMEOUT_SECONDS = 300.0
+
+
+@click.command()
+@store_option
+@click.option(
+    "--profiles",
+    type=click.IntRange(min=1),
+    default=500,
+    show_default=True,
+    metavar="N",
+    help="Profiles to check, drawn at random.",
+)
+@click.option("--all", "everybody", is_flag=True, help="Check every profile.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides the draw.")
+@click.option("--since", metavar="MOMENT", help="First moment, e.g. 2018-05-01.")
+@click.option("--until", metavar="MOMENT", help="The moment after the last.")
+@click.option(
+    "--known-by",
+    default="as-of",
+    show_default=True,
+    metavar="as-of|now|MOMENT",
+    help="Read facts as known at each page's moment, as known now, or as known by a moment.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Share of pages, and of feature values, that must be identical.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIRECTORY",
+    help="Also write pages.parquet, features.parquet, mismatches.parquet and logs there.",
+)
+@json_option
+def validate(
+    store: str,
+    profiles: int,
+    seed: int,
+    since: str | None,
+    until: str | None,
+    known_by: str,
+    threshold: float,
+    output: Path | None,
+    *,
+    everybody: bool,
+    as_json: bool,
+) -> None:
+    """Make logged pages again and compare them with what was really shown.
+
+    Every logged page is simulated as control, through the real processes, as of its own
+    moment. Pages must be equal byte for byte, every feature value that was logged must be
+    read back bit by bit, and no page may use what was not yet known. Exits with 3 if not.
+    """
+    url = absolute_store(store)
+    with Store.open(url) as opened:
+        scope = ValidationScope(
+            snapshot=opened.snapshot(),
+            since=_moment(since, "--since"),
+            until=_moment(until, "--until"),
+            profiles=None if everybody else profiles,
+            seed=seed,
+            known_by_micros=_known_by(known_by),
+            threshold=threshold,
+        )
+        outcome = _validate(url, opened, scope, output)
+    if output is not None:
+        write_outcome(outcome, output)
+    if as_json:
+        print_json(summarise(outcome))
+    else:
+        Console().print(render_outcome(outcome))
+    if not outcome.passes:
+        sys.exit(BELOW_THRESHOLD)
+
+
+def _validate(
+    url: str, store: Store, scope: ValidationScope, output: Path | None
+) -> ValidationOutcome:
+    chosen = choose_logged_pages(store, scope)
+    stack = Stack(
+        stack_id="validation",
+        as_of_micros=chosen.last,
+        known_by_micros=scope.known_by_micros,
+        snapshot=scope.snapshot,
+        variant="control",
+    )
+    with ExitStack() as until_done:
+        scratch = until_done.enter_context(TemporaryDirectory(prefix="pagesim-"))
+        logs = Path(scratch) if output is None else output / "logs"
+        with progress("Starting the mesh"):
+            channel = until_done.enter_context(single_stack(url, stack, logs))
+        assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
+        with progress("Making pages again", chosen.pages) as advance:
+            return validate_pages(
+                store, scope, chosen, assembler, TimeTravelClient(channel), advance=advance
+            )
+
+
+def _known_by(text: str) -> int | None:
+    if text == "as-of":
+        return None
+    # "Now" is whatever the store has: it may hold a world whose time is not ours.
+    return LAST_MICROS if text == "now" else parse_moment(text, field="--known-by")
+
+
+def _moment(text: str | None, field: str) -> int | None:
+    return None if text is None else parse_moment(text, field=field)

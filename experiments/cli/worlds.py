@@ -1,0 +1,225 @@
+"""pagesim import, pagesim world: make worlds, and live them forward."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from experiments.cli.terminal import console, json_option, print_json, progress, store_option
+from mesh.moments import EARLIEST_MICROS, format_moment, parse_moment
+from timetravel.store import Store
+from worlds.directory import open_world
+from worlds.live import LifeReport, live_forward, read_report
+from worlds.movielens import import_movielens, source_bytes
+from worlds.synthetic import SyntheticPlan, generate_world
+
+if TYPE_CHECKING:
+    from worlds.manifest import Manifest
+
+_DEFAULTS: Final = SyntheticPlan()
+
+
+_target_option = click.option(
+    "--world",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where the world goes; there must be nothing yet.",
+)
+_world_option = click.option(
+    "--world",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The world.",
+)
+_seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Of all that is made up.",
+)
+
+
+@click.group(name="import")
+def import_() -> None:
+    """Make a world of data that you have."""
+
+
+@import_.command(name="movielens")
+@click.argument("directory", type=click.Path(path_type=Path))
+@_target_option
+@_seed_option
+@json_option
+def movielens(directory: Path, path: Path, seed: int, *, as_json: bool) -> None:
+    """Make a world of DIRECTORY, an unpacked MovieLens release.
+
+    Ratings become events at their own times, films the catalogue. What MovieLens lacks
+    (countries, devices, maturity ratings, licences, visits) is made up by seeded rules, and
+    marked as synthetic. Nothing enters a store until the world is lived.
+    """
+    with progress("Reading ratings", source_bytes(directory)) as advance:
+        report = import_movielens(directory, path, seed=seed, advance=advance)
+    _show_manifest(report.manifest, as_json=as_json)
+
+
+@click.group()
+def world() -> None:
+    """Make a world, look at it, and live it forward."""
+
+
+@world.command()
+@_target_option
+@click.option(
+    "--profiles", type=int, default=_DEFAULTS.profiles, show_default=True, help="Members."
+)
+@click.option("--videos", type=int, default=_DEFAULTS.videos, show_default=True, help="Videos.")
+@click.option(
+    "--days", type=int, default=_DEFAULTS.days, show_default=True, help="How long it lasts."
+)
+@click.option(
+    "--countries",
+    default=",".join(_DEFAULTS.countries),
+    show_default=True,
+    metavar="CODES",
+    help="Codes separated by commas, that with most members first.",
+)
+@click.option(
+    "--since",
+    default=format_moment(_DEFAULTS.since_micros)[: len("2024-01-01")],
+    show_default=True,
+    metavar="DATE",
+    help="When it begins.",
+)
+@_seed_option
+@json_option
+def generate(
+    path: Path,
+    profiles: int,
+    videos: int,
+    days: int,
+    countries: str,
+    since: str,
+    seed: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Make up a streaming service: catalogue, licences, members, and what they do.
+
+    Facts come late, twice, wrong and withdrawn, as they do. What is true is kept in truth/
+    inside the world, and never enters a store.
+    """
+    plan = SyntheticPlan(
+        profiles=profiles,
+        videos=videos,
+        days=days,
+        seed=seed,
+        countries=tuple(code.strip() for code in countries.split(",")),
+        since_micros=parse_moment(since, field="since"),
+    )
+    with progress("Simulating members", plan.profiles) as advance:
+        manifest = generate_world(plan, path, advance=advance)
+    _show_manifest(manifest, as_json=as_json)
+
+
+@world.command()
+@_world_option
+@click.option("--store", metavar="URL", help="Also say how far this store has lived it.")
+@json_option
+def show(path: Path, store: str | None, *, as_json: bool) -> None:
+    """Say what a world holds."""
+    opened = open_world(path)
+    report = None
+    if store is not None:
+        with Store.open(store) as lived:
+            report = read_report(opened, lived)
+    if as_json:
+        described = _describe_manifest(opened.manifest)
+        print_json(described | ({} if report is None else {"lived": _describe(report)}))
+        return
+    _show_manifest(opened.manifest, as_json=False)
+    if report is not None:
+        _show_report(report)
+
+
+@world.command()
+@_world_option
+@store_option
+@click.option("--until", metavar="MOMENT", help="Stop there; run again to go on.")
+@json_option
+def live(path: Path, store: str, until: str | None, *, as_json: bool) -> None:
+    """Live a world forward into a store.
+
+    Facts enter the store as they become known, features are computed, and at each visit a
+    page is made from what is known by then, and logged. Stop it at any moment: run again, it
+    goes on where it stopped.
+    """
+    opened = open_world(path)
+    end = opened.manifest.until_micros
+    stop = end if until is None else min(parse_moment(until, field="until"), end)
+    visits = opened.visits().count_until(stop)
+    with (
+        Store.open(store) as lived,
+        progress("Living forward, visit by visit", visits) as advance,
+    ):
+        try:
+            report = live_forward(opened, lived, until=stop, advance=advance)
+        except KeyboardInterrupt:
+            console.print("Stopped. Run the same command to go on.")
+            raise
+    if as_json:
+        print_json(_describe(report))
+    else:
+        _show_report(report)
+
+
+def _show_manifest(manifest: Manifest, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_describe_manifest(manifest))
+        return
+    span = f"{format_moment(manifest.since_micros)} to {format_moment(manifest.until_micros)}"
+    click.echo(f"{manifest.source} world {manifest.world_id}, {span}")
+    for name, count in manifest.counts.items():
+        click.echo(f"  {name:<14}{count:>12,}")
+    for remark in manifest.remarks:
+        click.echo(f"Note: {remark}", err=True)
+
+
+def _describe_manifest(manifest: Manifest) -> dict[str, object]:
+    return {
+        "world": manifest.world_id,
+        "source": manifest.source,
+        "seed": manifest.seed,
+        "since": format_moment(manifest.since_micros),
+        "until": format_moment(manifest.until_micros),
+        "countries": list(manifest.countries),
+        "counts": dict(manifest.counts),
+        "remarks": list(manifest.remarks),
+    }
+
+
+def _show_report(report: LifeReport) -> None:
+    if report.lived_until == EARLIEST_MICROS:
+        click.echo("Not lived yet.")
+        return
+    end = ", its end" if report.is_complete else ""
+    click.echo(
+        f"Lived until {format_moment(report.lived_until)}{end}: {report.pages:,} pages logged."
+    )
+    if report.failures:
+        click.echo(f"At {report.failures:,} visits no page could be made.", err=True)
+
+
+def _describe(report: LifeReport) -> dict[str, object]:
+    begun = report.lived_until > EARLIEST_MICROS
+    return {
+        "lived_until": format_moment(report.lived_until) if begun else None,
+        "pages": report.pages,
+        "failures": report.failures,
+        "is_complete": report.is_complete,
+    }

@@ -1,0 +1,67 @@
+"""What can go wrong in an experiment, hung into the tree of `mesh.errors`.
+
+::
+
+    PagesimError
+    └── ExperimentError                        everything this package raises
+        ├── SpecNotFound       (NotFound)
+        ├── InvalidSpec        (InvalidInput)  every mistake of an experiment file
+        ├── NoLoggedPages      (NotFound)      the scope holds no page
+        ├── TooFewProfiles     (WrongState)    strata that cannot be filled
+        ├── OutputExists       (AlreadyExists) a directory that holds something
+        ├── RunNotFound        (NotFound)      no finished run where one was named
+        ├── PageNotFound       (NotFound)
+        ├── LowPageYield       (WrongState)    too many pages could not be made
+        └── StackFailed        (Unavailable)   a stack stopped answering
+"""
+
+from __future__ import annotations
+
+from mesh.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotFound,
+    PagesimError,
+    Unavailable,
+    WrongState,
+)
+
+
+class ExperimentError(PagesimError):
+    """Root of what experiments raise."""
+
+
+class SpecNotFound(ExperimentError, NotFound):
+    """Refuse an experiment file that is not there."""
+
+
+class InvalidSpec(ExperimentError, InvalidInput):
+    """Refuse an experiment file, naming every mistake in it."""
+
+
+class NoLoggedPages(ExperimentError, NotFound):
+    """Refuse a scope in which nothing was logged."""
+
+
+class TooFewProfiles(ExperimentError, WrongState):
+    """Refuse a scope that asks for more profiles than there are."""
+
+
+class OutputExists(ExperimentError, AlreadyExists):
+    """Refuse to write a run over something else."""
+
+
+class RunNotFound(ExperimentError, NotFound):
+    """Refuse a directory that holds no run."""
+
+
+class PageNotFound(ExperimentError, NotFound):
+    """Refuse to show a page that is not there."""
+
+
+class LowPageYield(ExperimentError, WrongState):
+    """Fail a run of which too many pages could not be made."""
+
+
+class StackFailed(ExperimentError, Unavailable):
+    """Report that a stack does not answer."""

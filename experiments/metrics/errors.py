@@ -1,0 +1,30 @@
+"""What can go wrong when pages are measured, hung into the tree of `mesh.errors`.
+
+::
+
+    PagesimError
+    └── MetricsError                           everything this package raises
+        ├── InvalidMetricOptions (InvalidInput)
+        ├── UnknownMetric        (NotFound)
+        └── NothingToMeasure     (WrongState)  a run without a single page
+"""
+
+from __future__ import annotations
+
+from mesh.errors import InvalidInput, NotFound, PagesimError, WrongState
+
+
+class MetricsError(PagesimError):
+    """Root of what the metrics raise."""
+
+
+class InvalidMetricOptions(MetricsError, InvalidInput):
+    """Refuse options that make no sense."""
+
+
+class UnknownMetric(MetricsError, NotFound):
+    """Refuse a metric that nobody defined."""
+
+
+class NothingToMeasure(MetricsError, WrongState):
+    """Refuse to measure a run that has no pages."""

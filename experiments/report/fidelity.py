@@ -1,0 +1,152 @@
+"""Shows a validation in the terminal."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from experiments.report.figures import count_of, format_count
+from experiments.validation.pages import Stage
+from mesh.moments import EARLIEST_MICROS, from_micros
+from timetravel.model import LAST_MICROS
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from experiments.validation.features import FeatureMismatch
+    from experiments.validation.outcome import ValidationOutcome
+
+_EXAMPLES = 5
+_STAGES = {
+    Stage.FAILED: "no page was made",
+    Stage.REQUEST: "another device or geometry",
+    Stage.ROWS: "other rows",
+    Stage.ORDER: "rows in another order",
+    Stage.VIDEOS: "other titles in a row",
+    Stage.LABELS: "another heading",
+    Stage.SCORES: "scores alone",
+    Stage.LOG: "the logged digest is not that of the logged page",
+}
+
+
+def render_outcome(outcome: ValidationOutcome) -> RenderableType:
+    """Return the outcome: a line for each check, then what differs, with examples."""
+    parts: list[RenderableType] = [_headline(outcome), "", _checks(outcome)]
+    if outcome.differences:
+        parts += [Text("Where pages first differ", style="bold"), _stages(outcome)]
+    if outcome.mismatches:
+        parts += [Text("Features that were not read back", style="bold"), _fields(outcome)]
+        parts += [_example(own) for own in outcome.mismatches[:_EXAMPLES]]
+        more = len(outcome.mismatches) - _EXAMPLES
+        if more > 0:
+            parts.append(Text(f"  and {count_of(more, 'more value')}", style="dim"))
+        parts.append("")
+    verdict = (
+        Text("The simulation is the live system, as far as was looked.", style="bold green")
+        if outcome.passes
+        else Text(f"Below the threshold of {_share(outcome.threshold)}.", style="bold red")
+    )
+    return Group(*parts, verdict)
+
+
+def _headline(outcome: ValidationOutcome) -> Text:
+    profiles = len({check.profile_id for check in outcome.checks})
+    first, last = (
+        from_micros(pick(check.shown_at for check in outcome.checks)) for pick in (min, max)
+    )
+    known_by = "as known at each page's moment"
+    if outcome.known_by_micros == LAST_MICROS:
+        known_by = "as known now"
+    elif outcome.known_by_micros is not None:
+        known_by = f"as known by {from_micros(outcome.known_by_micros):%Y-%m-%d %H:%M}"
+    return Text(
+        f"Control against logged: {count_of(len(outcome.checks), 'page')} of "
+        f"{count_of(profiles, 'profile')}, {first:%Y-%m-%d} to {last:%Y-%m-%d}, {known_by}, "
+        f"snapshot {outcome.snapshot}."
+    )
+
+
+def _checks(outcome: ValidationOutcome) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table.add_column("check")
+    for name in ("identical", "of", "share"):
+        table.add_column(name, justify="right")
+    rows = [("pages, byte for byte", outcome.identical_pages, len(outcome.checks))]
+    if outcome.values:
+        rows.append(("feature values, bit by bit", outcome.identical_values, outcome.values))
+    for name, identical, total in rows:
+        share = identical / total
+        style = "green" if share >= outcome.threshold else "bold red"
+        table.add_row(
+            name, format_count(identical), format_count(total), Text(_share(share), style=style)
+        )
+    if not outcome.values:
+        table.add_row(
+            "feature values, bit by bit", "", "0", Text("none logged", style="yellow")
+        )
+    past = len(outcome.checks) - outcome.future_reads
+    style = "bold red" if outcome.future_reads else "green"
+    table.add_row(
+        "pages without the future",
+        format_count(past),
+        format_count(len(outcome.checks)),
+        Text(_share(past / len(outcome.checks)), style=style),
+    )
+    return table
+
+
+def _stages(outcome: ValidationOutcome) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table.add_column("first difference")
+    table.add_column("pages", justify="right")
+    table.add_column("for example", overflow="fold")
+    for stage, count in outcome.differences.items():
+        example = next(check for check in outcome.checks if check.difference is stage)
+        told = f"{example.page_id}  {example.failure}".rstrip()
+        table.add_row(_STAGES[stage], format_count(count), told)
+    return table
+
+
+def _fields(outcome: ValidationOutcome) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table.add_column("group")
+    for name in ("values", "identical", "share"):
+        table.add_column(name, justify="right")
+    table.add_column("fields that differ", overflow="fold")
+    for group, own in groupby(outcome.fields, key=lambda field: field.group):
+        fields = list(own)
+        values = sum(field.values for field in fields)
+        identical = sum(field.identical for field in fields)
+        differing = [field.field for field in fields if field.identical < field.values]
+        table.add_row(
+            group,
+            format_count(values),
+            format_count(identical),
+            _share(identical / values),
+            ", ".join(differing),
+        )
+    return table
+
+
+def _example(own: FeatureMismatch) -> Text:
+    return Text(
+        f"  {own.group}.{own.field} of {own.entity_id} at {_moment(own.shown_at)}: logged "
+        f"{own.logged:.9g} (known {_moment(own.logged_known_at)}), read back "
+        f"{own.simulated:.9g} (known {_moment(own.simulated_known_at)})",
+        style="dim",
+    )
+
+
+def _moment(micros: int) -> str:
+    return "never" if micros == EARLIEST_MICROS else f"{from_micros(micros):%Y-%m-%d %H:%M:%S}"
+
+
+def _share(share: float) -> str:
+    # 99.9996 % must not read as 100 %.
+    text = f"{share:.2%}"
+    return "under 100 %" if share < 1 and text == "100.00%" else text.replace("%", " %")

@@ -1,0 +1,39 @@
+"""One stack of its own, for commands that ask a few questions and go."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from experiments.baseline import baseline_processes
+from mesh.client import MeshProcess
+from mesh.context import use_context
+from mesh.serving import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import grpc
+
+    from mesh.topology import Stack
+
+
+@contextmanager
+def single_stack(store_url: str, stack: Stack, directory: Path) -> Iterator[grpc.Channel]:
+    """Start a mesh with one stack, yield a channel into it, and take all of it down again.
+
+    Within the block calls carry the context of the stack.
+
+    Args:
+        store_url: The store that the processes read.
+        stack: What to create.
+        directory: Gets logs.
+
+    Raises:
+        ProcessFailed: A process did not start; the message holds the end of its log.
+    """
+    with MeshProcess.start(baseline_processes(store_url), directory) as mesh:
+        mesh.service.create_stack(stack)
+        with connect(mesh.address) as channel, use_context(stack.context):
+            yield channel

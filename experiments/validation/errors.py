@@ -1,0 +1,30 @@
+"""What can go wrong in a validation, hung into the tree of `mesh.errors`.
+
+::
+
+    PagesimError
+    └── ValidationError                  everything this package raises
+        ├── InvalidValidation (InvalidInput)
+        ├── NothingLogged     (NotFound)    no logged page to hold pages against
+        └── FieldsLost        (WrongState)  a feature group has shrunk since
+"""
+
+from __future__ import annotations
+
+from mesh.errors import InvalidInput, NotFound, PagesimError, WrongState
+
+
+class ValidationError(PagesimError):
+    """Root of what a validation raises."""
+
+
+class InvalidValidation(ValidationError, InvalidInput):
+    """Refuse to validate what makes no sense."""
+
+
+class NothingLogged(ValidationError, NotFound):
+    """Refuse to validate without a single logged page."""
+
+
+class FieldsLost(ValidationError, WrongState):
+    """Refuse to compare features of which the store has lost fields."""

@@ -1,0 +1,158 @@
+"""Compares logged feature values with those read back at the moment of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.validation.errors import FieldsLost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+
+    from timetravel.logged_pages import LoggedPage
+    from timetravel.model import FeatureGroup
+    from timetravel.reader import FactReader
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCount:
+    """Count the logged values of one field, and those that were read back the same."""
+
+    group: str
+    field: str
+    values: int
+    identical: int
+
+    @property
+    def share(self) -> float:
+        """Share of values that are identical."""
+        return self.identical / self.values
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureMismatch:
+    """Tell of one value that was not read back as it was logged; moments in microseconds."""
+
+    profile_id: int
+    shown_at: int
+    group: str
+    field: str
+    entity_id: int
+    logged: float
+    simulated: float
+    logged_known_at: int
+    simulated_known_at: int
+    logged_valid_from: int
+    simulated_valid_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureComparison:
+    """Hold what came of a batch of pages."""
+
+    counts: tuple[FieldCount, ...]
+    mismatches: tuple[FeatureMismatch, ...]
+
+
+def compare_features(reader: FactReader, pages: Sequence[LoggedPage]) -> FeatureComparison:
+    """Read every logged value again at the moment of its page, and compare bit by bit.
+
+    A missing value (NaN) equals a missing value.
+
+    Args:
+        reader: Reads as of the moment of each page.
+        pages: With their features.
+
+    Raises:
+        FieldsLost: A group has fewer fields than were logged.
+    """
+    counts: list[FieldCount] = []
+    mismatches: list[FeatureMismatch] = []
+    names = sorted({own.group for page in pages for own in page.features})
+    for name in names:
+        logged = _Logged.of(name, pages)
+        read = reader.features(name, logged.entity_ids, logged.moments)
+        fields = read.group.fields
+        values = _widened(logged.values, read.group)
+        same = _same_bits(values, read.values)
+        counts += [
+            FieldCount(name, field, len(same), int(same[:, place].sum()))
+            for place, field in enumerate(fields)
+        ]
+        for row, place in np.argwhere(~same).tolist():
+            mismatches.append(
+                FeatureMismatch(
+                    profile_id=int(logged.profile_ids[row]),
+                    shown_at=int(logged.moments[row]),
+                    group=name,
+                    field=fields[place],
+                    entity_id=int(logged.entity_ids[row]),
+                    logged=float(values[row, place]),
+                    simulated=float(read.values[row, place]),
+                    logged_known_at=int(logged.known_at[row]),
+                    simulated_known_at=int(read.known_at[row]),
+                    logged_valid_from=int(logged.valid_from[row]),
+                    simulated_valid_from=int(read.valid_from[row]),
+                )
+            )
+    return FeatureComparison(tuple(counts), tuple(mismatches))
+
+
+def add_counts(counts: Iterable[FieldCount]) -> tuple[FieldCount, ...]:
+    """Return counts with those of one field added up, by group and field."""
+    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    for own in counts:
+        values, identical = totals.get((own.group, own.field), (0, 0))
+        totals[own.group, own.field] = values + own.values, identical + own.identical
+    return tuple(FieldCount(*key, *total) for key, total in sorted(totals.items()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Logged:
+    profile_ids: npt.NDArray[np.int64]
+    moments: npt.NDArray[np.int64]
+    entity_ids: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float32]
+    known_at: npt.NDArray[np.int64]
+    valid_from: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, name: str, pages: Sequence[LoggedPage]) -> _Logged:
+        found = [(page, own) for page in pages for own in page.features if own.group == name]
+        sizes = [len(own.entity_ids) for _, own in found]
+        return cls(
+            profile_ids=np.repeat([page.profile_id for page, _ in found], sizes),
+            moments=np.repeat([page.shown_at for page, _ in found], sizes),
+            entity_ids=np.concatenate([own.entity_ids for _, own in found]),
+            values=np.concatenate([own.values for _, own in found]),
+            known_at=np.concatenate([own.known_at for _, own in found]),
+            valid_from=np.concatenate([own.valid_from for _, own in found]),
+        )
+
+
+def _widened(values: npt.NDArray[np.float32], group: FeatureGroup) -> npt.NDArray[np.float32]:
+    """Return values with NaN in fields that the group has got since: so they read back."""
+    missing = len(group.fields) - values.shape[1]
+    if missing < 0:
+        raise FieldsLost(
+            f"{group.name} was logged with {values.shape[1]} fields and has "
+            f"{len(group.fields)}.",
+            remedy="Register the fields again; a later schema version may only add some.",
+            field=group.name,
+        )
+    return np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan)
+
+
+def _same_bits(
+    one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
+    bits = np.ascontiguousarray(one).view(np.uint32) == np.ascontiguousarray(other).view(
+        np.uint32
+    )
+    same: npt.NDArray[np.bool_] = bits | (np.isnan(one) & np.isnan(other))
+    return same

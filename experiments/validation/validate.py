@@ -1,0 +1,196 @@
+"""Makes logged pages again as control, and compares pages, features and lineage."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from experiments.generator import Pace, generate_pages
+from experiments.pages import page_id_of
+from experiments.scope import PageKey
+from experiments.validation.errors import InvalidValidation, NothingLogged
+from experiments.validation.features import add_counts, compare_features
+from experiments.validation.outcome import PageCheck, ValidationOutcome
+from experiments.validation.pages import Stage, first_difference
+from services.page.canonical import parse_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from experiments.generator import Assembler
+    from experiments.validation.features import FeatureMismatch, FieldCount
+    from services.page.model import AssembledPages
+    from timetravel.logged_pages import LoggedPage
+    from timetravel.reader import FactReader
+    from timetravel.store import Store
+
+_PAGES_AT_ONCE = 1_000
+_PACE = Pace(batch_pages=100, requests_in_flight=2)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationScope:
+    """Say which logged pages are made again, and by what.
+
+    Args:
+        since: First moment in microseconds; None means from the first page.
+        until: The moment after the last; None means to the last page.
+        profiles: How many profiles at most, drawn by `seed`; None means all.
+        seed: Decides the draw.
+        snapshot: Append position up to which is read.
+        known_by_micros: Read facts as known by this moment; None means each page's as-of.
+        threshold: Shares below this fail; from 0 to 1.
+    """
+
+    snapshot: int
+    since: int | None = None
+    until: int | None = None
+    profiles: int | None = None
+    seed: int = 0
+    known_by_micros: int | None = None
+    threshold: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise InvalidValidation(
+                f"A threshold of {self.threshold} is not a share.",
+                remedy="Give a number from 0 to 1.",
+                field="threshold",
+            )
+        if self.profiles is not None and self.profiles < 1:
+            raise InvalidValidation(
+                f"{self.profiles} profiles are none.",
+                remedy="Ask for 1 or more.",
+                field="profiles",
+            )
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise InvalidValidation(
+                "The window ends before it begins.",
+                remedy="Give --since a moment earlier than --until.",
+                field="since",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenPages:
+    """Say which logged pages a validation holds its own against.
+
+    Args:
+        profile_ids: Whose; None means everybody's.
+        pages: How many.
+        last: The moment of the last one, in microseconds.
+    """
+
+    profile_ids: tuple[int, ...] | None
+    pages: int
+    last: int
+
+
+def choose_logged_pages(store: Store, scope: ValidationScope) -> ChosenPages:
+    """Return the pages in the scope.
+
+    Raises:
+        NothingLogged: There are none.
+    """
+    found = store.logged_pages(
+        since=scope.since, until=scope.until, snapshot=scope.snapshot, with_features=False
+    )
+    pages = [(page.profile_id, page.shown_at) for page in found]
+    if not pages:
+        raise NothingLogged(
+            f"{store.url} holds no logged page in the window.",
+            remedy="Live a world forward first (pagesim world live), or widen the window.",
+            field="store",
+        )
+    everybody = {profile_id for profile_id, _ in pages}
+    if scope.profiles is None or scope.profiles >= len(everybody):
+        return ChosenPages(None, len(pages), pages[-1][1])
+    drawn = sorted(everybody, key=lambda profile_id: _place(scope.seed, profile_id))
+    chosen = set(drawn[: scope.profiles])
+    own = [moment for profile_id, moment in pages if profile_id in chosen]
+    return ChosenPages(tuple(sorted(chosen)), len(own), own[-1])
+
+
+def validate_pages(
+    store: Store,
+    scope: ValidationScope,
+    chosen: ChosenPages,
+    assembler: Assembler,
+    reader: FactReader,
+    *,
+    advance: Callable[[int], object] = lambda _pages: None,
+) -> ValidationOutcome:
+    """Make the chosen pages again, and return what came of it.
+
+    Args:
+        store: Holds the logged pages.
+        scope: Which pages, and what counts as passing.
+        chosen: What `choose_logged_pages` returned.
+        assembler: Makes control pages as of their moments, as the scope says.
+        reader: Reads features in the same way.
+        advance: Told how many more pages are done.
+    """
+    checks: list[PageCheck] = []
+    counts: list[FieldCount] = []
+    mismatches: list[FeatureMismatch] = []
+    logged = store.logged_pages(
+        since=scope.since,
+        until=scope.until,
+        profile_ids=chosen.profile_ids,
+        snapshot=scope.snapshot,
+    )
+    while some := list(islice(logged, _PAGES_AT_ONCE)):
+        compared = compare_features(reader, some)
+        counts.extend(compared.counts)
+        mismatches.extend(compared.mismatches)
+        for check in _check_pages(some, assembler, scope.known_by_micros):
+            checks.append(check)
+            advance(1)
+    return ValidationOutcome(
+        checks=tuple(checks),
+        fields=add_counts(counts),
+        mismatches=tuple(mismatches),
+        snapshot=scope.snapshot,
+        known_by_micros=scope.known_by_micros,
+        threshold=scope.threshold,
+    )
+
+
+def _check_pages(
+    logged: Sequence[LoggedPage], assembler: Assembler, known_by: int | None
+) -> Iterator[PageCheck]:
+    keys = [PageKey(page.shown_at, page.profile_id, page.device) for page in logged]
+    remaining = iter(logged)
+    for batch, pages in generate_pages(assembler, keys, _PACE):
+        failures = {failure.index: failure.message for failure in pages.failures}
+        for index, page in enumerate(islice(remaining, len(batch))):
+            yield _check(page, pages, index, failures.get(index, ""), known_by)
+
+
+def _check(
+    logged: LoggedPage, pages: AssembledPages, index: int, failure: str, known_by: int | None
+) -> PageCheck:
+    newest = int(pages.newest_known_at[index])
+    difference = None
+    if pages.digests[index] != logged.page_digest:
+        simulated = None if failure else pages.page(index)
+        # Digests that differ for equal pages would be a fault of the log: bytes decide.
+        difference = first_difference(simulated, parse_page(logged.page)) or Stage.LOG
+    return PageCheck(
+        page_id=page_id_of(logged.profile_id, logged.shown_at),
+        profile_id=logged.profile_id,
+        shown_at=logged.shown_at,
+        device=logged.device,
+        logged_digest=logged.page_digest,
+        simulated_digest=pages.digests[index],
+        difference=difference,
+        newest_known_at=newest,
+        reads_future=newest > (logged.shown_at if known_by is None else known_by),
+        failure=failure,
+    )
+
+
+def _place(seed: int, profile_id: int) -> bytes:
+    return hashlib.sha256(f"{seed}:{profile_id}".encode("ascii")).digest()

@@ -1,0 +1,166 @@
+"""Measuring whole runs: what is written, and what must not depend on how."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from experiments.metrics.comparison import METRICS_SCHEMA
+from experiments.metrics.compute import (
+    METRICS_FILE,
+    PAGE_METRICS_FILE,
+    compute_metrics,
+    count_page_ids,
+)
+from experiments.metrics.errors import NothingToMeasure
+from experiments.metrics.options import MeasuredRun, MetricOptions
+from experiments.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from tests.simulated_runs import SimulatedRun
+    from timetravel.store import Store
+
+
+@pytest.fixture(scope="module")
+def run(simulated_run: SimulatedRun, tmp_path_factory: pytest.TempPathFactory) -> MeasuredRun:
+    """A copy of the run whose control comes once more under another name."""
+    directory = tmp_path_factory.mktemp("measured") / "run"
+    shutil.copytree(simulated_run.directory, directory)
+    for kind in ("pages", "rows"):
+        experiment = next((directory / kind).iterdir())
+        shutil.copytree(experiment / "variant=control", experiment / "variant=again")
+    return MeasuredRun(directory, (*simulated_run.variants, "again"), simulated_run.snapshot)
+
+
+@pytest.fixture(scope="module")
+def results(run: MeasuredRun, store: Store) -> pa.Table:
+    return compute_metrics(run, store)
+
+
+def _find(results: pa.Table, **wanted: str | None) -> dict[str, Any]:
+    wanted = {"stratum": "all", **wanted}
+    found: list[dict[str, Any]] = [
+        record
+        for record in results.to_pylist()
+        if all(record[name] == value for name, value in wanted.items())
+    ]
+    assert len(found) == 1, (wanted, len(found))
+    return found[0]
+
+
+def test_every_metric_is_reported_for_every_variant_and_stratum(results: pa.Table) -> None:
+    assert results.schema == METRICS_SCHEMA
+    strata = {"all", "country=US", "country=FR"}
+    for variant in ("popularity", "diversity", "again"):
+        for metric in METRICS:
+            own = results.filter(
+                (pc.field("variant") == variant) & (pc.field("metric") == metric.name)
+            )
+            assert set(own["stratum"].to_pylist()) == strata
+            assert set(own["reference"].to_pylist()) == {"control"}
+
+
+def test_control_against_control_differs_in_nothing(results: pa.Table) -> None:
+    again = results.filter(pc.field("variant") == "again")
+    differences = pc.drop_null(again["difference"])
+    assert len(differences)
+    assert set(differences.to_pylist()) == {0.0}
+    assert _find(results, variant="again", metric="identical_pages")["mean"] == 1.0
+    assert _find(results, variant="again", metric="changed_pages")["mean"] == 0.0
+    assert pc.sum(again["p_value"]).as_py() is None
+
+
+def test_fidelity_counts_the_pages_that_equal_the_logged_ones(results: pa.Table) -> None:
+    fidelity = _find(results, variant="control", reference="logged", metric="identical_pages")
+    assert fidelity["pages"] == 24
+    assert fidelity["mean"] == pytest.approx(22 / 24)
+    assert fidelity["p_adjusted"] is None
+
+
+def test_a_difference_is_that_of_the_means_and_lies_in_its_interval(
+    results: pa.Table,
+) -> None:
+    checked = 0
+    for record in results.to_pylist():
+        if record["difference"] is None or record["ci_low"] is None:
+            continue
+        checked += 1
+        assert record["mean"] - record["reference_mean"] == pytest.approx(
+            record["difference"], abs=1e-9
+        )
+        assert record["ci_low"] <= record["difference"] <= record["ci_high"]
+    assert checked > 100
+
+
+def test_strata_add_up_to_the_whole(results: pa.Table) -> None:
+    own = results.filter(
+        (pc.field("variant") == "popularity") & (pc.field("metric") == "page_ndcg")
+    ).to_pylist()
+    whole = next(record for record in own if record["stratum"] == "all")
+    parts = [record for record in own if record["stratum"] != "all"]
+    assert whole["pages"] == sum(part["pages"] for part in parts)
+    assert whole["mean"] == pytest.approx(
+        sum(part["mean"] * part["pages"] for part in parts) / whole["pages"]
+    )
+
+
+def test_adjusted_p_values_are_never_smaller(results: pa.Table) -> None:
+    tested = results.filter(pc.field("p_adjusted").is_valid()).to_pylist()
+    assert tested
+    assert all(record["p_adjusted"] >= record["p_value"] for record in tested)
+
+
+def test_the_size_of_chunks_does_not_matter(
+    run: MeasuredRun, results: pa.Table, store: Store, tmp_path: Path
+) -> None:
+    copy = replace(run, directory=tmp_path / "run")
+    shutil.copytree(run.directory, copy.directory)
+    done: list[int] = []
+    again = compute_metrics(
+        copy, store, options=MetricOptions(pages_per_chunk=5), advance=done.append
+    )
+    keys = [("variant", "ascending"), ("page_id", "ascending")]
+    pages = pq.read_table(run.directory / PAGE_METRICS_FILE)
+    smaller = pq.read_table(copy.directory / PAGE_METRICS_FILE)
+    assert smaller.sort_by(keys).equals(pages.sort_by(keys))
+    for own, other in zip(again.to_pylist(), results.to_pylist(), strict=True):
+        # Threads add up in any order, so the last of the 12 decimals may differ.
+        assert own == pytest.approx(other, abs=2e-12)
+    assert sum(done) == count_page_ids(run) == 24
+
+
+def test_results_are_written_beside_the_pages(run: MeasuredRun, results: pa.Table) -> None:
+    assert pq.read_table(run.directory / METRICS_FILE).equals(results)
+    names = sorted(path.name for path in (run.directory / "results").iterdir())
+    assert names == ["metrics.parquet", "page_metrics.parquet"]
+
+
+def test_a_failed_page_is_left_out_of_every_comparison(
+    simulated_run: SimulatedRun, store: Store, tmp_path: Path
+) -> None:
+    directory = tmp_path / "run"
+    shutil.copytree(simulated_run.directory, directory)
+    part = next(directory.glob("pages/*/variant=popularity/*/*.parquet"))
+    pages = pq.ParquetFile(part).read()
+    failures = pa.array(["no eligible video", *[None] * (len(pages) - 1)], pa.string())
+    place = pages.schema.get_field_index("failure")
+    pq.write_table(pages.set_column(place, pages.schema.field(place), failures), part)
+    run = MeasuredRun(directory, simulated_run.variants, simulated_run.snapshot)
+    results = compute_metrics(run, store)
+    assert _find(results, variant="popularity", metric="rows_per_page")["pages"] == 23
+    assert _find(results, variant="diversity", metric="rows_per_page")["pages"] == 24
+
+
+def test_a_run_without_pages_is_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(NothingToMeasure, match="pagesim run"):
+        compute_metrics(MeasuredRun(tmp_path, ("control", "other"), 1), store)
+    assert list(tmp_path.iterdir()) == []

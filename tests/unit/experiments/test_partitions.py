@@ -1,0 +1,47 @@
+"""Partitions: slices of time, for every variant alike."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.partitions import plan_partitions
+from experiments.scope import PageKey
+from experiments.spec import Variant
+
+VARIANTS = (
+    Variant(name="control", description="", configuration={}),
+    Variant(name="trial", description="", configuration={}),
+)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, unique=True), st.integers(1, 8))
+def test_every_variant_makes_every_page_once_and_no_page_is_later_than_its_stack(
+    moments: list[int], slices: int
+) -> None:
+    pages = [PageKey(moment, 1, "tv") for moment in moments]
+    partitions = plan_partitions(pages, VARIANTS, slices)
+    for variant in VARIANTS:
+        own = [one for one in partitions if one.variant is variant]
+        assert sorted(key for one in own for key in one.pages) == sorted(pages)
+        ends = [one.as_of_micros for one in own]
+        assert ends == sorted(ends)
+    for one in partitions:
+        assert one.pages
+        assert all(key.as_of_micros <= one.as_of_micros for key in one.pages)
+
+
+def test_slices_are_of_one_size_give_or_take_one_page() -> None:
+    pages = [PageKey(moment, 1, "tv") for moment in range(11)]
+    sizes = [len(one.pages) for one in plan_partitions(pages, VARIANTS[:1], 4)]
+    assert sorted(sizes) == [2, 3, 3, 3]
+
+
+def test_stacks_are_named_for_their_variant_and_slice() -> None:
+    pages = [PageKey(moment, 1, "tv") for moment in range(4)]
+    assert [one.stack_id for one in plan_partitions(pages, VARIANTS, 2)] == [
+        "control-000",
+        "trial-000",
+        "control-001",
+        "trial-001",
+    ]
