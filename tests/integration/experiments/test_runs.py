@@ -1,0 +1,155 @@
+"""Runs: what they change, what they leave, and what becomes of them when they are killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.dataset as ds
+import pytest
+
+from tests.commands import check_pagesim, run_pagesim, start_pagesim
+from tests.mesh_processes import descendants, wait_gone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+
+def read(directory: Path, table: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the records of each variant, in order."""
+    records = ds.dataset(directory / table, partitioning="hive").to_table().to_pylist()
+    by_variant: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        by_variant.setdefault(record["variant"], []).append(record)
+    for own in by_variant.values():
+        own.sort(key=lambda record: (record["page_id"], record.get("row_index", 0)))
+    return by_variant
+
+
+@pytest.fixture(scope="module")
+def finished(lived_store: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of control against itself, another ranker, and another dedup."""
+    directory = tmp_path_factory.mktemp("finished")
+    experiment = directory / "experiment.yaml"
+    experiment.write_text("""
+experiment: three-ways
+seed: 11
+scope: {source: logged_pages, profiles: 20, pages_per_profile: 3, strata: [country, device]}
+slices: 2
+variants:
+  - name: control
+  - name: again
+  - name: popular-first
+    configuration: {ranking: {model: popularity}}
+  - name: no-dedup
+    configuration: {dedup: {policy: none}}
+""")
+    check_pagesim("run", experiment, "--store", lived_store, "--output", directory / "run")
+    return directory / "run"
+
+
+def test_control_against_control_gives_the_same_bytes(finished: Path) -> None:
+    pages = read(finished, "pages")
+    digests = {
+        variant: [(one["page_id"], one["page_digest"]) for one in own]
+        for variant, own in pages.items()
+    }
+    assert digests["again"] == digests["control"]
+    rows = read(finished, "rows")
+    ignored = {"variant"}
+    for one, other in zip(rows["control"], rows["again"], strict=True):
+        assert {k: v for k, v in one.items() if k not in ignored} == {
+            k: v for k, v in other.items() if k not in ignored
+        }
+
+
+def test_every_variant_makes_the_same_pages_of_the_same_profiles(finished: Path) -> None:
+    asked = {
+        variant: [(one["page_id"], one["device"], one["stratum"]) for one in own]
+        for variant, own in read(finished, "pages").items()
+    }
+    assert len(asked["control"]) > 20
+    assert all(own == asked["control"] for own in asked.values())
+
+
+def test_a_treatment_changes_pages_only_where_it_should(finished: Path) -> None:
+    rows = read(finished, "rows")
+    given = {"continue_watching", "my_list", "top_ten", "trending", "new", "popular"}
+    control = {(one["page_id"], one["row_id"]): one for one in rows["control"]}
+    shared = [
+        (control[one["page_id"], one["row_id"]], one)
+        for one in rows["no-dedup"]
+        if (one["page_id"], one["row_id"]) in control
+    ]
+    assert shared
+    # Without dedup a row keeps its first choices; with it, some have moved up from behind.
+    for before, after in shared:
+        if before["row_type"] in given:
+            kept = [video for video in before["videos"] if video in set(after["videos"])]
+            assert kept == [video for video in after["videos"] if video in set(kept)]
+    assert any(before["videos"] != after["videos"] for before, after in shared)
+    digests = {
+        variant: [one["page_digest"] for one in own]
+        for variant, own in read(finished, "pages").items()
+    }
+    assert digests["popular-first"] != digests["control"]
+
+
+def test_no_page_has_used_the_future(finished: Path) -> None:
+    for own in read(finished, "pages").values():
+        assert all(one["newest_known_at"] <= one["as_of"] for one in own)
+
+
+def test_a_run_says_what_it_was_and_leaves_no_process(finished: Path) -> None:
+    record = json.loads((finished / "run.json").read_text())
+    assert record["state"] == "finished"
+    assert len(record["partitions"]) == 4 * 2
+    assert record["failures"] == 0
+    assert not list(finished.rglob("*.unfinished"))
+    for path in (finished / "results" / "metrics.parquet", finished / "report.html"):
+        assert path.stat().st_size > 1_000
+
+
+def test_a_run_does_not_write_over_something_else(
+    finished: Path, lived_store: str, write_experiment: Callable[..., Path]
+) -> None:
+    before = sorted(finished.rglob("*"))
+    outcome = run_pagesim(
+        "run", write_experiment(), "--store", lived_store, "--output", finished
+    )
+    assert outcome.exit_code == 1
+    assert "holds something already" in outcome.messages
+    assert sorted(finished.rglob("*")) == before
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_run_leaves_no_process_and_no_half_written_file(
+    signal_number: signal.Signals,
+    lived_store: str,
+    write_experiment: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    scope = {"source": "logged_pages", "profiles": 40, "pages_per_profile": 50}
+    run = tmp_path / "run"
+    experiment = write_experiment(scope=scope, slices=4)
+    process = start_pagesim("run", experiment, "--store", lived_store, "--output", run)
+    while not list(run.glob("pages/**/*.parquet")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    started = descendants(process.pid)
+    assert len(started) > 6  # the mesh, Envoy, five services
+    process.send_signal(signal_number)
+    process.communicate()
+    assert process.returncode != 0
+    assert wait_gone(started) == set()
+    for path in run.glob("*/**/part-*.parquet"):
+        assert ds.dataset(path).count_rows() > 0
+    record = json.loads((run / "run.json").read_text())
+    if signal_number is signal.SIGINT:
+        assert process.returncode == 130
+        assert record["state"] == "failed"
