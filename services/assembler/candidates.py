@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.page.kernel import kernel
 from services.page.model import BoolArray, Float32Array, Int64Array, RowType
+from timetravel.kernel import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

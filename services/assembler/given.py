@@ -9,9 +9,9 @@ import numpy as np
 
 from services.assembler.candidates import Showable, give_candidates
 from services.assembler.personal import Events, PersonalCandidates, read_events
-from services.page.kernel import kernel_array
 from services.page.listing import find_positions
 from services.page.model import expand_ranges, members_of, starts
+from timetravel.kernel import kernel_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

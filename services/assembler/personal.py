@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from services.page.kernel import kernel
+from timetravel.kernel import kernel
 
 if TYPE_CHECKING:
     from services.page.model import Float32Array, Int64Array

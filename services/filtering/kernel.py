@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.page.kernel import kernel
+from timetravel.kernel import kernel
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -14,9 +14,9 @@ from services.page.configuration import FilteringSection, SeenPolicy
 from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
 from services.page.facts import CAPACITY
 from services.page.inputs import ADDED_AT, MATURITY
-from services.page.kernel import kernel_array
 from services.page.listing import bitmap_bytes, check_same_listing, find_positions
 from services.page.profiles import read_history, read_profiles
+from timetravel.kernel import kernel_array
 from timetravel.model import EventKind
 
 if TYPE_CHECKING:

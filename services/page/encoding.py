@@ -14,8 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.page.v1 import page_pb2
 
 from services.page.canonical import geometry_message
-from services.page.kernel import kernel
 from services.page.model import Float32Array, Int64Array, starts
+from timetravel.kernel import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.page.kernel import kernel
 from services.ranking.columns import Scratch
+from timetravel.kernel import kernel
 
 if TYPE_CHECKING:
     from services.page.model import Float32Array, Int64Array

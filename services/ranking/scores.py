@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.page.kernel import kernel
 from services.ranking.columns import Weights
 from services.ranking.model import MEAN_RATING_FIELD, POPULARITY_FIELDS, ModelInput
+from timetravel.kernel import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

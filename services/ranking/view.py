@@ -11,7 +11,6 @@ from mesh.moments import EARLIEST_MICROS
 from services.errors import InvalidModel
 from services.page.content_index import Content, ContentIndex, entries_of, holds_genre
 from services.page.inputs import ADDED_AT, VIDEO_POPULARITY
-from services.page.kernel import kernel_array
 from services.page.listing import find_positions
 from services.page.model import RowType
 from services.ranking.columns import Videos
@@ -24,6 +23,7 @@ from services.ranking.orders import (
     order_by_trending,
 )
 from services.ranking.scores import page_weights, shared_scores
+from timetravel.kernel import kernel_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
