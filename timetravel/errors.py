@@ -13,9 +13,11 @@
         ├── UnknownEntity         (NotFound)         of which nothing is visible
         ├── UnknownDocument       (NotFound)         of which no version is visible
         ├── StoreNotFound         (NotFound)
+        ├── OutsideSegment        (NotFound)         a profile that a segment does not hold
         ├── FeatureGroupExists    (AlreadyExists)    with other fields
         ├── SchemaOutdated        (WrongState)       migrations have not been run
         ├── SchemaTooNew          (WrongState)       migrated by a later pagesim
+        ├── SegmentDamaged        (WrongState)       files that are not what was written
         └── StoreUnavailable      (Unavailable)      locked for too long, or not reachable
 """
 
@@ -71,6 +73,10 @@ class StoreNotFound(TimeTravelError, NotFound):
     """Refuse to open a store that does not exist."""
 
 
+class OutsideSegment(TimeTravelError, NotFound):
+    """Refuse to answer for a profile of which the segment holds nothing."""
+
+
 class FeatureGroupExists(TimeTravelError, AlreadyExists):
     """Refuse to register a feature group again with other fields."""
 
@@ -81,6 +87,10 @@ class SchemaOutdated(TimeTravelError, WrongState):
 
 class SchemaTooNew(TimeTravelError, WrongState):
     """Refuse to open a store that a later pagesim has migrated."""
+
+
+class SegmentDamaged(TimeTravelError, WrongState):
+    """Refuse to answer from a segment whose files are missing, cut off or changed."""
 
 
 class StoreUnavailable(TimeTravelError, Unavailable):

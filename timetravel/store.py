@@ -24,6 +24,9 @@ from timetravel.errors import StoreNotFound
 from timetravel.logged_pages import LoggedPageFilter, count_logged_pages, read_logged_pages
 from timetravel.migrate import check_revision
 from timetravel.pinned import PinnedReader
+from timetravel.segments.build import build_segment
+from timetravel.segments.pages import Pages
+from timetravel.segments.segment import Origin
 from timetravel.writer import Writer, read_cursor
 
 if TYPE_CHECKING:
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
     from timetravel.logged_pages import LoggedPage
     from timetravel.model import JsonValue
+    from timetravel.segments.build import Progress
+    from timetravel.segments.directory import SegmentDirectory
+    from timetravel.segments.segment import Segment
 
 
 class Store:
@@ -140,6 +146,30 @@ class Store:
         return PinnedReader(
             self._reading, self._as_of_questions, snapshot=snapshot, known_by=known_by
         )
+
+    def segment(
+        self,
+        snapshot: int,
+        *,
+        directory: SegmentDirectory | None = None,
+        profile_ids: Sequence[int] | None = None,
+        progress: Progress | None = None,
+    ) -> Segment:
+        """Return the facts of a snapshot as sorted arrays, for millions of questions.
+
+        Args:
+            snapshot: Newest transaction to hold.
+            directory: Keeps them on disk, and has them if another process built them; None
+                builds them in memory.
+            profile_ids: Whose facts to hold; None means everybody's.
+            progress: Is told how far a build has come.
+        """
+        pages = Pages(self._reading, self._engine.dialect, snapshot)
+        chosen = None if profile_ids is None else tuple(sorted(set(profile_ids)))
+        origin = Origin(pages.fingerprint(), snapshot, chosen)
+        if directory is None:
+            return build_segment(pages, origin, progress=progress)
+        return directory.provide(pages, origin, progress=progress)
 
     def current(self) -> CurrentReader:
         """Return a reader of the store as it is, as the live system sees it."""

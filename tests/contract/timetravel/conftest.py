@@ -15,6 +15,8 @@ from mesh.serving import Registration, ServingOptions, connect_without_mesh, sta
 from tests.dirty_facts import SPAN, START
 from timetravel import migrate
 from timetravel.client import TimeTravelClient
+from timetravel.segments.directory import SegmentDirectory
+from timetravel.segments.reader import SegmentReader
 from timetravel.server import add_time_travel
 from timetravel.store import Store
 
@@ -54,6 +56,21 @@ class PinnedBackend(SqlBackend):
     def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
         pinned = self.store.snapshot() if snapshot is None else snapshot
         return self.store.pinned(pinned, known_by)
+
+
+class SegmentBackend(SqlBackend):
+    """Answers from arrays that were written to disk and mapped."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        super().__init__(store)
+        self._directory = SegmentDirectory(folder)
+
+    def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
+        pinned = self.store.snapshot() if snapshot is None else snapshot
+        # Each example writes other facts under numbers and moments that were there before.
+        self._directory.remove()
+        segment = self.store.segment(pinned, directory=self._directory)
+        return SegmentReader(segment, known_by=known_by)
 
 
 class GrpcBackend:
@@ -105,12 +122,23 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(
     scope="session",
-    params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres), "pinned", "grpc"],
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        "pinned",
+        "segment",
+        pytest.param("segment-of-postgres", marks=pytest.mark.postgres),
+        "grpc",
+    ],
 )
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    urls = dict.fromkeys(("sqlite", "pinned", "grpc"), "sqlite_url")
-    urls["postgres"] = "postgres_url"
-    with Store.open(request.getfixturevalue(urls[request.param])) as store:
+def backend(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Backend]:
+    database = "postgres" if "postgres" in request.param else "sqlite"
+    with Store.open(request.getfixturevalue(f"{database}_url")) as store:
+        if request.param.startswith("segment"):
+            yield SegmentBackend(store, tmp_path_factory.mktemp("segments"))
+            return
         if request.param != "grpc":
             yield PinnedBackend(store) if request.param == "pinned" else SqlBackend(store)
             return
