@@ -83,9 +83,12 @@ ingest_transaction = _table(
     _required("committed_at", Micros()),
     _required("source", sa.Text),
     _required("synthetic", sa.Boolean),
+    _required("digest", sa.Text),
     key=["tx_id"],
 )
-"""One append: who gave the facts, and whether a seeded rule made them up."""
+"""One append: who gave the facts, and whether a seeded rule made them up.
+
+digest: see `timetravel.digest`."""
 
 feature_group = _table(
     "feature_group",

@@ -124,6 +124,11 @@ class Store:
         with self._reading() as connection:
             return connection.execute(newest).scalar() or 0
 
+    def digest(self, snapshot: int | None = None) -> str:
+        """Return the digest of all facts up to a snapshot; see `timetravel.digest`."""
+        newest = self.snapshot() if snapshot is None else snapshot
+        return self._pages(newest).digest()
+
     def as_of(self, snapshot: int | None = None, known_by: int | None = None) -> AsOfReader:
         """Return a reader of the past.
 
@@ -164,9 +169,9 @@ class Store:
             profile_ids: Whose facts to hold; None means everybody's.
             progress: Is told how far a build has come.
         """
-        pages = Pages(self._reading, self._engine.dialect, snapshot)
+        pages = self._pages(snapshot)
         chosen = None if profile_ids is None else tuple(sorted(set(profile_ids)))
-        origin = Origin(pages.fingerprint(), snapshot, chosen)
+        origin = Origin(pages.digest(), snapshot, chosen)
         if directory is None:
             return build_segment(pages, origin, progress=progress)
         return directory.provide(pages, origin, progress=progress)
@@ -231,6 +236,9 @@ class Store:
         """Return how far a job has come, None if it has not begun."""
         with self._reading() as connection:
             return read_cursor(connection, name)
+
+    def _pages(self, snapshot: int) -> Pages:
+        return Pages(self._reading, self._engine.dialect, snapshot)
 
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         return reading(self._engine)

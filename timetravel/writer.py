@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from timetravel import changes, schema
 from timetravel.bulk import insert, insert_unless_there
+from timetravel.digest import EMPTY, chain, digest_rows
 from timetravel.errors import FeatureGroupExists, InvalidFact
 from timetravel.model import canonical_json
 from timetravel.records import to_records
@@ -35,10 +36,14 @@ class Writer:
         self._committed_at = committed_at
         self._current = current
         self._registry: Registry | None = None
+        transaction = schema.ingest_transaction
         newest = connection.execute(
-            sa.select(sa.func.max(schema.ingest_transaction.c.tx_id))
-        ).scalar()
-        self._newest_tx_id = newest or 0
+            sa.select(transaction.c.tx_id, transaction.c.digest)
+            .order_by(transaction.c.tx_id.desc())
+            .limit(1)
+        ).one_or_none()
+        self._newest_tx_id: int = newest.tx_id if newest else 0
+        self._digest: str = newest.digest if newest else EMPTY
 
     @property
     def current(self) -> CurrentReader:
@@ -90,7 +95,9 @@ class Writer:
                 "name": group.name,
                 "entity_kind": group.entity_kind.value,
                 "fields": canonical_json(group.fields),
-                "tx_id": self._next_transaction("registry", synthetic=False),
+                "tx_id": self._next_transaction(
+                    "registry", repr(group).encode(), synthetic=False
+                ),
             },
         )
         self._registry = None
@@ -112,7 +119,8 @@ class Writer:
         """
         # A refused batch must leave nothing, even if the caller goes on: check before writing.
         records = to_records(facts, self._newest_tx_id + 1, self._groups())
-        tx_id = self._next_transaction(source, synthetic=synthetic)
+        content = digest_rows(records.rows)
+        tx_id = self._next_transaction(source, content, synthetic=synthetic)
         for table, rows in records.rows.items():
             insert(self._connection, table, rows)
         entities = [(*entity, tx_id) for entity in sorted(records.entities)]
@@ -138,8 +146,9 @@ class Writer:
             self._registry = read_registry(self._connection)
         return self._registry
 
-    def _next_transaction(self, source: str, *, synthetic: bool) -> int:
+    def _next_transaction(self, source: str, content: bytes, *, synthetic: bool) -> int:
         self._newest_tx_id += 1
+        self._digest = chain(self._digest, content)
         self._connection.execute(
             schema.ingest_transaction.insert(),
             {
@@ -147,6 +156,7 @@ class Writer:
                 "committed_at": self._committed_at,
                 "source": source,
                 "synthetic": synthetic,
+                "digest": self._digest,
             },
         )
         return self._newest_tx_id

@@ -44,6 +44,7 @@ def upgrade() -> None:
         *_integers("tx_id", "committed_at"),
         _column("source", sa.Text),
         _column("synthetic", sa.Boolean),
+        _column("digest", sa.Text),
         sa.PrimaryKeyConstraint("tx_id", name="pk_ingest_transaction"),
         sqlite_with_rowid=False,
     )

@@ -5,8 +5,6 @@ Each page is a short transaction: a long one would keep SQLite from folding its 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from timetravel.asking import Question
+from timetravel.digest import EMPTY
 from timetravel.engine import POSTGRESQL
 from timetravel.schema import ingest_transaction
 
@@ -105,20 +104,16 @@ class Pages:
                 connection, snapshot=self.snapshot, **parameters
             )
 
-    def fingerprint(self) -> str:
-        """Return 32 hex digits that tell apart stores that differ up to the snapshot.
-
-        A copy of a store goes on counting transactions of its own, so a number alone would
-        not tell.
-        """
+    def digest(self) -> str:
+        """Return the digest of all that the snapshot holds; see `timetravel.digest`."""
+        transaction = ingest_transaction
         rows = self.all(
-            sa.select(
-                *(ingest_transaction.c[name] for name in ("tx_id", "committed_at", "source"))
-            )
-            .where(ingest_transaction.c.tx_id <= snapshot_parameter())
-            .order_by(ingest_transaction.c.tx_id)
+            sa.select(transaction.c.digest)
+            .where(transaction.c.tx_id <= snapshot_parameter())
+            .order_by(transaction.c.tx_id.desc())
+            .limit(sa.literal_column("1"))
         )
-        return hashlib.sha256(json.dumps([list(row) for row in rows]).encode()).hexdigest()[:32]
+        return str(rows[0][0]) if rows else EMPTY
 
     def _select(
         self, choice: Choice, columns: Sequence[sa.ColumnElement[Any]]

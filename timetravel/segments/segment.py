@@ -33,7 +33,7 @@ class Origin:
     """What a segment was made from: two segments of one origin hold the same.
 
     Attributes:
-        store: Fingerprint of every transaction up to the snapshot; see `Store.fingerprint`.
+        store: Digest of all facts up to the snapshot; see `timetravel.digest`.
         snapshot: Newest transaction in it.
         profile_ids: The profiles it holds, ascending; None for everybody.
     """

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from mesh.moments import EARLIEST_MICROS
-from timetravel import schema
+from timetravel import migrate, schema
 from timetravel.errors import (
     ContradictingFacts,
     FeatureGroupExists,
@@ -27,12 +27,13 @@ from timetravel.model import (
     FeatureGroup,
     Op,
 )
+from timetravel.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from timetravel.model import Fact, JsonValue
-    from timetravel.store import Store
 
 TASTE = FeatureGroup("taste", EntityKind.PROFILE, 1, ("drama", "comedy"))
 
@@ -88,7 +89,26 @@ def test_transactions_say_who_gave_the_facts_and_whether_they_are_made_up(store:
         writer.append([title(2, "Brazil")], source="seed 3", synthetic=True)
     with store._reading() as connection:
         rows = connection.execute(sa.select(schema.ingest_transaction)).all()
-    assert [tuple(row) for row in rows] == [(1, 7, "films", False), (2, 7, "seed 3", True)]
+    found = [tuple(row)[:4] for row in rows]
+    assert found == [(1, 7, "films", False), (2, 7, "seed 3", True)]
+
+
+def test_stores_have_one_digest_as_long_as_they_were_given_the_same_facts(
+    tmp_path: Path,
+) -> None:
+    digests = []
+    for number, second in enumerate(("Brazil", "Brazil", "Cube")):
+        url = f"sqlite:///{tmp_path / f'{number}.db'}"
+        migrate.upgrade(url)
+        with Store.open(url) as store:
+            append(store, [title(1, "Alien")])
+            append(store, [title(2, second)])
+            digests.append([store.digest(snapshot) for snapshot in (0, 1, 2, None)])
+    assert digests[0] == digests[1]
+    assert digests[0][:2] == digests[2][:2]
+    assert digests[0][2] != digests[2][2]
+    assert digests[0][2] == digests[0][3]
+    assert len(set(digests[0])) == 3
 
 
 def test_a_fact_that_comes_twice_is_taken_once(store: Store) -> None:
