@@ -31,9 +31,15 @@ PAGE_MODULES: Mapping[str, str] = {
 """The module that serves each page service."""
 
 
-def baseline_processes(store_url: str) -> tuple[ServiceProcess, ...]:
-    """Return the processes that serve every stack: facts first, then the page."""
-    facts = ServiceProcess(TIME_TRAVEL_SERVICE, "timetravel", ("--store", store_url))
+def baseline_processes(store_url: str, segments: Path) -> tuple[ServiceProcess, ...]:
+    """Return the processes that serve every stack: facts first, then the page.
+
+    Args:
+        store_url: The store that holds the facts.
+        segments: Folder in which snapshots may be laid out.
+    """
+    arguments = ("--store", store_url, "--segments", str(segments.absolute()))
+    facts = ServiceProcess(TIME_TRAVEL_SERVICE, "timetravel", arguments)
     pages = (ServiceProcess(service, module) for service, module in PAGE_MODULES.items())
     return (facts, *pages)
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from experiments.baseline import baseline_processes, override_processes
 from experiments.errors import ExperimentError, LowPageYield, OutputExists, StackFailed
@@ -32,6 +32,7 @@ from experiments.run_record import (
     write_record,
 )
 from experiments.scope import find_candidates, select_pages
+from experiments.segments import lay_out_facts
 from mesh.client import MeshProcess
 from mesh.context import use_context
 from mesh.errors import MeshError, PagesimError
@@ -43,7 +44,6 @@ from timetravel.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
 
@@ -52,19 +52,11 @@ if TYPE_CHECKING:
 
     from experiments.generator import Batch
     from experiments.partitions import Partition
+    from experiments.segments import Progress
     from experiments.spec import ExperimentSpec
 
 _CALL_TIMEOUT_SECONDS = 300.0
 _MILLISECONDS = 3
-
-
-class Progress(Protocol):
-    """Show progress while a block runs; the block tells how much more is done."""
-
-    def __call__(
-        self, description: str, total: int | None = None, /
-    ) -> AbstractContextManager[Callable[[int], None]]:
-        """Begin a stretch of work of `total` steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +81,7 @@ def run_experiment(
     store_url: str,
     directory: Path,
     *,
+    segments: Path,
     now: Callable[[], datetime],
     progress: Progress,
 ) -> RunResult:
@@ -98,6 +91,7 @@ def run_experiment(
         spec: What to run.
         store_url: The store that holds the facts and logged pages.
         directory: Gets everything; must be empty or not there.
+        segments: Folder in which snapshots are laid out, for this run and the next.
         now: The wall clock, for the record alone.
         progress: Shows how far it is.
 
@@ -122,9 +116,11 @@ def run_experiment(
             version=version("pagesim"),
             started_at=format_moment(to_micros(now())),
         )
-        run = _Run(spec, store_url, directory, progress, record)
+        run = _Run(spec, store_url, segments, directory, progress, record)
         write_record(directory, record)
         try:
+            profile_ids = {page.profile_id for page in pages}
+            lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
             run.make_pages(partitions)
             run.check_yield()
             metrics, report = run.measure(store)
@@ -153,12 +149,14 @@ class _Run:
         self,
         spec: ExperimentSpec,
         store_url: str,
+        segments: Path,
         directory: Path,
         progress: Progress,
         record: RunRecord,
     ) -> None:
         self._spec = spec
         self._store_url = store_url
+        self._segments = segments
         self._directory = directory
         self._progress = progress
         self.record = record
@@ -167,7 +165,8 @@ class _Run:
         """Make the pages of all partitions, a few stacks at a time."""
         with self._progress("Starting the mesh and its baseline", None):
             mesh = MeshProcess.start(
-                baseline_processes(self._store_url), self._directory / "logs"
+                baseline_processes(self._store_url, self._segments),
+                self._directory / "logs",
             )
         total = sum(len(partition.pages) for partition in partitions)
         stacks = self._spec.limits.concurrent_stacks

@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def single_stack(store_url: str, stack: Stack, directory: Path) -> Iterator[grpc.Channel]:
+def single_stack(
+    store_url: str, segments: Path, stack: Stack, directory: Path
+) -> Iterator[grpc.Channel]:
     """Start a mesh with one stack, yield a channel into it, and take all of it down again.
 
     Within the block calls carry the context of the stack.
 
     Args:
         store_url: The store that the processes read.
+        segments: Folder in which its snapshots may be laid out.
         stack: What to create.
         directory: Gets logs.
 
     Raises:
         ProcessFailed: A process did not start; the message holds the end of its log.
     """
-    with MeshProcess.start(baseline_processes(store_url), directory) as mesh:
+    with MeshProcess.start(baseline_processes(store_url, segments), directory) as mesh:
         mesh.service.create_stack(stack)
         with connect(mesh.address) as channel, use_context(stack.context):
             yield channel

@@ -81,6 +81,12 @@ class AsOfReader:
         self.snapshot = snapshot
         self.known_by = known_by
 
+    def known_by_moment(self, known_by: int | None) -> AsOfReader:
+        """Return a reader of the same snapshot, as known otherwise."""
+        return AsOfReader(
+            self._connect, self._questions, snapshot=self.snapshot, known_by=known_by
+        )
+
     def feature_groups(self) -> Mapping[str, FeatureGroup]:
         """Return the feature groups that the snapshot has."""
         return self._registry.describe()

@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pagesim.columns.v1.columns_pb2 import IntegerColumn
 
-    from timetravel.as_of import AsOfReader
     from timetravel.model import EntityKind
+    from timetravel.pinned import PastReader
     from timetravel.reader import FeatureRows
+    from timetravel.segments.directory import SegmentDirectory
     from timetravel.store import Store
 
 
 class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
     """Answer from a store, as of the moment and on the snapshot of each call's context."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._pinned = PinnedReaders(store)
+    def __init__(self, store: Store, segments: SegmentDirectory | None = None) -> None:
+        self._pinned = PinnedReaders(store, segments)
 
     def GetStore(
         self, request: timetravel_pb2.GetStoreRequest, context: grpc.ServicerContext
@@ -198,15 +198,17 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
             lineage=encode_lineage(version.newest_known_at, reader.snapshot),
         )
 
-    def _reader(self) -> AsOfReader:
+    def _reader(self) -> PastReader:
         context = current_context()
         return self._pinned.as_of(context.snapshot, context.known_by_micros)
 
 
-def add_time_travel(server: grpc.Server, store: Store) -> None:
-    """Serve a store's facts."""
+def add_time_travel(
+    server: grpc.Server, store: Store, segments: SegmentDirectory | None = None
+) -> None:
+    """Serve a store's facts, those of pinned snapshots from segments where there are any."""
     timetravel_pb2_grpc.add_TimeTravelServiceServicer_to_server(
-        TimeTravelServicer(store), server
+        TimeTravelServicer(store, segments), server
     )
 
 
@@ -247,7 +249,7 @@ def _check_not_later(moment: int, as_of_micros: int, *, field: str) -> None:
 
 
 def _visible_attributes(
-    reader: AsOfReader, kind: EntityKind, entity_id: int, at: int
+    reader: PastReader, kind: EntityKind, entity_id: int, at: int
 ) -> tuple[dict[str, Any], int]:
     names = reader.attribute_names(kind, entity_id)
     texts, known_at = reader.attribute_texts(kind, [entity_id], at, names)
@@ -274,5 +276,5 @@ def _attribute_columns(
     ]
 
 
-def _lineage(known_at: NDArray[np.int64], reader: AsOfReader) -> timetravel_pb2.Lineage:
+def _lineage(known_at: NDArray[np.int64], reader: PastReader) -> timetravel_pb2.Lineage:
     return encode_lineage(int(known_at.max(initial=EARLIEST_MICROS)), reader.snapshot)

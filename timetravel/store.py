@@ -23,9 +23,9 @@ from timetravel.engine import (
 from timetravel.errors import StoreNotFound
 from timetravel.logged_pages import LoggedPageFilter, count_logged_pages, read_logged_pages
 from timetravel.migrate import check_revision
-from timetravel.pinned import PinnedReader
 from timetravel.segments.build import build_segment
 from timetravel.segments.pages import Pages
+from timetravel.segments.reader import SegmentReader
 from timetravel.segments.segment import Origin
 from timetravel.writer import Writer, read_cursor
 
@@ -143,13 +143,14 @@ class Store:
             known_by=known_by,
         )
 
-    def pinned(self, snapshot: int, known_by: int | None = None) -> PinnedReader:
+    def pinned(self, snapshot: int, known_by: int | None = None) -> SegmentReader:
         """Return a reader of the past that keeps the catalogue of the snapshot in memory.
 
-        For many questions about one snapshot, as an experiment asks.
+        For many questions about one snapshot, where nobody has built a segment of it.
         """
-        return PinnedReader(
-            self._reading, self._as_of_questions, snapshot=snapshot, known_by=known_by
+        catalogue = self.segment(snapshot, profile_ids=())
+        return SegmentReader(
+            catalogue, known_by=known_by, beyond=self.as_of(snapshot, known_by)
         )
 
     def segment(

@@ -14,6 +14,7 @@ from experiments.cli.terminal import (
     json_option,
     print_json,
     progress,
+    segments_option,
     store_option,
 )
 from experiments.metrics.facts import EngagementWindow
@@ -39,6 +40,7 @@ def page() -> None:
 @page.command()
 @click.argument("profile", type=int)
 @store_option
+@segments_option
 @click.option(
     "--at",
     metavar="MOMENT",
@@ -66,6 +68,7 @@ def page() -> None:
 def show(
     profile: int,
     store: str,
+    segments: Path,
     at: str | None,
     device: str,
     directory: Path | None,
@@ -86,7 +89,7 @@ def show(
         if directory is None:
             if variants:
                 raise click.UsageError("--variant is of a run; name it with --run.")
-            shown = _simulate(opened, url, profile, moment, device)
+            shown = _simulate(opened, url, segments, profile, moment, device)
         else:
             shown = _look_up(opened, directory, profile, moment, variants)
         shown = shown.entitled(opened)
@@ -102,7 +105,7 @@ def show(
 
 
 def _simulate(
-    store: Store, url: str, profile: int, moment: int | None, device: str
+    store: Store, url: str, segments: Path, profile: int, moment: int | None, device: str
 ) -> PageViews:
     snapshot = store.snapshot()
     found = find_logged(store, profile, moment, snapshot)
@@ -110,7 +113,7 @@ def _simulate(
     with ExitStack() as until_done:
         logs = Path(until_done.enter_context(TemporaryDirectory(prefix="pagesim-")))
         with progress("Starting the mesh"):
-            channel = until_done.enter_context(single_stack(url, stack, logs))
+            channel = until_done.enter_context(single_stack(url, segments, stack, logs))
         device = device or (found.page.device if found.page else "")
         client = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         with raising_peer_errors():

@@ -14,6 +14,7 @@ from experiments.cli.terminal import (
     json_option,
     print_json,
     progress,
+    segments_option,
     store_option,
 )
 from experiments.report.terminal import render
@@ -24,6 +25,7 @@ from experiments.spec import load_spec
 @click.command()
 @click.argument("experiment", type=click.Path(path_type=Path), metavar="EXPERIMENT.yaml")
 @store_option
+@segments_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -31,7 +33,9 @@ from experiments.spec import load_spec
     help="Directory of the run; runs/NAME-TIME if left out. Must be empty or not there.",
 )
 @json_option
-def run(experiment: Path, store: str, output: Path | None, *, as_json: bool) -> None:
+def run(
+    experiment: Path, store: str, segments: Path, output: Path | None, *, as_json: bool
+) -> None:
     """Run an experiment: make the pages of every variant, compare, and report.
 
     Starts Envoy, the services and a stack per partition; all of it is gone at the end,
@@ -44,6 +48,7 @@ def run(experiment: Path, store: str, output: Path | None, *, as_json: bool) -> 
         spec,
         absolute_store(store),
         directory,
+        segments=segments,
         now=lambda: datetime.now(UTC),
         progress=progress,
     )

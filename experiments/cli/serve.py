@@ -18,6 +18,7 @@ from experiments.cli.terminal import (
     json_option,
     print_json,
     progress,
+    segments_option,
     store_option,
 )
 from mesh.client import MeshProcess
@@ -32,6 +33,7 @@ _CHECK_SECONDS = 0.5
 
 @click.command()
 @store_option
+@segments_option
 @click.option(
     "--as-of",
     required=True,
@@ -73,6 +75,7 @@ _CHECK_SECONDS = 0.5
 @json_option
 def serve(
     store: str,
+    segments: Path,
     as_of: str,
     known_by: str | None,
     configuration_overlay: Path | None,
@@ -106,7 +109,9 @@ def serve(
         with progress("Starting Envoy and the services"):
             mesh = running.enter_context(
                 MeshProcess.start(
-                    baseline_processes(store_url), directory, arguments=("--address", address)
+                    baseline_processes(store_url, segments),
+                    directory,
+                    arguments=("--address", address),
                 )
             )
             mesh.service.create_stack(stack)

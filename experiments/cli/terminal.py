@@ -106,6 +106,12 @@ def default_store() -> str:
     return f"sqlite:///{Path(data) / 'pagesim' / 'store.db'}"
 
 
+def default_segments() -> Path:
+    """Return the folder of segments used when none is named, in the user's cache (XDG)."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "pagesim" / "segments"
+
+
 def absolute_store(url: str) -> str:
     """Return the URL with an absolute path, for processes that run in other directories."""
     parsed = parse_url(url)
@@ -123,6 +129,17 @@ store_option = click.option(
     metavar="URL",
     help="sqlite:///path/to/store.db or postgresql+psycopg://user@host/database; "
     "without one, pagesim/store.db in the user's data folder.",
+)
+
+segments_option = click.option(
+    "--segments",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=default_segments,
+    envvar="PAGESIM_SEGMENTS",
+    show_envvar=True,
+    metavar="DIRECTORY",
+    help="Where the facts of a snapshot are laid out for fast reading; made when needed, and "
+    "safe to remove. Without one, pagesim/segments in the user's cache folder.",
 )
 
 json_option = click.option(

@@ -15,9 +15,11 @@ from experiments.cli.terminal import (
     json_option,
     print_json,
     progress,
+    segments_option,
     store_option,
 )
 from experiments.report.fidelity import render_outcome
+from experiments.segments import lay_out_facts
 from experiments.single_stack import single_stack
 from experiments.validation.outcome import ValidationOutcome, summarise, write_outcome
 from experiments.validation.validate import (
@@ -39,6 +41,7 @@ _CALL_TIMEOUT_SECONDS = 300.0
 
 @click.command()
 @store_option
+@segments_option
 @click.option(
     "--profiles",
     type=click.IntRange(min=1),
@@ -74,6 +77,7 @@ _CALL_TIMEOUT_SECONDS = 300.0
 @json_option
 def validate(
     store: str,
+    segments: Path,
     profiles: int,
     seed: int,
     since: str | None,
@@ -102,7 +106,7 @@ def validate(
             known_by_micros=_known_by(known_by),
             threshold=threshold,
         )
-        outcome = _validate(url, opened, scope, output)
+        outcome = _validate(url, segments, opened, scope, output)
     if output is not None:
         write_outcome(outcome, output)
     if as_json:
@@ -114,7 +118,7 @@ def validate(
 
 
 def _validate(
-    url: str, store: Store, scope: ValidationScope, output: Path | None
+    url: str, segments: Path, store: Store, scope: ValidationScope, output: Path | None
 ) -> ValidationOutcome:
     chosen = choose_logged_pages(store, scope)
     stack = Stack(
@@ -124,11 +128,12 @@ def _validate(
         snapshot=scope.snapshot,
         variant="control",
     )
+    lay_out_facts(store, scope.snapshot, chosen.profile_ids, segments, progress=progress)
     with ExitStack() as until_done:
         scratch = until_done.enter_context(TemporaryDirectory(prefix="pagesim-"))
         logs = Path(scratch) if output is None else output / "logs"
         with progress("Starting the mesh"):
-            channel = until_done.enter_context(single_stack(url, stack, logs))
+            channel = until_done.enter_context(single_stack(url, segments, stack, logs))
         assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         with progress("Making pages again", chosen.pages) as advance:
             return validate_pages(

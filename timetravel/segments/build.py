@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 class Progress(Protocol):
     """Is told how far a build has come."""
 
-    def __call__(self, part: str, done: int, total: int) -> None:
+    def __call__(self, part: str, done: int, total: int, /) -> None:
         """Note that `done` of `total` rows of a part have been read."""
         ...
 

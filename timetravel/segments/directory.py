@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from timetravel.errors import SegmentDamaged
 from timetravel.segments.build import build_segment
 from timetravel.segments.files import MANIFEST, Staging, read_segment
-from timetravel.segments.segment import FORMAT
+from timetravel.segments.segment import FORMAT, Origin, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
     from timetravel.segments.build import Progress
     from timetravel.segments.pages import Pages
-    from timetravel.segments.segment import Origin, Segment
 
 _UNFINISHED: Final = ".unfinished"
+_REMOVED: Final = ".removed"
 _LOCK: Final = ".lock"
 
 
@@ -44,9 +45,24 @@ class SegmentDirectory:
         if not (folder / MANIFEST).is_file():
             return None
         try:
-            return read_segment(folder)
-        except SegmentDamaged:
+            segment = read_segment(folder)
+            os.utime(folder / MANIFEST)  # for `trim`: it was used
+        except (SegmentDamaged, FileNotFoundError):
             return None
+        return segment
+
+    def find_any(self, store: str, snapshot: int) -> Segment | None:
+        """Return a segment of a store's snapshot, the one with most profiles; None of none."""
+        everybody = self.find(Origin(store, snapshot))
+        if everybody is not None:
+            return everybody
+        found = list[Segment]()
+        for folder in self.folder.glob(f"{snapshot}-" + "?" * 16):
+            with suppress(SegmentDamaged):
+                segment = read_segment(folder)
+                if segment.origin.store == store:
+                    found.append(segment)
+        return max(found, key=lambda one: len(one.origin.profile_ids or ()), default=None)
 
     def provide(
         self,
@@ -72,7 +88,7 @@ class SegmentDirectory:
                 return found
             folder = self.folder / name_origin(origin)
             unfinished = folder.with_name(folder.name + _UNFINISHED)
-            for left in (folder, unfinished):
+            for left in (folder, unfinished, folder.with_suffix(_REMOVED)):
                 shutil.rmtree(left, ignore_errors=True)
             unfinished.mkdir()
             staging = Staging(unfinished)
@@ -82,15 +98,23 @@ class SegmentDirectory:
             unfinished.rename(folder)
             return read_segment(folder)
 
-    def remove(self, *, keep: Origin | None = None) -> int:
-        """Remove all segments but one, and return how many; readers keep what they mapped."""
-        kept = name_origin(keep) if keep else None
-        removed = 0
-        for path in sorted(self.folder.glob("*")):
-            if path.is_dir() and path.name != kept:
-                removed += (path / MANIFEST).is_file()
-                shutil.rmtree(path)
-        return removed
+    def trim(self, kept: int) -> int:
+        """Remove all segments but those used last, and return how many.
+
+        Readers keep what they have mapped.
+        """
+        used = {
+            folder: (folder / MANIFEST).stat().st_mtime_ns
+            for folder in self.folder.glob("*")
+            if (folder / MANIFEST).is_file() and folder.suffix != _UNFINISHED
+        }
+        oldest_first = sorted(used, key=lambda folder: used[folder])
+        unused = oldest_first[: max(len(used) - kept, 0)]
+        for folder in unused:
+            # Whoever opens it at this moment must find all of it or nothing.
+            gone = folder.rename(folder.with_suffix(_REMOVED))
+            shutil.rmtree(gone)
+        return len(unused)
 
     @contextmanager
     def _building(self, origin: Origin) -> Iterator[None]:

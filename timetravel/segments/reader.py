@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from timetravel.as_of import JsonTexts
+    from timetravel.as_of import AsOfReader, JsonTexts
     from timetravel.model import EventKind, FeatureGroup, JsonValue
     from timetravel.reader import Identities, Moments
     from timetravel.segments.segment import Segment
@@ -44,16 +44,25 @@ class SegmentReader:
     Args:
         segment: To answer from.
         known_by: Read as known by this moment rather than by each row's own.
+        beyond: Answers for profiles that the segment does not hold; as known alike.
     """
 
-    def __init__(self, segment: Segment, *, known_by: int | None = None) -> None:
+    def __init__(
+        self,
+        segment: Segment,
+        *,
+        known_by: int | None = None,
+        beyond: AsOfReader | None = None,
+    ) -> None:
         self._segment = segment
+        self._beyond = beyond
         self.snapshot = segment.origin.snapshot
         self.known_by = known_by
 
     def known_by_moment(self, known_by: int | None) -> SegmentReader:
         """Return a reader of the same segment, as known otherwise."""
-        return SegmentReader(self._segment, known_by=known_by)
+        beyond = self._beyond.known_by_moment(known_by) if self._beyond else None
+        return SegmentReader(self._segment, known_by=known_by, beyond=beyond)
 
     def feature_groups(self) -> Mapping[str, FeatureGroup]:
         """Return the feature groups that the snapshot has."""
@@ -63,12 +72,14 @@ class SegmentReader:
         """Return one vector per row; see `FactReader.features`.
 
         Raises:
-            OutsideSegment: The segment does not hold a profile.
+            OutsideSegment: The segment does not hold a profile, and nobody answers beyond.
         """
         described = self._segment.registry[group].group
         ids = np.asarray(entity_ids, np.int64)
         if described.entity_kind is EntityKind.PROFILE:
-            self._check_covered(ids)
+            beyond = self._reader_beyond(ids)
+            if beyond is not None:
+                return beyond.features(group, ids, at)
         vectors = self._segment.vectors[group]
         versions = vectors.versions
         found = versions.find(ids, *self._moments(at, len(ids)))
@@ -85,7 +96,7 @@ class SegmentReader:
         """Return named attributes of each row; see `FactReader.attributes`.
 
         Raises:
-            OutsideSegment: The segment does not hold a profile.
+            OutsideSegment: The segment does not hold a profile, and nobody answers beyond.
         """
         texts, newest_known_at = self.attribute_texts(kind, entity_ids, at, names)
         columns = {name: parse_json(column) for name, column in texts.items()}
@@ -98,7 +109,9 @@ class SegmentReader:
         check_names(names)
         ids = np.asarray(entity_ids, np.int64)
         if kind is EntityKind.PROFILE:
-            self._check_covered(ids)
+            beyond = self._reader_beyond(ids)
+            if beyond is not None:
+                return beyond.attribute_texts(kind, ids, at, names)
         moments, known_by = self._moments(at, len(ids))
         texts: dict[str, JsonTexts] = {}
         newest_known_at = np.full(len(ids), EARLIEST_MICROS, np.int64)
@@ -116,7 +129,9 @@ class SegmentReader:
     def attribute_names(self, kind: EntityKind, entity_id: int) -> Sequence[str]:
         """Return the names of all attributes that an entity ever had, in order."""
         if kind is EntityKind.PROFILE:
-            self._check_covered(np.array([entity_id]))
+            beyond = self._reader_beyond(np.array([entity_id]))
+            if beyond is not None:
+                return beyond.attribute_names(kind, entity_id)
         return [
             name
             for (other, name), texts in sorted(self._segment.attributes.items())
@@ -133,10 +148,12 @@ class SegmentReader:
         """Return the events of each row; see `FactReader.history`.
 
         Raises:
-            OutsideSegment: The segment does not hold a profile.
+            OutsideSegment: The segment does not hold a profile, and nobody answers beyond.
         """
         ids = np.asarray(profile_ids, np.int64)
-        self._check_covered(ids)
+        beyond = self._reader_beyond(ids)
+        if beyond is not None:
+            return beyond.history(ids, at, kinds, max_events)
         events = self._segment.events
         found, counts = events.find(ids, *self._moments(at, len(ids)), kinds, max_events)
         offsets = np.zeros(len(ids) + 1, np.int64)
@@ -256,14 +273,18 @@ class SegmentReader:
         later = instants[instants > at]
         return int(later.min()) if len(later) else None
 
-    def _check_covered(self, profile_ids: NDArray[np.int64]) -> None:
-        if not self._segment.covers(profile_ids):
+    def _reader_beyond(self, profile_ids: NDArray[np.int64]) -> AsOfReader | None:
+        """Return who answers for these profiles, None where the segment does."""
+        if self._segment.covers(profile_ids):
+            return None
+        if self._beyond is None:
             raise OutsideSegment(
                 f"The segment of snapshot {self.snapshot} holds other profiles than "
                 f"{profile_ids[:5].tolist()}.",
                 remedy="Ask the store itself, or build a segment that holds them.",
                 field="profile_ids",
             )
+        return self._beyond
 
 
 def _at(column: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.int64]:

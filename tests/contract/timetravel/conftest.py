@@ -68,7 +68,7 @@ class SegmentBackend(SqlBackend):
     def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
         pinned = self.store.snapshot() if snapshot is None else snapshot
         # Each example writes other facts under numbers and moments that were there before.
-        self._directory.remove()
+        self._directory.trim(0)
         segment = self.store.segment(pinned, directory=self._directory)
         return SegmentReader(segment, known_by=known_by)
 

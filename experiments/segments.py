@@ -1,0 +1,68 @@
+"""Lays out the facts that an experiment asks for, before its services start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from timetravel.model import EntityKind
+from timetravel.segments.directory import SegmentDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from timetravel.store import Store
+
+KEPT_SEGMENTS: Final = 8
+"""Segments that stay on disk, those used last."""
+
+_SHARE_OF_EVERYBODY: Final = 0.1
+
+
+class Progress(Protocol):
+    """Show progress while a block runs; the block tells how much more is done."""
+
+    def __call__(
+        self, description: str, total: int | None = None, /
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """Begin a stretch of work of `total` steps."""
+
+
+def lay_out_facts(
+    store: Store,
+    snapshot: int,
+    profile_ids: Collection[int] | None,
+    folder: Path,
+    *,
+    progress: Progress,
+) -> None:
+    """Build the segment of a snapshot, unless it is there.
+
+    Args:
+        store: To read.
+        snapshot: Newest transaction to hold.
+        profile_ids: Whose facts are going to be asked for; None means everybody's.
+        folder: Where segments are.
+        progress: Shows how far it is.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached or is locked for too long.
+    """
+    everybody = len(store.as_of(snapshot).entity_ids(EntityKind.PROFILE))
+    if profile_ids is not None and len(profile_ids) >= _SHARE_OF_EVERYBODY * everybody:
+        # A little more to read, and the next experiment on this snapshot reads nothing.
+        profile_ids = None
+    counts = store.count_facts(snapshot)
+    facts = sum(count for kind, count in counts.items() if kind != "logged_pages")
+    directory = SegmentDirectory(folder)
+    chosen = None if profile_ids is None else sorted(profile_ids)
+    with progress("Laying out facts", facts if chosen is None else None) as advance:
+        before: dict[str, int] = {}
+
+        def note(part: str, done: int, _total: int) -> None:
+            advance(done - before.get(part, 0))
+            before[part] = done
+
+        store.segment(snapshot, directory=directory, profile_ids=chosen, progress=note)
+    directory.trim(KEPT_SEGMENTS)
