@@ -10,20 +10,42 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import click
 
-from experiments.cli.database import database
-from experiments.cli.page import page
-from experiments.cli.run import run
-from experiments.cli.serve import serve
-from experiments.cli.services import services
+from experiments.cli.lazy import LazyCommand, LazyGroup
 from experiments.cli.terminal import console, print_error
-from experiments.cli.validate import validate
-from experiments.cli.worlds import import_, world
 from mesh.errors import PagesimError
 
 INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+COMMANDS = {
+    "import": LazyCommand(
+        "experiments.cli.worlds", "import_", "Make a world of data that you have."
+    ),
+    "world": LazyCommand(
+        "experiments.cli.worlds", "world", "Make a world, look at it, and live it forward."
+    ),
+    "db": LazyCommand(
+        "experiments.cli.database", "database", "Create a store and look after it."
+    ),
+    "run": LazyCommand("experiments.cli.run", "run", "Run an experiment, to its report."),
+    "validate": LazyCommand(
+        "experiments.cli.validate", "validate", "Compare simulated pages with logged ones."
+    ),
+    "page": LazyCommand("experiments.cli.page", "page", "Look at single pages."),
+    "serve": LazyCommand(
+        "experiments.cli.serve", "serve", "Serve homepages at one moment until Ctrl-C."
+    ),
+    "services": LazyCommand(
+        "experiments.cli.services", "services", "Run one service by hand until Ctrl-C."
+    ),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="pagesim")
 def cli() -> None:
     """Simulate homepages at a past moment, under a change that nobody has shipped.
@@ -31,10 +53,6 @@ def cli() -> None:
     To begin: `pagesim world generate`, `pagesim db upgrade`, `pagesim world live`, then
     `pagesim run EXPERIMENT.yaml`.
     """
-
-
-for _command in (import_, world, database, run, validate, page, serve, services):
-    cli.add_command(_command)
 
 
 def main() -> None:
