@@ -85,6 +85,17 @@ docs-check: $(INSTALLED)
 	@for page in commands experiment-file; do diff docs/$$page.md build/$$page.md || \
 		{ echo "docs/$$page.md is stale: run 'make docs'" >&2; exit 1; }; done
 
+RIVALS := build/rivals
+$(RIVALS)/.installed: requirements/rivals.lock
+	@echo "Setting up $(RIVALS) (about 900 MB, once)"
+	@$(PYTHON) -m venv $(RIVALS)
+	@$(RIVALS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/rivals.lock
+	@touch $@
+
+.PHONY: bench-store
+bench-store: $(INSTALLED) $(RIVALS)/.installed ## Compare ways to read the past, Feast and pandas among them (3 GB of disk)
+	@$(BIN)/python -m benchmarks.store --rivals $(RIVALS)/bin/python
+
 .PHONY: golden-update
 golden-update: $(INSTALLED) ## Rewrite the golden files; read the diff before committing
 	$(BIN)/pytest --golden-update -m "not integration and not postgres"

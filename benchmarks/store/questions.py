@@ -1,6 +1,6 @@
 """Measures the store: how fast facts are appended, how fast they are read.
 
-    python benchmarks/store.py [STORE_URL]
+    python -m benchmarks.store.questions [STORE_URL]
 
 Without a URL it uses an SQLite file in a temporary directory. A PostgreSQL database must be
 empty. All figures come from one run on one machine: compare them with each other.
