@@ -1,4 +1,6 @@
-"""Compares ways to read features as of a moment, in one run: python -m benchmarks.store
+"""Compares ways to read features as of a moment, in one run.
+
+    python -m benchmarks.store [--rivals PYTHON]
 
 Facts are the same for all: versions of 50 float32 per profile, 5% of them known late and 3%
 corrected, read in batches of 256 rows, each at a moment of its own. Figures are medians in
@@ -12,6 +14,7 @@ import json
 import statistics
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +45,7 @@ from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from timetravel.reader import FactReader
 
@@ -60,7 +63,10 @@ NOW = START + 2 * SPAN_DAYS * DAY
 
 def main() -> None:
     """Make the facts, time every way to read them, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.store",
+        description="Compare ways to read features as of a moment.",
+    )
     parser.add_argument("--profiles", type=int, default=100_000)
     parser.add_argument("--depth", type=int, default=20, help="versions of each profile")
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks/store"))
@@ -136,10 +142,10 @@ def measure(url: str, folder: Path, questions: Questions) -> dict[str, float]:
             medians[name] = median_milliseconds(TimeTravelClient(channel), questions)
             channel.close()
     with serve_echo() as address, grpc.insecure_channel(address) as channel:
-        echo = channel.unary_unary(ECHO)
+        echo: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(ECHO)
         size = str(BATCH * FIELDS * 4 + 2 * BATCH * 8).encode()
         medians["echo of the same bytes, over gRPC"] = median(
-            [lambda: echo(size)] * len(questions.at)
+            [partial(echo, size)] * len(questions.at)
         )
     return medians
 
@@ -195,7 +201,7 @@ def measure_history(folder: Path) -> dict[str, float]:
     late = START + SPAN_DAYS * DAY * 3 // 4
     at = chance.integers(late, START + SPAN_DAYS * DAY, (BATCHES, BATCH))
     asks = [
-        lambda ids=ids, moments=moments: reader.history(ids, moments, (), LAST_EVENTS)
+        partial(reader.history, ids, moments, (), LAST_EVENTS)
         for ids, moments in zip(profile_ids, at, strict=True)
     ]
     return {f"last {LAST_EVENTS} events, segment": median(asks)}
@@ -227,13 +233,13 @@ def median_milliseconds(reader: FactReader, questions: Questions) -> float:
     """Return the median over all batches."""
     return median(
         [
-            lambda ids=ids, at=at: reader.features(TASTE.name, ids, at)
+            partial(reader.features, TASTE.name, ids, at)
             for ids, at in zip(questions.profile_ids, questions.at, strict=True)
         ]
     )
 
 
-def median(asks: list[Callable[[], object]]) -> float:
+def median(asks: Sequence[Callable[[], object]]) -> float:
     """Return the median in milliseconds, after one round to warm up."""
     for ask in asks:
         ask()

@@ -14,14 +14,29 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
 import polars as pl
+from feast import (
+    Entity,
+    FeatureStore,
+    FeatureView,
+    Field,
+    FileSource,
+    RepoConfig,
+    ValueType,
+)
+from feast.types import Float32, Int64
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+Column: TypeAlias = "NDArray[np.int64]"
+Ask: TypeAlias = "Callable[[Column, Column], object]"
 
 BATCHES = 15
 FEAST_BATCHES = 5
@@ -43,9 +58,7 @@ def main(folder: Path) -> None:
     (folder / "rivals.json").write_text(json.dumps(medians))
 
 
-def median_milliseconds(
-    ask: Callable[[Any, Any], object], rows: list[tuple[Any, Any]]
-) -> float:
+def median_milliseconds(ask: Ask, rows: list[tuple[Column, Column]]) -> float:
     """Return the median over batches, after the first to warm up."""
     ask(*rows[0])
     taken = []
@@ -56,11 +69,11 @@ def median_milliseconds(
     return statistics.median(taken) * 1000
 
 
-def ask_pandas(folder: Path) -> Callable[[Any, Any], object]:
+def ask_pandas(folder: Path) -> Ask:
     """Return a point-in-time join with the versions in memory, sorted beforehand."""
     versions = pd.read_parquet(folder / "versions.parquet").sort_values("event_timestamp")
 
-    def ask(profile_ids: Any, at: Any) -> object:
+    def ask(profile_ids: Column, at: Column) -> object:
         entities = pd.DataFrame({"profile": profile_ids, "event_timestamp": _moments(at)})
         return pd.merge_asof(
             entities.sort_values("event_timestamp"),
@@ -72,13 +85,15 @@ def ask_pandas(folder: Path) -> Callable[[Any, Any], object]:
     return ask
 
 
-def ask_polars(folder: Path) -> Callable[[Any, Any], object]:
+def ask_polars(folder: Path) -> Ask:
     """Return a point-in-time join with the versions in memory, sorted beforehand."""
     versions = pl.read_parquet(folder / "versions.parquet").sort("event_timestamp")
 
-    def ask(profile_ids: Any, at: Any) -> object:
+    def ask(profile_ids: Column, at: Column) -> object:
         entities = pl.DataFrame({"profile": profile_ids, "event_timestamp": _moments(at)})
-        entities = entities.with_columns(pl.col("event_timestamp").cast(pl.Datetime("us", "UTC")))
+        entities = entities.with_columns(
+            pl.col("event_timestamp").cast(pl.Datetime("us", "UTC"))
+        )
         return entities.sort("event_timestamp").join_asof(
             versions, on="event_timestamp", by="profile", check_sortedness=False
         )
@@ -86,11 +101,8 @@ def ask_polars(folder: Path) -> Callable[[Any, Any], object]:
     return ask
 
 
-def ask_feast(folder: Path) -> Callable[[Any, Any], object]:
+def ask_feast(folder: Path) -> Ask:
     """Return Feast's point-in-time join over its DuckDB offline store."""
-    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-    from feast.types import Float32, Int64
-
     source = FileSource(
         path=str(folder / "versions.parquet"),
         timestamp_field="event_timestamp",
@@ -122,14 +134,14 @@ def ask_feast(folder: Path) -> Callable[[Any, Any], object]:
     store.apply([profile, view])
     features = [f"taste:{name}" for name in names]
 
-    def ask(profile_ids: Any, at: Any) -> object:
+    def ask(profile_ids: Column, at: Column) -> object:
         entities = pd.DataFrame({"profile": profile_ids, "event_timestamp": _moments(at)})
         return store.get_historical_features(entity_df=entities, features=features).to_df()
 
     return ask
 
 
-def _moments(at: Any) -> Any:
+def _moments(at: Column) -> pd.DatetimeIndex:
     return pd.to_datetime(at, unit="us", utc=True).as_unit("us")
 
 

@@ -60,7 +60,7 @@ def curl(address: str, method: str, data: object, *flags: str) -> tuple[int, dic
     """Call a method as the README shows, and return exit code and answer or error."""
     done = subprocess.run(
         [
-            *(BUF, "curl", "--protocol", "grpc", "--http2-prior-knowledge", *flags),
+            *(str(BUF), "curl", "--protocol", "grpc", "--http2-prior-knowledge", *flags),
             *("--data", json.dumps(data), f"http://{address}/{method}"),
         ],
         capture_output=True,
@@ -122,9 +122,8 @@ def test_a_later_moment_than_the_stacks_is_refused(serving: dict[str, Any]) -> N
 def test_a_service_called_past_the_mesh_without_context_refuses(
     serving: dict[str, Any],
 ) -> None:
-    for one in serving["services"]:
-        if one["service"].endswith("PageAssemblerService"):
-            code, error = curl(one["address"], GET_PAGE, {"profileId": 3}, "--schema=protos")
+    (assembler,) = (one for one in serving["services"] if one["service"] in GET_PAGE)
+    code, error = curl(assembler["address"], GET_PAGE, {"profileId": 3}, "--schema=protos")
     assert code != 0
     assert error["code"] in {"invalid_argument", "failed_precondition"}
     assert "x-pagesim" in error["message"]
@@ -142,7 +141,7 @@ def test_each_service_serves_health_and_reflection(
     assert curl(serving["address"], health, data, "--reflect", *through) == (0, HEALTHY)
     listed = subprocess.run(
         [
-            *(BUF, "curl", "--protocol", "grpc", "--http2-prior-knowledge"),
+            *(str(BUF), "curl", "--protocol", "grpc", "--http2-prior-knowledge"),
             *("--list-methods", f"http://{own['address']}"),
         ],
         capture_output=True,
