@@ -92,6 +92,7 @@ def print_json(result: object) -> None:
     """Print a result as JSON on standard output, for pipes."""
     json.dump(result, sys.stdout, indent=2, ensure_ascii=False, default=str)
     sys.stdout.write("\n")
+    sys.stdout.flush()  # who reads a pipe must not wait for the end of a command that serves
 
 
 def print_error(error: PagesimError) -> None:
