@@ -6,16 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GOLDEN = Path(__file__).parent / "golden"
-
-# No test has a time limit, and no example of one either.
-settings.register_profile("patient", parent=settings(), deadline=None)
-settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
