@@ -52,7 +52,7 @@ def start_serving(store: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
 def serving(lived_store: str) -> Iterator[dict[str, Any]]:
     process, description = start_serving(lived_store)
     yield description
-    process.send_signal(signal.SIGINT)
+    process.terminate()
     process.communicate()
 
 
