@@ -99,12 +99,7 @@ class RunRecord:
                 self.snapshot,
                 spec.known_by_micros,
             ),
-            asked=self.pages,
-            failures=self.failures,
-            experiment=self.experiment,
-            store=self.store,
-            version=self.version,
-            started_at=self.started_at,
+            seed=spec.seed,
         )
 
     def add(self, partition: PartitionRecord) -> RunRecord:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from timetravel.reader import digest_listing
-from timetravel.retained import EVERYTHING, Retained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     )
     from timetravel.segments.search import Integers
 
-FORMAT: Final = 2
+FORMAT: Final = 1
 """Goes up with every change of what arrays mean; segments of another format are rebuilt."""
 
 
@@ -67,7 +66,6 @@ class Segment:
         events: History.
         licences: Availability.
         changes: By subject; see `timetravel.changes`.
-        retained: What may be asked of it.
     """
 
     origin: Origin
@@ -80,7 +78,6 @@ class Segment:
     events: Events
     licences: Licences
     changes: Mapping[str, Changes]
-    retained: Retained = EVERYTHING
 
     @cached_property
     def catalogue_version(self) -> str:

@@ -1,1 +1,0 @@
-"""Shows the history of an entity to people: who learned what when."""

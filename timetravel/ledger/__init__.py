@@ -1,1 +1,0 @@
-"""Questions about the record itself: who said what when, and what changed since."""
