@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mesh.client import MeshProcess
 from mesh.topology import ServiceProcess
 from services.page.arguments import OVERLAY_ARGUMENT
 from services.page.configuration import (
@@ -15,12 +16,13 @@ from services.page.configuration import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from timetravel.model import JsonValue
 
 TIME_TRAVEL_SERVICE = "pagesim.timetravel.v1.TimeTravelService"
+STORE_VARIABLE = "PAGESIM_STORE"
 
 PAGE_MODULES: Mapping[str, str] = {
     FILTERING_SERVICE: "services.filtering",
@@ -31,15 +33,41 @@ PAGE_MODULES: Mapping[str, str] = {
 """The module that serves each page service."""
 
 
-def baseline_processes(store_url: str, segments: Path) -> tuple[ServiceProcess, ...]:
+def start_mesh(
+    store_url: str, segments: Path, directory: Path, *, arguments: Sequence[str] = ()
+) -> MeshProcess:
+    """Start a mesh with the processes that serve every stack.
+
+    Args:
+        store_url: The store that holds the facts; as it may have a password, it travels in
+            the environment of the one process that opens it.
+        segments: Folder in which snapshots may be laid out.
+        directory: Gets logs.
+        arguments: Further arguments of the mesh.
+
+    Raises:
+        ProcessFailed: A process did not start; the message holds the end of its log.
+    """
+    return MeshProcess.start(
+        baseline_processes(segments),
+        directory,
+        arguments=arguments,
+        secrets={STORE_VARIABLE: store_url},
+    )
+
+
+def baseline_processes(segments: Path) -> tuple[ServiceProcess, ...]:
     """Return the processes that serve every stack: facts first, then the page.
 
     Args:
-        store_url: The store that holds the facts.
         segments: Folder in which snapshots may be laid out.
     """
-    arguments = ("--store", store_url, "--segments", str(segments.absolute()))
-    facts = ServiceProcess(TIME_TRAVEL_SERVICE, "timetravel", arguments)
+    facts = ServiceProcess(
+        TIME_TRAVEL_SERVICE,
+        "timetravel",
+        ("--segments", str(segments.absolute())),
+        secrets=(STORE_VARIABLE,),
+    )
     pages = (ServiceProcess(service, module) for service, module in PAGE_MODULES.items())
     return (facts, *pages)
 

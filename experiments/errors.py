@@ -6,12 +6,17 @@
     └── ExperimentError                        everything this package raises
         ├── SpecNotFound       (NotFound)
         ├── InvalidSpec        (InvalidInput)  every mistake of an experiment file
+        ├── InvalidMapping     (InvalidInput)  every mistake of a mapping file
+        ├── DataNotFound       (NotFound)      a data file or mapping that is not there
+        ├── UnreadableData     (InvalidInput)  a data file that is not of its format
         ├── NoLoggedPages      (NotFound)      the scope holds no page
         ├── TooFewProfiles     (WrongState)    strata that cannot be filled
         ├── OutputExists       (AlreadyExists) a directory that holds something
         ├── RunNotFound        (NotFound)      no finished run where one was named
         ├── PageNotFound       (NotFound)
+        ├── FieldNotFound      (NotFound)      of an entity whose history is shown
         ├── LowPageYield       (WrongState)    too many pages could not be made
+        ├── LeakedPages        (WrongState)    pages that used what was not yet known
         └── StackFailed        (Unavailable)   a stack stopped answering
 """
 
@@ -39,6 +44,18 @@ class InvalidSpec(ExperimentError, InvalidInput):
     """Refuse an experiment file, naming every mistake in it."""
 
 
+class InvalidMapping(ExperimentError, InvalidInput):
+    """Refuse a mapping file, naming every mistake in it."""
+
+
+class DataNotFound(ExperimentError, NotFound):
+    """Refuse to read a data file or a mapping that is not there."""
+
+
+class UnreadableData(ExperimentError, InvalidInput):
+    """Refuse a data file that is not of its format, or lacks a column."""
+
+
 class NoLoggedPages(ExperimentError, NotFound):
     """Refuse a scope in which nothing was logged."""
 
@@ -59,8 +76,16 @@ class PageNotFound(ExperimentError, NotFound):
     """Refuse to show a page that is not there."""
 
 
+class FieldNotFound(ExperimentError, NotFound):
+    """Refuse to show a field that an entity does not have."""
+
+
 class LowPageYield(ExperimentError, WrongState):
     """Fail a run of which too many pages could not be made."""
+
+
+class LeakedPages(ExperimentError, WrongState):
+    """Refuse pages that used facts before they were known."""
 
 
 class StackFailed(ExperimentError, Unavailable):

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 from experiments.errors import PageNotFound
 from experiments.pages import page_id_of
 from experiments.report.sheets import make_column
-from experiments.stored_pages import add_titles, find_page_ids, read_simulated
-from mesh.moments import format_moment, parse_moment
+from experiments.stored_pages import (
+    add_titles,
+    find_page_ids,
+    find_profile_ids,
+    read_simulated,
+)
+from mesh.moments import format_moment, from_micros, parse_moment
 from services.page.canonical import page_digest, parse_page
 
 if TYPE_CHECKING:
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from experiments.report.sheets import Column
     from services.page.model import Page
     from timetravel.store import Store
+
+_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,15 @@ class PageViews:
         return self.logged is not None and self.logged.as_of_micros == self.moment
 
     @property
+    def heading(self) -> str:
+        """Say whose pages these are, and of when."""
+        page = next(iter(self.simulated.values()))
+        return (
+            f"Profile {page.profile_id} at {from_micros(self.moment):%Y-%m-%d %H:%M:%S} UTC, "
+            f"{page.device}, snapshot {self.snapshot}"
+        )
+
+    @property
     def sentence(self) -> str:
         """Say in one sentence how the pages compare."""
         told = []
@@ -88,13 +104,19 @@ class PageViews:
         """
         drawn = []
         if self.logged is not None:
-            title = "logged" if self.is_same_moment else "logged earlier"
-            drawn.append(make_column(title, self.logged, None, played))
+            drawn.append(make_column(self._logged_name, self.logged, None, played))
         control = self.simulated.get(self.control)
         for name, page in self.simulated.items():
-            reference = self.logged if name == self.control else control or self.logged
-            drawn.append(make_column(name, page, reference, played))
+            if name == self.control or control is None:
+                reference, against = self.logged, self._logged_name
+            else:
+                reference, against = control, self.control
+            drawn.append(make_column(name, page, reference, played, against))
         return drawn
+
+    @property
+    def _logged_name(self) -> str:
+        return "logged" if self.is_same_moment else "logged earlier"
 
     def to_document(self) -> dict[str, object]:
         """Return the views as JSON-able values."""
@@ -170,11 +192,10 @@ def find_simulated(
     if moment is not None and page_id_of(profile_id, moment) in page_ids:
         wanted = page_id_of(profile_id, moment)
     if wanted is None:
-        moments = ", ".join(page_id.partition("@")[2] for page_id in page_ids[:5])
         raise PageNotFound(
             f"{directory} has no page of profile {profile_id}"
             + ("." if moment is None else f" at {format_moment(moment)}."),
-            remedy=f"Say --at one of: {moments}." if page_ids else "Name another profile.",
+            remedy=_tell_pages(directory, page_ids),
             field="profile" if moment is None else "--at",
         )
     found = {}
@@ -188,3 +209,18 @@ def find_simulated(
             )
         found[variant] = pages[wanted]
     return parse_moment(wanted.partition("@")[2]), found
+
+
+def _tell_pages(directory: Path, page_ids: Sequence[str]) -> str:
+    """Say what can be asked for instead: other moments of the profile, else other profiles."""
+    if page_ids:
+        return f"Say --at one of: {_tell_some([one.partition('@')[2] for one in page_ids])}."
+    profile_ids = find_profile_ids(directory)
+    if not profile_ids:
+        return "The run has no page of anyone; `pagesim run` makes one that has."
+    return f"Name a profile that it has: {_tell_some(profile_ids)}."
+
+
+def _tell_some(values: Sequence[object]) -> str:
+    more = len(values) - _TOLD
+    return ", ".join(map(str, values[:_TOLD])) + (f" and {more} more" if more > 0 else "")

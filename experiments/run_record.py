@@ -99,7 +99,12 @@ class RunRecord:
                 self.snapshot,
                 spec.known_by_micros,
             ),
-            seed=spec.seed,
+            asked=self.pages,
+            failures=self.failures,
+            experiment=self.experiment,
+            store=self.store,
+            version=self.version,
+            started_at=self.started_at,
         )
 
     def add(self, partition: PartitionRecord) -> RunRecord:

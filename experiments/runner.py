@@ -18,9 +18,12 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from experiments.baseline import baseline_processes, override_processes
+from experiments.baseline import override_processes, start_mesh
+from experiments.copies import purge_erased_since
 from experiments.errors import ExperimentError, LowPageYield, OutputExists, StackFailed
 from experiments.generator import Pace, generate_pages
+from experiments.known_names import check_names
+from experiments.lineage import check_lineage
 from experiments.metrics.compute import compute_metrics, count_page_ids
 from experiments.pages import PartitionPath, write_partition
 from experiments.partitions import plan_partitions
@@ -33,13 +36,13 @@ from experiments.run_record import (
 )
 from experiments.scope import find_candidates, select_pages
 from experiments.segments import lay_out_facts
-from mesh.client import MeshProcess
 from mesh.context import use_context
 from mesh.errors import MeshError, PagesimError
 from mesh.moments import format_moment, to_micros
 from mesh.serving import connect
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient
+from timetravel.life.places import PlaceKind
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from experiments.partitions import Partition
     from experiments.segments import Progress
     from experiments.spec import ExperimentSpec
+    from mesh.client import MeshProcess
 
 _CALL_TIMEOUT_SECONDS = 300.0
 _MILLISECONDS = 3
@@ -96,19 +100,23 @@ def run_experiment(
         progress: Shows how far it is.
 
     Raises:
+        InvalidSpec: It names what the store does not have.
         OutputExists: The directory holds something.
         NoLoggedPages: The scope is empty.
         TooFewProfiles: The scope asks for too many.
         LowPageYield: Too many pages could not be made.
+        LeakedPages: A page used what was not yet known.
         PagesimError: The store, the mesh or a stack failed.
     """
     with Store.open(store_url) as store:
-        snapshot = store.snapshot()
+        upkeep, snapshot = store.newest_upkeep(), store.snapshot()
+        check_names(spec, store, snapshot)
         pages = select_pages(
             find_candidates(store, spec.scope, snapshot), spec.scope, spec.seed
         )
         partitions = plan_partitions(pages, spec.variants, spec.slices)
         _make_directory(directory)
+        store.note_copies(directory, PlaceKind.RESULTS, snapshot)
         record = RunRecord(
             experiment=spec.to_document(),
             store=store.url,
@@ -123,12 +131,16 @@ def run_experiment(
             lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
             run.make_pages(partitions)
             run.check_yield()
+            # Partitions made before an erasure and after it must hold the same pages.
+            purge_erased_since(upkeep, directory, store)
             metrics, report = run.measure(store)
         except BaseException as error:
             reason = str(error) if isinstance(error, PagesimError) else type(error).__name__
             run.end(RunState.FAILED, now(), reason)
+            purge_erased_since(upkeep, directory, store)
             raise
         run.end(RunState.FINISHED, now())
+        purge_erased_since(upkeep, directory, store)
         return RunResult(directory, run.record, metrics, report)
 
 
@@ -164,10 +176,8 @@ class _Run:
     def make_pages(self, partitions: tuple[Partition, ...]) -> None:
         """Make the pages of all partitions, a few stacks at a time."""
         with self._progress("Starting the mesh and its baseline", None):
-            mesh = MeshProcess.start(
-                baseline_processes(self._store_url, self._segments),
-                self._directory / "logs",
-            )
+            logs = self._directory / "logs"
+            mesh = start_mesh(self._store_url, self._segments, logs)
         total = sum(len(partition.pages) for partition in partitions)
         stacks = self._spec.limits.concurrent_stacks
         with (
@@ -271,6 +281,7 @@ class _Run:
         batches = []
         with use_context(stack.context):
             for keys, pages in generate_pages(assembler, partition.pages, pace):
+                check_lineage(pages, self._spec.known_by_micros)
                 batches.append((keys, pages))
                 advance(len(keys))
         return batches

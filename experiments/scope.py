@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.errors import NoLoggedPages, TooFewProfiles
+from experiments.spec.model import DEVICE
 from timetravel.model import EntityKind
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from experiments.spec import Scope
     from timetravel.reader import FactReader
     from timetravel.store import Store
-
-DEVICE = "device"
-"""The stratum that comes from the page rather than from the profile."""
 
 COUNTRY = "country"
 EVERYBODY = "all"

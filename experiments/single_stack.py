@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from experiments.baseline import baseline_processes
-from mesh.client import MeshProcess
+from experiments.baseline import start_mesh
 from mesh.context import use_context
 from mesh.serving import connect
 
@@ -36,7 +35,7 @@ def single_stack(
     Raises:
         ProcessFailed: A process did not start; the message holds the end of its log.
     """
-    with MeshProcess.start(baseline_processes(store_url, segments), directory) as mesh:
+    with start_mesh(store_url, segments, directory) as mesh:
         mesh.service.create_stack(stack)
         with connect(mesh.address) as channel, use_context(stack.context):
             yield channel

@@ -48,6 +48,14 @@ def find_page_ids(directory: Path, profile_id: int) -> list[str]:
     return sorted(set(found["page_id"].to_pylist()))
 
 
+def find_profile_ids(directory: Path) -> list[int]:
+    """Return the profiles of whom a run has pages, in ascending order."""
+    if not (directory / "pages").is_dir():
+        return []
+    found = open_table(directory, "pages").to_table(columns=["profile_id"])
+    return sorted(found["profile_id"].unique().to_pylist())
+
+
 def read_simulated(directory: Path, variant: str, page_ids: Sequence[str]) -> dict[str, Page]:
     """Return pages of one variant by page id, without video titles; failed ones are left out.
 
@@ -83,35 +91,43 @@ def read_logged(store: Store, profile_id: int, shown_at: int, snapshot: int) -> 
 def add_titles(reader: FactReader, pages: Iterable[Page]) -> list[Page]:
     """Return the pages with the video titles as known at their as-of."""
     pages = list(pages)
-    keys = sorted(
-        {
-            (page.as_of_micros, video.video_id)
-            for page in pages
-            for row in page.rows
-            for video in row.videos
-        }
-    )
+    keys = {
+        (page.as_of_micros, video.video_id)
+        for page in pages
+        for row in page.rows
+        for video in row.videos
+    }
+    titles = read_titles(reader, keys)
+    return [_entitled(page, titles) for page in pages]
+
+
+def read_titles(
+    reader: FactReader, keys: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], str]:
+    """Return the title of each video at a moment, in words if none was known.
+
+    Args:
+        reader: As-of reader.
+        keys: (moment in microseconds, video id) pairs.
+    """
+    keys = sorted(set(keys))
     found = reader.attributes(
         EntityKind.VIDEO,
         np.array([video_id for _, video_id in keys], np.int64),
         np.array([moment for moment, _ in keys], np.int64),
         (TITLE,),
-    )
-    titles = dict(zip(keys, found.columns[TITLE], strict=True))
-    return [_entitled(page, titles) for page in pages]
+    ).columns[TITLE]
+    return {
+        key: str(title or f"video {key[1]}") for key, title in zip(keys, found, strict=True)
+    }
 
 
-def _entitled(page: Page, titles: Mapping[tuple[int, int], object]) -> Page:
+def _entitled(page: Page, titles: Mapping[tuple[int, int], str]) -> Page:
     rows = tuple(
         replace(
             row,
             videos=tuple(
-                replace(
-                    video,
-                    title=str(
-                        titles[page.as_of_micros, video.video_id] or f"video {video.video_id}"
-                    ),
-                )
+                replace(video, title=titles[page.as_of_micros, video.video_id])
                 for video in row.videos
             ),
         )

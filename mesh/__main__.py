@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from mesh.addresses import parse_address
-from mesh.baseline import read_baseline
+from mesh.baseline import read_baseline, take_secrets
 from mesh.control_plane import ControlPlane, MeshSettings
 from mesh.errors import PagesimError
 from mesh.server import register
@@ -68,11 +69,15 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         workers=_CALLS_AT_ONCE,
     )
     registry = CollectorRegistry()
+    baseline = read_baseline(namespace.baseline) if namespace.baseline else ()
+    # Out of our environment, or Envoy and every other process would inherit them.
+    secrets = take_secrets(baseline, os.environ)
     with ControlPlane(
         directory=directory,
-        baseline=read_baseline(namespace.baseline) if namespace.baseline else (),
+        baseline=baseline,
         settings=settings,
         registry=registry,
+        secrets=secrets,
     ) as control_plane:
         server = start([register(control_plane)], options, registry=registry)
         addresses = {

@@ -10,7 +10,7 @@ from mesh.errors import InvalidInput, NotFound
 from mesh.topology import ServiceProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, MutableMapping, Sequence
     from pathlib import Path
 
 _EXAMPLE = '[{"service": "pagesim.ranking.v1.RankingService", "module": "services.ranking"}]'
@@ -20,6 +20,7 @@ _KINDS: dict[str, type] = {
     "arguments": list,
     "environment": dict,
     "replicas": int,
+    "secrets": list,
 }
 
 
@@ -50,6 +51,24 @@ def read_baseline(path: Path) -> tuple[ServiceProcess, ...]:
     return tuple(_read_entry(path, number, entry) for number, entry in enumerate(entries))
 
 
+def take_secrets(
+    processes: Sequence[ServiceProcess], environment: MutableMapping[str, str]
+) -> Mapping[str, str]:
+    """Take the secrets that processes ask for out of an environment, and return them.
+
+    Raises:
+        InvalidInput: One of them is not there.
+    """
+    names = {name for process in processes for name in process.secrets}
+    for name in sorted(names - environment.keys()):
+        raise InvalidInput(
+            f"The environment has no {name}, which the baseline asks for.",
+            remedy="Set it.",
+            field="--baseline",
+        )
+    return {name: environment.pop(name) for name in names}
+
+
 def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
     where = f"[{number}]"
     if not isinstance(entry, dict):
@@ -74,6 +93,7 @@ def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
             arguments=tuple(entry.get("arguments", ())),
             environment=entry.get("environment", {}),
             replicas=entry.get("replicas", 1),
+            secrets=tuple(entry.get("secrets", ())),
         )
     except InvalidInput as error:
         raise InvalidInput(

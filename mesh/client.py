@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import grpc
@@ -157,6 +158,7 @@ class MeshProcess:
         directory: Path,
         *,
         arguments: Sequence[str] = (),
+        secrets: Mapping[str, str] = MappingProxyType({}),
     ) -> Self:
         """Start the mesh; return when its baseline serves.
 
@@ -164,6 +166,8 @@ class MeshProcess:
             baseline: What runs for every stack.
             directory: Gets logs and sockets; made if it is not there.
             arguments: Further arguments of `python -m mesh`, e.g. ("--address", "...").
+            secrets: Values of the secrets that the baseline asks for. They are in no file and
+                on no command line.
 
         Raises:
             InvalidStack: The baseline names a service twice.
@@ -182,6 +186,7 @@ class MeshProcess:
                 *("--ready-fd", "{ready_fd}", *arguments),
             ),
             log=directory / LOG,
+            environment=secrets,
         )
         child = Spawner().spawn(program)
         try:

@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import grpc
@@ -27,7 +28,7 @@ from mesh.xds.discovery_metrics import DiscoveryMetrics
 from mesh.xds.resources import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -70,6 +71,7 @@ class ControlPlane:
         baseline: What runs for every stack.
         settings: Where and how.
         registry: Where metrics are collected.
+        secrets: Environment variables for the processes of the baseline that ask for them.
         render: Gives Envoy's resources of a topology.
 
     Raises:
@@ -85,6 +87,7 @@ class ControlPlane:
         baseline: Sequence[ServiceProcess],
         settings: MeshSettings,
         registry: CollectorRegistry,
+        secrets: Mapping[str, str] = MappingProxyType({}),
         render: Callable[..., ResourceSet] = render,
     ) -> None:
         check_each_once(tuple(baseline), field="baseline")
@@ -92,6 +95,7 @@ class ControlPlane:
         self._baseline = baseline
         self._settings = settings
         self._registry = registry
+        self._secrets = secrets
         self._render_resources = render
         self._running = ExitStack()
 
@@ -159,7 +163,10 @@ class ControlPlane:
         running.callback(prober.close)
         self._stacks = Stacks(
             launcher=LocalLauncher(
-                spawner, mesh_address=str(self._address), logs=self._directory / "logs"
+                spawner,
+                mesh_address=str(self._address),
+                logs=self._directory / "logs",
+                secrets=self._secrets,
             ),
             data_plane=data_plane,
             prober=prober,

@@ -34,6 +34,8 @@ class ServiceProcess:
         arguments: Arguments after the module.
         environment: Environment variables added for the process.
         replicas: Processes to run.
+        secrets: Names of environment variables that the process gets from the mesh's own
+            environment, and that no other process gets. Of the baseline only.
 
     Raises:
         InvalidInput: A value cannot be run; the message names it.
@@ -44,6 +46,7 @@ class ServiceProcess:
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     replicas: int = 1
+    secrets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _SERVICE_NAME.fullmatch(self.service) or len(self.service) > _MAX_NAME:
@@ -64,7 +67,7 @@ class ServiceProcess:
                 remedy=f"Give 1 to {_MAX_REPLICAS}.",
                 field="replicas",
             )
-        for name in self.environment:
+        for name in (*self.environment, *self.secrets):
             if not name or "=" in name:
                 raise InvalidInput(
                     f"{name!r} is no name of an environment variable.",
@@ -110,6 +113,13 @@ class Stack:
                 field="snapshot",
             )
         check_each_once(self.overrides, field="overrides")
+        for process in self.overrides:
+            if process.secrets:
+                raise InvalidStack(
+                    f"{process.service} of a stack asks for {', '.join(process.secrets)}.",
+                    remedy="Only processes of the baseline are given secrets.",
+                    field="overrides",
+                )
 
     @property
     def context(self) -> CallContext:

@@ -25,6 +25,7 @@ from services.page.production import production_documents
 from timetravel.errors import UnknownDocument
 from timetravel.model import EntityKind, EventKind, FeatureGroup
 from timetravel.reader import (
+    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -90,14 +91,26 @@ class _FewVideos:
         columns = {name: [values[name]] * rows for name in names}
         return AttributeRows(columns, np.zeros(rows, np.int64))
 
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        del at
+        rows = len(profile_ids)
+        return AllocationRows(
+            {test: [None] * rows for test in tests},
+            {test: np.zeros(rows, np.bool_) for test in tests},
+            np.zeros(rows, np.int64),
+        )
+
     def history(
         self,
         profile_ids: Identities,
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
-        del at, kinds, max_events
+        del at, kinds, max_events, since
         return HistoryRows(
             offsets=np.array([0, 2], np.int64),
             video_ids=np.array([0, 1], np.int64),

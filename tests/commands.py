@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "experiments.cli")
+_DECIDING = ("PAGESIM_STORE", "PYTHONUNBUFFERED")
+_SAFETY_NET_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Outcome:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which nothing of the caller's decides the result."""
-    kept = {name: value for name, value in os.environ.items() if name != "PAGESIM_STORE"}
+    kept = {name: value for name, value in os.environ.items() if name not in _DECIDING}
     return {**kept, "COLUMNS": "200", **(extra or {})}
 
 
@@ -68,3 +73,41 @@ def start_pagesim(*arguments: object) -> subprocess.Popen[str]:
         text=True,
         env=environment(),
     )
+
+
+@contextmanager
+def serve(
+    store: str, as_of: str, logs: Path, *, ending: signal.Signals = signal.SIGTERM
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """Run `pagesim serve`; yield it with what it says of itself, and end it by the signal."""
+    # A shell starts what it puts in the background with SIGINT ignored.
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = start_pagesim(
+            *("serve", "--store", store, "--as-of", as_of, "--address", "127.0.0.1:0"),
+            *("--logs", logs, "--json"),
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    try:
+        yield process, _read_document(process)
+    finally:
+        process.send_signal(ending)
+        try:
+            process.communicate(timeout=_SAFETY_NET_SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _read_document(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Read the JSON that a command says and goes on."""
+    assert process.stdout is not None
+    text = ""
+    while not text.endswith("\n}\n"):
+        assert select.select([process.stdout], [], [], _SAFETY_NET_SECONDS)[0], "nothing said"
+        part = os.read(process.stdout.fileno(), 65_536)
+        assert part, process.communicate()
+        text += part.decode()
+    document: dict[str, Any] = json.loads(text)
+    return document

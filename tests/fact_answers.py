@@ -15,12 +15,13 @@ from tests.dirty_facts import (
     PROFILES,
     START,
     TASTE,
+    TESTS,
     VIDEOS,
     Batches,
 )
 from timetravel.engine import writing
 from timetravel.errors import UnknownDocument
-from timetravel.in_memory import InMemoryFacts
+from timetravel.in_memory import InMemoryFacts, Transaction
 from timetravel.model import EntityKind, EventKind
 from timetravel.schema import ingest_transaction, metadata
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 UNKNOWN_PROFILE = 9
+TRANSACTION = Transaction(START, "test", synthetic=True)
+"""What every batch is appended as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def fill(store: Store, batches: Batches) -> Filled:
             in_memory.register(group)
         for batch in batches:
             tx_id = writer.append(batch, source="test", synthetic=True)
-            in_memory.append(batch, tx_id=tx_id)
+            in_memory.append(batch, tx_id=tx_id, transaction=TRANSACTION)
     return Filled(in_memory, snapshot_before)
 
 
@@ -90,13 +93,30 @@ def ask_attributes(reader: FactReader, moments: Sequence[int]) -> object:
     return answers
 
 
+def ask_allocations(reader: FactReader, moments: Sequence[int]) -> object:
+    """Return cells of A/B tests of all profiles, each at several moments."""
+    ids, at = _every((*PROFILES, UNKNOWN_PROFILE), moments)
+    rows = reader.allocations(ids, at, [*TESTS, "unheard"])
+    known = {test: column.tolist() for test, column in rows.is_known.items()}
+    return [dict(rows.cells), known, _plain(rows.newest_known_at)]
+
+
 def ask_history(reader: FactReader, moments: Sequence[int]) -> object:
-    """Return histories of all profiles: whole, the newest two, and some kinds only."""
+    """Return histories of all profiles: whole, the newest two, windows, some kinds only."""
     ids, at = _every((*PROFILES, UNKNOWN_PROFILE), moments)
     chosen = (EventKind.PLAY, EventKind.IMPRESSION, EventKind.RATING)
+    each = [moment - 3 for moment in at]
     answers: list[object] = []
-    for kinds, max_events in (((), 0), ((), 2), (chosen, 0), (chosen, 1)):
-        rows = reader.history(ids, at, kinds, max_events)
+    for kinds, max_events, since in (
+        ((), 0, None),
+        ((), 2, None),
+        (chosen, 0, None),
+        (chosen, 1, None),
+        ((), 0, START + 4),
+        ((), 2, each),
+        (chosen, 1, each),
+    ):
+        rows = reader.history(ids, at, kinds, max_events, since)
         columns = (rows.offsets, rows.video_ids, rows.event_at, rows.kinds, rows.values)
         answers.append([_plain(column) for column in (*columns, rows.newest_known_at)])
     return answers
@@ -151,6 +171,7 @@ def ask_documents(reader: FactReader, moments: Sequence[int]) -> object:
 QUESTIONS: dict[str, Callable[[FactReader, Sequence[int]], object]] = {
     "features": ask_features,
     "attributes": ask_attributes,
+    "allocations": ask_allocations,
     "history": ask_history,
     "catalogue": ask_catalogue,
     "catalogue_features": ask_catalogue_features,

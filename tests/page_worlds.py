@@ -32,9 +32,10 @@ DAY: Final = 86_400_000_000
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from timetravel.in_memory import InMemoryReader
+    from timetravel.in_memory_reader import InMemoryReader
     from timetravel.model import Fact, JsonValue
     from timetravel.reader import (
+        AllocationRows,
         AttributeRows,
         AvailabilityBitmaps,
         CatalogueFeatures,
@@ -113,14 +114,20 @@ class PromisingNothing:
     ) -> AttributeRows:
         return self._reader.attributes(kind, entity_ids, at, names)
 
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        return self._reader.allocations(profile_ids, at, tests)
+
     def history(
         self,
         profile_ids: Identities,
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
-        return self._reader.history(profile_ids, at, kinds, max_events)
+        return self._reader.history(profile_ids, at, kinds, max_events, since)
 
     def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:
         return replace(self._reader.catalogue(at, names), unchanged_until=at)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from mesh.moments import EARLIEST_MICROS, format_moment
 from timetravel import changes
+from timetravel.allocations import read_allocations
 from timetravel.answers import (
     availability_bitmaps,
     feature_rows,
@@ -18,10 +19,11 @@ from timetravel.answers import (
     parse_json,
 )
 from timetravel.asking import name_parameters, row_parameters
-from timetravel.engine import POSTGRESQL
 from timetravel.errors import UnknownDocument
+from timetravel.event_rows import EventRows
 from timetravel.model import EntityKind, EventKind, FeatureGroup, JsonValue, Op
 from timetravel.reader import (
+    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -37,6 +39,7 @@ from timetravel.reader import (
     newest,
 )
 from timetravel.registry import Registry, read_registry
+from timetravel.retained import EVERYTHING, Retained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,8 +52,6 @@ if TYPE_CHECKING:
     from timetravel.reader import Identities, Moments
 
 JsonTexts: TypeAlias = "Sequence[str | None]"
-
-_ALL_EVENTS: Final = 2**62
 
 
 class AsOfReader:
@@ -65,6 +66,7 @@ class AsOfReader:
         questions: The statements of that database.
         snapshot: Newest transaction to read.
         known_by: Read as known by this moment rather than by each row's own.
+        retained: What may be asked; `connect` refuses to go on when that has changed.
     """
 
     def __init__(
@@ -74,17 +76,24 @@ class AsOfReader:
         *,
         snapshot: int,
         known_by: int | None = None,
+        retained: Retained = EVERYTHING,
     ) -> None:
         self._connect = connect
         self._questions = questions
         self._dialect = questions.dialect
         self.snapshot = snapshot
         self.known_by = known_by
+        self.retained = retained
 
     def known_by_moment(self, known_by: int | None) -> AsOfReader:
         """Return a reader of the same snapshot, as known otherwise."""
+        self.retained.check_view(self.snapshot, known_by)
         return AsOfReader(
-            self._connect, self._questions, snapshot=self.snapshot, known_by=known_by
+            self._connect,
+            self._questions,
+            snapshot=self.snapshot,
+            known_by=known_by,
+            retained=self.retained,
         )
 
     def feature_groups(self) -> Mapping[str, FeatureGroup]:
@@ -139,45 +148,26 @@ class AsOfReader:
             )
         return [row[0] for row in found]
 
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        """Return cells of A/B tests of each row; see `FactReader.allocations`."""
+        return read_allocations(self, profile_ids, at, tests)
+
     def history(
         self,
         profile_ids: Identities,
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
         """Return the events of each row; see `FactReader.history`."""
-        moments = moments_per_row(at, len(profile_ids))
-        known_by = self._known_by_per_row(moments)
-        profiles = np.asarray(profile_ids, dtype=np.int64)
-        limits: dict[str, object] = {
-            "kind_mask": sum(1 << kind for kind in set(kinds or EventKind)),
-            "max_events": max_events or _ALL_EVENTS,
-            "snapshot": self.snapshot,
-        }
-        question = self._questions.history
+        self.retained.check_moments(at)
+        rows = EventRows.of(profile_ids, at, self.known_by, kinds, max_events, since)
         with self._connect() as connection:
-            if self._dialect.name == POSTGRESQL:
-                found: list[Any] = list(
-                    question.ask(
-                        connection,
-                        **limits,
-                        **row_parameters(self._dialect, profiles, moments, known_by),
-                    )
-                )
-            else:
-                found = []
-                asked = zip(profiles.tolist(), moments.tolist(), known_by.tolist(), strict=True)
-                for row, (profile_id, moment, known) in enumerate(asked):
-                    found += question.ask(
-                        connection,
-                        row=row,
-                        entity_id=profile_id,
-                        moment=moment,
-                        known_by=known,
-                        **limits,
-                    )
-        return history_rows(len(profiles), found)
+            found = rows.ask(connection, self._questions.history, self._dialect, self.snapshot)
+        return history_rows(len(profile_ids), found)
 
     def entity_ids(self, kind: EntityKind) -> NDArray[np.int64]:
         """Return every entity of which the snapshot has an attribute fact, ascending."""
@@ -282,6 +272,7 @@ class AsOfReader:
         return moments if self.known_by is None else np.full_like(moments, self.known_by)
 
     def _row_parameters(self, entity_ids: Identities, at: Moments) -> dict[str, object]:
+        self.retained.check_moments(at)
         moments = moments_per_row(at, len(entity_ids))
         known_by = self._known_by_per_row(moments)
         entities = np.asarray(entity_ids, dtype=np.int64)
@@ -289,6 +280,7 @@ class AsOfReader:
         return {**parameters, "snapshot": self.snapshot}
 
     def _moment_parameters(self, at: int) -> dict[str, object]:
+        self.retained.check_moments(at)
         known_by = at if self.known_by is None else self.known_by
         return {"moment": at, "known_by": known_by, "snapshot": self.snapshot}
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from timetravel.asking import Question, joined_by_commas, names_asked, rows_asked
 from timetravel.changes import ChangeQuestions
 from timetravel.engine import POSTGRESQL
+from timetravel.logged_pages import PAGE_KEY
 from timetravel.model import EntityKind
 from timetravel.schema import (
     attribute_fact,
@@ -17,9 +18,11 @@ from timetravel.schema import (
     entity,
     event_fact,
     feature_fact,
+    logged_page,
 )
 from timetravel.visibility import (
     Bounds,
+    is_after,
     is_asserted,
     is_in_snapshot,
     is_known,
@@ -47,6 +50,8 @@ class AsOfQuestions:
         self.attributes = compiled(_attributes(dialect))
         self.entity_attributes = compiled(_entity_attribute_names())
         self.history = compiled(_history(dialect))
+        self.engagement = compiled(_history(dialect, "attribution"))
+        self.pages_shown = compiled(_pages_shown(dialect))
         self.listing = compiled(_listing())
         self.catalogue_attribute = compiled(_catalogue_attribute(dialect))
         self.catalogue_features = compiled(_catalogue_features(dialect))
@@ -145,33 +150,37 @@ def _entity_attribute_names() -> sa.Select[Any]:
     )
 
 
-def _history(dialect: sa.Dialect) -> sa.Select[Any]:
+def _history(dialect: sa.Dialect, *more: str) -> sa.Select[Any]:
     # SQLite cannot limit the rows of each profile in one statement, so it is asked profile by
     # profile: that costs little, as it runs in our own process.
     if dialect.name == POSTGRESQL:
-        asked = rows_asked(dialect)
-        events: FromClause = _events(asked.c.entity_id, _own_moment(asked)).lateral("event")
+        asked = rows_asked(dialect, "since")
+        own = _events(asked.c.entity_id, asked.c.since, _own_moment(asked))
+        events: FromClause = own.lateral("event")
         return (
-            sa.select(asked.c.row, *_event_columns(events))
+            sa.select(asked.c.row, *_event_columns(events, more))
             .select_from(asked.join(events, sa.true()))
             .order_by(asked.c.row, events.c.event_at.desc(), events.c.event_id.desc())
         )
-    events = _events(_integer("entity_id"), _ONE_MOMENT).subquery("event")
-    return sa.select(_integer("row"), *_event_columns(events))
+    one = _events(_integer("entity_id"), _integer("since"), _ONE_MOMENT)
+    return sa.select(_integer("row"), *_event_columns(one.subquery("event"), more))
 
 
-def _event_columns(events: FromClause) -> Sequence[sa.ColumnElement[Any]]:
-    names = ("video_id", "event_at", "kind", "value", "known_at")
+def _event_columns(events: FromClause, more: Sequence[str]) -> Sequence[sa.ColumnElement[Any]]:
+    names = ("video_id", "event_at", "kind", "value", "known_at", *more)
     return [events.c[name] for name in names]
 
 
-def _events(profile_id: sa.ColumnElement[Any], bounds: Bounds) -> sa.Select[Any]:
+def _events(
+    profile_id: sa.ColumnElement[Any], since: sa.ColumnElement[Any], bounds: Bounds
+) -> sa.Select[Any]:
     version = event_fact.alias("version")
     return (
         sa.select(version)
         .where(
             version.c.profile_id == profile_id,
             is_valid(version.c.event_at, bounds),
+            is_after(version.c.event_at, since),
             is_known(version, bounds),
             is_in_snapshot(version, bounds),
             is_asserted(version),
@@ -180,6 +189,34 @@ def _events(profile_id: sa.ColumnElement[Any], bounds: Bounds) -> sa.Select[Any]
         )
         .order_by(version.c.event_at.desc(), version.c.event_id.desc())
         .limit(_integer("max_events"))
+    )
+
+
+def _pages_shown(dialect: sa.Dialect) -> sa.Select[Any]:
+    # Asked profile by profile on SQLite, as events are.
+    if dialect.name == POSTGRESQL:
+        asked = rows_asked(dialect, "since")
+        own = _pages(asked.c.entity_id, asked.c.since, _own_moment(asked))
+        shown: FromClause = own.lateral("shown")
+        return sa.select(asked.c.row, shown.c.shown_at, shown.c.known_at).select_from(
+            asked.join(shown, sa.true())
+        )
+    one = _pages(_integer("entity_id"), _integer("since"), _ONE_MOMENT).subquery("shown")
+    return sa.select(_integer("row"), one.c.shown_at, one.c.known_at)
+
+
+def _pages(
+    profile_id: sa.ColumnElement[Any], since: sa.ColumnElement[Any], bounds: Bounds
+) -> sa.Select[Any]:
+    version = logged_page.alias("version")
+    return sa.select(version.c.shown_at, version.c.known_at).where(
+        version.c.profile_id == profile_id,
+        is_valid(version.c.shown_at, bounds),
+        is_after(version.c.shown_at, since),
+        is_known(version, bounds),
+        is_in_snapshot(version, bounds),
+        is_asserted(version),
+        speaks_for(version, logged_page, PAGE_KEY, bounds),
     )
 
 

@@ -48,18 +48,19 @@ class Question:
         return rows
 
 
-def rows_asked(dialect: sa.Dialect) -> FromClause:
-    """Return the rows of `row_parameters`: row (from 0), entity_id, moment, known_by."""
+def rows_asked(dialect: sa.Dialect, *more: str) -> FromClause:
+    """Return the rows of `row_parameters`: row (from 0), entity_id, moment, known_by, more."""
+    names = (*_ROW, *more)
     if dialect.name == POSTGRESQL:
         each = (
             sa.func.unnest(
-                *(sa.bindparam(f"row_{name}", type_=ARRAY(sa.BigInteger)) for name in _ROW)
+                *(sa.bindparam(f"row_{name}", type_=ARRAY(sa.BigInteger)) for name in names)
             )
-            .table_valued(*_ROW, with_ordinality="position", name="each")
+            .table_valued(*names, with_ordinality="position", name="each")
             .render_derived()
         )
         return sa.select(
-            (each.c.position - 1).label("row"), *(each.c[name] for name in _ROW)
+            (each.c.position - 1).label("row"), *(each.c[name] for name in names)
         ).subquery("asked")
     each = sa.func.json_each(sa.bindparam("rows", type_=sa.Text)).table_valued(
         "key", "value", name="each"
@@ -72,7 +73,7 @@ def rows_asked(dialect: sa.Dialect) -> FromClause:
                 sa.func.json_extract(
                     each.c.value, sa.literal_column(f"'$[{place}]'"), type_=sa.BigInteger
                 ).label(name)
-                for place, name in enumerate(_ROW)
+                for place, name in enumerate(names)
             ),
         )
         .cte("asked")
@@ -88,11 +89,13 @@ def row_parameters(
     entity_ids: NDArray[np.int64],
     moments: NDArray[np.int64],
     known_by: NDArray[np.int64],
+    **more: NDArray[np.int64],
 ) -> dict[str, object]:
     """Return the parameters behind `rows_asked`."""
-    columns = [column.tolist() for column in (entity_ids, moments, known_by)]
+    columns = [column.tolist() for column in (entity_ids, moments, known_by, *more.values())]
     if dialect.name == POSTGRESQL:
-        return {f"row_{name}": column for name, column in zip(_ROW, columns, strict=True)}
+        names = (*_ROW, *more)
+        return {f"row_{name}": column for name, column in zip(names, columns, strict=True)}
     return {"rows": json.dumps(list(zip(*columns, strict=True)))}
 
 

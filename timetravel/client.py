@@ -15,6 +15,7 @@ from timetravel.answers import parse_json
 from timetravel.columns import decode_floats, decode_integers, encode_integers
 from timetravel.errors import InvalidColumn, TimeTravelError
 from timetravel.reader import (
+    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -23,10 +24,13 @@ from timetravel.reader import (
     FeatureRows,
     HistoryRows,
     check_names,
+    first_moments,
     moments_per_row,
 )
 from timetravel.wire import (
+    decode_allocations,
     decode_group,
+    decode_history,
     decode_lineage,
     decode_moment,
     encode_entity_kind,
@@ -60,12 +64,12 @@ class TimeTravelClient:
 
     def snapshot(self) -> int:
         """Return the transaction that the context pins, or the newest."""
-        with _own_errors():
+        with own_errors():
             return self._stub.GetStore(timetravel_pb2.GetStoreRequest()).snapshot
 
     def feature_groups(self) -> Mapping[str, FeatureGroup]:
         """Return the registered feature groups; see `FactReader.feature_groups`."""
-        with _own_errors():
+        with own_errors():
             response = self._stub.GetStore(timetravel_pb2.GetStoreRequest())
         groups = (decode_group(message) for message in response.feature_groups)
         return {group.name: group for group in groups}
@@ -78,7 +82,7 @@ class TimeTravelClient:
             entity_ids=encode_integers(entity_ids),
             as_of_micros=encode_integers(moments_per_row(at, rows)),
         )
-        with _own_errors():
+        with own_errors():
             response = self._stub.BatchGetFeatures(request)
         described = decode_group(response.group)
         width = len(described.fields)
@@ -102,12 +106,26 @@ class TimeTravelClient:
             as_of_micros=encode_integers(moments_per_row(at, rows)),
             names=names,
         )
-        with _own_errors():
+        with own_errors():
             response = self._stub.BatchGetAttributes(request)
         return AttributeRows(
             _json_columns(response.columns, rows),
             _column(response.newest_known_at_micros, "newest_known_at_micros", rows),
         )
+
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        """Return cells of A/B tests of each row; see `FactReader.allocations`."""
+        check_names(tests)
+        rows = len(profile_ids)
+        request = timetravel_pb2.BatchGetAllocationsRequest(
+            profile_ids=encode_integers(profile_ids),
+            as_of_micros=encode_integers(moments_per_row(at, rows)),
+            tests=tests,
+        )
+        with own_errors():
+            return decode_allocations(self._stub.BatchGetAllocations(request), rows)
 
     def history(
         self,
@@ -115,6 +133,7 @@ class TimeTravelClient:
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
         """Return the events of each row; see `FactReader.history`."""
         rows = len(profile_ids)
@@ -123,26 +142,16 @@ class TimeTravelClient:
             as_of_micros=encode_integers(moments_per_row(at, rows)),
             kinds=encode_event_kinds(kinds),
             max_events=max_events,
+            since_micros=None if since is None else encode_integers(first_moments(since, rows)),
         )
-        with _own_errors():
-            response = self._stub.BatchGetHistory(request)
-        counts = _column(response.counts, "counts", rows)
-        events = int(counts.sum())
-        kind_numbers = _column(response.kinds, "kinds", events)
-        return HistoryRows(
-            np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]),
-            _column(response.video_ids, "video_ids", events),
-            _column(response.event_at_micros, "event_at_micros", events),
-            kind_numbers.astype(np.int8),
-            decode_floats(response.values, field="values", length=events),
-            _column(response.newest_known_at_micros, "newest_known_at_micros", rows),
-        )
+        with own_errors():
+            return decode_history(self._stub.BatchGetHistory(request), rows)
 
     def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:
         """Return the listing with attributes; see `FactReader.catalogue`."""
         check_names(names)
         request = timetravel_pb2.GetCatalogueRequest(as_of=encode_moment(at), attributes=names)
-        with _own_errors():
+        with own_errors():
             response = self._stub.GetCatalogue(request)
         video_ids = decode_integers(response.video_ids, field="video_ids")
         return CatalogueRows(
@@ -158,7 +167,7 @@ class TimeTravelClient:
         request = timetravel_pb2.GetCatalogueFeaturesRequest(
             group=group, as_of=encode_moment(at)
         )
-        with _own_errors():
+        with own_errors():
             response = self._stub.GetCatalogueFeatures(request)
         described = decode_group(response.group)
         values = decode_floats(response.values, field="values")
@@ -173,7 +182,7 @@ class TimeTravelClient:
     def availability(self, at: int) -> AvailabilityBitmaps:
         """Return licences of the listing; see `FactReader.availability`."""
         request = timetravel_pb2.GetAvailabilityRequest(as_of=encode_moment(at))
-        with _own_errors():
+        with own_errors():
             response = self._stub.GetAvailability(request)
         return AvailabilityBitmaps(
             response.catalogue_version,
@@ -188,7 +197,7 @@ class TimeTravelClient:
         request = timetravel_pb2.GetDocumentRequest(
             collection=collection, name=name, as_of=encode_moment(at)
         )
-        with _own_errors():
+        with own_errors():
             response = self._stub.GetDocument(request)
         body: Mapping[str, JsonValue] = json.loads(response.body_json)
         return DocumentVersion(
@@ -200,7 +209,8 @@ class TimeTravelClient:
 
 
 @contextmanager
-def _own_errors() -> Iterator[None]:
+def own_errors() -> Iterator[None]:
+    """Raise what the service raised as errors of this package; leave other failures alone."""
     try:
         yield
     except grpc.RpcError as failed:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mesh.moments import EARLIEST_MICROS
+from timetravel.allocations import read_allocations
 from timetravel.answers import (
     availability_bitmaps,
     feature_rows,
@@ -23,6 +24,7 @@ from timetravel.answers import (
 from timetravel.errors import UnknownDocument
 from timetravel.model import EntityKind, EventKind, FeatureGroup, JsonValue, Op
 from timetravel.reader import (
+    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -34,6 +36,7 @@ from timetravel.reader import (
     check_names,
     check_text,
     digest_listing,
+    first_moments,
     moments_per_row,
     newest,
 )
@@ -49,8 +52,10 @@ if TYPE_CHECKING:
     from timetravel.engine import Connect
     from timetravel.reader import Identities, Moments
 
+_MOMENT_PLACE: Final = 1
+"""Where an event found has its moment."""
 _KIND_PLACE: Final = 2
-"""Where an event found has its kind."""
+"""Where it has its kind."""
 
 
 class CurrentReader:
@@ -115,15 +120,23 @@ class CurrentReader:
                 columns[name] = parse_json(texts)
         return AttributeRows(columns, newest_known_at)
 
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        """Return cells of A/B tests of each row; see `FactReader.allocations`."""
+        return read_allocations(self, profile_ids, at, tests)
+
     def history(
         self,
         profile_ids: Identities,
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
         """Return the events of each row; see `FactReader.history`."""
         moments = moments_per_row(at, len(profile_ids)).tolist()
+        first = first_moments(since, len(profile_ids)).tolist()
         wanted = {kind.value for kind in kinds or EventKind}
         found: list[Any] = []
         with self._connect() as connection:
@@ -133,7 +146,7 @@ class CurrentReader:
                     for event in self._questions.events.ask(
                         connection, profile_id=int(profile_id), moment=moment
                     )
-                    if event[_KIND_PLACE] in wanted
+                    if event[_KIND_PLACE] in wanted and event[_MOMENT_PLACE] > first[row]
                 ]
                 found += events[:max_events] if max_events else events
         return history_rows(len(profile_ids), found)

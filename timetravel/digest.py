@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from timetravel.model import Op
+from timetravel.schema import feature_fact
 
-    import sqlalchemy as sa
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from timetravel.feature_blocks import FeatureBlock
+    from timetravel.records import Records
 
 EMPTY: Final = "0" * 64
 """The digest of a store without any transaction."""
@@ -26,14 +32,39 @@ def chain(before: str, content: bytes) -> str:
     return hashlib.sha256(bytes.fromhex(before) + content).hexdigest()
 
 
-def digest_rows(rows: Mapping[sa.Table, Sequence[tuple[Any, ...]]]) -> bytes:
-    """Return the SHA-256 of rows by table, in their order."""
+def digest_records(records: Records, tx_id: int) -> bytes:
+    """Return the SHA-256 of the rows of one append by table, in their order."""
     digest = hashlib.sha256()
-    for table in sorted(rows, key=lambda table: table.name):
-        digest.update(f"{table.name} {len(rows[table])}\n".encode())
-        for column, values in zip(table.columns, zip(*rows[table], strict=True), strict=True):
+    tables = {table.name: table for table in records.rows}
+    for name in sorted([*tables, *([feature_fact.name] if records.features else [])]):
+        if name == feature_fact.name:
+            _add_features(digest, records.features, tx_id)
+            continue
+        table = tables[name]
+        digest.update(f"{name} {len(records.rows[table])}\n".encode())
+        columns = zip(*records.rows[table], strict=True)
+        for column, values in zip(table.columns, columns, strict=True):
             _add(digest, column.type.python_type, values)
     return digest.digest()
+
+
+def _add_features(digest: hashlib._Hash, blocks: Sequence[FeatureBlock], tx_id: int) -> None:
+    digest.update(f"{feature_fact.name} {sum(map(len, blocks))}\n".encode())
+    columns: list[list[ArrayLike]] = [
+        [np.full(len(block), block.group_id) for block in blocks],
+        [block.entity_ids for block in blocks],
+        [block.valid_from for block in blocks],
+        [block.known_at for block in blocks],
+        [np.full(len(block), tx_id) for block in blocks],
+        [block.ops for block in blocks],
+        [np.full(len(block), block.schema_version) for block in blocks],
+        [block.lengths() for block in blocks],
+    ]
+    for parts in columns:
+        for part in parts:
+            digest.update(np.asarray(part, "<i8").tobytes())
+    for block in blocks:
+        digest.update(block.values[block.ops == Op.ASSERT].tobytes())
 
 
 def _add(digest: hashlib._Hash, kind: type, values: Sequence[Any]) -> None:

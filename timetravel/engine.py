@@ -31,7 +31,8 @@ SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
 
 _WRITES: Final = "pagesim_writes"
-_WRITER_LOCK: Final = 0x7061676573696D  # "pagesim"
+WRITER_LOCK: Final = 0x7061676573696D  # "pagesim"
+"""Key of the advisory lock that writers hold on PostgreSQL."""
 _BUSY_TIMEOUT_SECONDS: Final = 60.0
 _FOLDING_TIMEOUT_MILLISECONDS: Final = 500
 _MEGABYTE: Final = 1 << 20
@@ -128,7 +129,7 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         connection.execution_options(**options)
         with connection.begin():
             if engine.dialect.name == POSTGRESQL:
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER_LOCK})")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
             yield connection
         _fold_log(connection)
 

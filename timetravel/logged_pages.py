@@ -10,7 +10,9 @@ import sqlalchemy as sa
 
 from mesh.moments import EARLIEST_MICROS
 from timetravel.logged_features import decode_logged_features
+from timetravel.model import LAST_MICROS
 from timetravel.schema import logged_feature, logged_page
+from timetravel.visibility import Bounds, is_asserted, is_in_snapshot, is_known, speaks_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from timetravel.engine import Connect
     from timetravel.model import JsonValue, LoggedFeatures
 
+PAGE_KEY: Final = ("shown_at", "profile_id")
+"""What names a page: a profile is shown one at a moment."""
 _PAGES_PER_READ: Final = 500
 
 
@@ -41,24 +45,30 @@ class LoggedPage:
 
 @dataclass(frozen=True, slots=True)
 class LoggedPageFilter:
-    """Which logged pages: shown in [since, until), to some profiles, up to a transaction."""
+    """Which logged pages: shown in [since, until), to some profiles, as known by a moment.
+
+    known_by None takes all that became known up to the snapshot.
+    """
 
     snapshot: int
     since: int | None = None
     until: int | None = None
     profile_ids: Sequence[int] | None = None
+    known_by: int | None = None
 
     def select(self, *columns: sa.ColumnElement[Any] | sa.Table) -> sa.Select[Any]:
-        """Select columns of the newest version of each page that passes."""
-        later = logged_page.alias("later")
-        corrected = sa.exists().where(
-            later.c.shown_at == logged_page.c.shown_at,
-            later.c.profile_id == logged_page.c.profile_id,
-            later.c.tx_id <= self.snapshot,
-            sa.tuple_(later.c.known_at, later.c.tx_id)
-            > sa.tuple_(logged_page.c.known_at, logged_page.c.tx_id),
+        """Select columns of the visible version of each page that passes."""
+        bounds = Bounds(
+            at=sa.literal(LAST_MICROS),
+            known_by=sa.literal(LAST_MICROS if self.known_by is None else self.known_by),
+            snapshot=sa.literal(self.snapshot),
         )
-        statement = sa.select(*columns).where(logged_page.c.tx_id <= self.snapshot, ~corrected)
+        statement = sa.select(*columns).where(
+            is_known(logged_page, bounds),
+            is_in_snapshot(logged_page, bounds),
+            is_asserted(logged_page),
+            speaks_for(logged_page, logged_page, PAGE_KEY, bounds),
+        )
         if self.since is not None:
             statement = statement.where(logged_page.c.shown_at >= self.since)
         if self.until is not None:

@@ -32,16 +32,20 @@ from timetravel.errors import SchemaOutdated, SchemaTooNew, StoreNotFound
 from timetravel.schema import metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import sqlalchemy as sa
 
 
-def upgrade(url: str) -> str:
-    """Create the store if there is none, run all missing revisions, and return the newest.
+def upgrade(url: str, revision: str = "head") -> str:
+    """Create the store if there is none, run the missing revisions, and return the newest.
 
-    All revisions run in one transaction; an SQLite file that did not exist is removed again
-    if they fail.
+    They run in one transaction; an SQLite file that did not exist is removed again if they
+    fail.
+
+    Args:
+        url: The store.
+        revision: Where to stop; "head" is the newest.
 
     Raises:
         InvalidStoreUrl: The URL names neither SQLite nor PostgreSQL.
@@ -52,7 +56,7 @@ def upgrade(url: str) -> str:
     """
     with _open_engine(url, create=True) as engine, writing(engine) as connection:
         _check_not_too_new(engine.url, _revision_of(connection))
-        command.upgrade(_configuration(connection), "head")
+        command.upgrade(_configuration(connection), revision)
     return newest_revision()
 
 
@@ -78,6 +82,11 @@ def newest_revision() -> str:
     if head is None:
         raise AssertionError("migrations/versions is empty")
     return head
+
+
+def known_revisions() -> Sequence[str]:
+    """Return the revisions that this code can upgrade from, oldest first."""
+    return [script.revision for script in _scripts().walk_revisions()][::-1]
 
 
 def check(url: str) -> None:
@@ -184,8 +193,7 @@ def _revision_of(connection: sa.Connection) -> str | None:
 
 
 def _check_not_too_new(url: sa.URL, found: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in known_revisions():
         raise SchemaTooNew(
             f"{describe_url(url)} is at revision {found}, which this pagesim does not know.",
             remedy="Use the pagesim that migrated it, or a later one.",

@@ -31,6 +31,8 @@ FIRST_MICROS: Final = -62_135_596_800_000_000
 LAST_MICROS: Final = 253_402_300_799_999_999
 """The last microsecond of the year 9999: no fact is later."""
 LARGEST_ID: Final = 2**63 - 1
+ALLOCATION_PREFIX: Final = "allocation/"
+"""Begins no attribute's name: allocations are kept under such names."""
 
 
 class Op(IntEnum):
@@ -49,6 +51,18 @@ class EntityKind(IntEnum):
 
     PROFILE = 1
     VIDEO = 2
+
+
+class FactKind(IntEnum):
+    """What a fact says; numbers as in pagesim.timetravel.v1.FactKind."""
+
+    FEATURES = 1
+    ATTRIBUTE = 2
+    ALLOCATION = 3
+    AVAILABILITY = 4
+    EVENT = 5
+    DOCUMENT = 6
+    LOGGED_PAGE = 7
 
 
 class EventKind(IntEnum):
@@ -131,9 +145,35 @@ class AttributeFact:
     def __post_init__(self) -> None:
         _check_id(self.entity_id, field="entity_id")
         _check_name(self.name, field="name")
+        if self.name.startswith(ALLOCATION_PREFIX):
+            raise InvalidFact(
+                f"{self.name!r} is a name under which allocations are kept.",
+                remedy="Give an AllocationFact, or the attribute another name.",
+                field="name",
+            )
         _check_moments(self.valid_from, self.known_at)
         if self.value is not None:
             _check_value(self.op, present=True, field="value")
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationFact:
+    """The cell of an A/B test that a profile is in. An asserted None says: in no cell."""
+
+    profile_id: int
+    test: str
+    valid_from: int
+    known_at: int
+    cell: str | None
+    op: Op = Op.ASSERT
+
+    def __post_init__(self) -> None:
+        _check_id(self.profile_id, field="profile_id")
+        _check_name(self.test, field="test")
+        _check_moments(self.valid_from, self.known_at)
+        if self.cell is not None:
+            _check_name(self.cell, field="cell")
+            _check_value(self.op, present=True, field="cell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +203,23 @@ class AvailabilityFact:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribution:
+    """Where on which logged page a member did something, as the live system recorded it.
+
+    shown_at names the profile's page; row_id the row, and position the place in it, from 0.
+    """
+
+    shown_at: int
+    row_id: str
+    position: int
+
+    def __post_init__(self) -> None:
+        _check_moments(self.shown_at, self.shown_at)
+        _check_name(self.row_id, field="attribution.row_id")
+        _check_id(self.position, field="attribution.position")
+
+
+@dataclass(frozen=True, slots=True)
 class EventFact:
     """Something a member did with a video."""
 
@@ -174,6 +231,7 @@ class EventFact:
     value: float | None
     known_at: int
     op: Op = Op.ASSERT
+    attribution: Attribution | None = None
 
     def __post_init__(self) -> None:
         _check_name(self.event_id, field="event_id")
@@ -236,9 +294,11 @@ class LoggedFeatures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoggedPageFact:
-    """A page that the live system really showed.
+    """A page that the live system really showed, or that it did not show one.
 
-    page holds the canonical bytes of pagesim.page.v1.Page; page_digest is theirs.
+    page holds the canonical bytes of pagesim.page.v1.Page; page_digest is theirs. A profile
+    has one page at a moment, so a fact that says "absent" or "retract" withdraws it, and
+    `withdraw` makes it.
     """
 
     profile_id: int
@@ -249,12 +309,27 @@ class LoggedPageFact:
     page: bytes
     page_digest: str
     features: tuple[LoggedFeatures, ...] = ()
+    op: Op = Op.ASSERT
+
+    @classmethod
+    def withdraw(
+        cls, profile_id: int, shown_at: int, known_at: int, op: Op = Op.RETRACT
+    ) -> LoggedPageFact:
+        """Return the fact that no such page was shown to a member, e.g. but to a bot."""
+        return cls(profile_id, shown_at, known_at, "", {}, b"", "", op=op)
 
     def __post_init__(self) -> None:
         _check_id(self.profile_id, field="profile_id")
         _check_moments(self.shown_at, self.known_at)
-        _check_name(self.device, field="device")
-        _check_name(self.page_digest, field="page_digest")
+        if self.op is Op.ASSERT:
+            _check_name(self.device, field="device")
+            _check_name(self.page_digest, field="page_digest")
+        elif self.device or self.context or self.page or self.page_digest or self.features:
+            raise InvalidFact(
+                f"A fact that says {self.op.name} has a page.",
+                remedy="Only an asserted fact has one; see LoggedPageFact.withdraw.",
+                field="page",
+            )
         groups = [logged.group for logged in self.features]
         if len(set(groups)) != len(groups):
             raise InvalidFact(
@@ -265,7 +340,13 @@ class LoggedPageFact:
 
 
 Fact: TypeAlias = (
-    FeatureFact | AttributeFact | AvailabilityFact | EventFact | DocumentFact | LoggedPageFact
+    FeatureFact
+    | AttributeFact
+    | AllocationFact
+    | AvailabilityFact
+    | EventFact
+    | DocumentFact
+    | LoggedPageFact
 )
 
 

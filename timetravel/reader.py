@@ -54,6 +54,19 @@ class AttributeRows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AllocationRows:
+    """Cells of A/B tests, one list per test.
+
+    A cell is None where the profile is in none, and where nobody has said; is_known, bool[n]
+    per test, tells the two apart.
+    """
+
+    cells: Mapping[str, Sequence[str | None]]
+    is_known: Mapping[str, NDArray[np.bool_]]
+    newest_known_at: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class HistoryRows:
     """Events of each row, newest first; ties by descending event id.
 
@@ -145,12 +158,23 @@ class FactReader(Protocol):
         """
         ...
 
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        """Return which cell of the named A/B tests the profile of each row is in.
+
+        Raises:
+            InvalidQuestion: There are not as many moments as profiles, or a test comes twice.
+        """
+        ...
+
     def history(
         self,
         profile_ids: Identities,
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
         """Return the events of each row up to and including its moment.
 
@@ -159,6 +183,8 @@ class FactReader(Protocol):
             at: Moments.
             kinds: Kinds to read; none means all.
             max_events: The newest so many of each row; 0 means all.
+            since: Only events after this moment, not those at it; so windows that follow
+                each other share none. None means from the first.
 
         Raises:
             InvalidQuestion: There are not as many moments as profiles.
@@ -207,6 +233,15 @@ def moments_per_row(at: Moments, rows: int) -> NDArray[np.int64]:
             field="as_of_micros",
         )
     return moments
+
+
+def first_moments(since: Moments | None, rows: int) -> NDArray[np.int64]:
+    """Return for each row the moment after which its window begins.
+
+    Raises:
+        InvalidQuestion: There are neither one nor as many moments as rows.
+    """
+    return moments_per_row(EARLIEST_MICROS if since is None else since, rows)
 
 
 def check_text(text: str, *, field: str) -> None:

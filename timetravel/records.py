@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
-
-import numpy as np
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from timetravel import changes, schema
-from timetravel.errors import ContradictingFacts, InvalidFact
+from timetravel.errors import ContradictingFacts
+from timetravel.feature_batch import FeatureBatch
+from timetravel.feature_blocks import gather_facts, to_blocks
 from timetravel.logged_features import encode_logged_features
 from timetravel.model import (
+    ALLOCATION_PREFIX,
+    AllocationFact,
     AttributeFact,
     AvailabilityFact,
     DocumentFact,
@@ -28,12 +30,11 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+    from timetravel.feature_blocks import FeatureBlock
     from timetravel.model import Fact
     from timetravel.registry import Registry
 
 Row: TypeAlias = "tuple[Any, ...]"
-
-_FLOAT: Final = np.dtype("<f4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,16 @@ class Records:
     """The rows of one append, sorted by key within each table.
 
     Attributes:
-        rows: Rows by table, columns in the order of the table.
+        rows: Rows by table, columns in the order of the table; those of feature_fact are in
+            `features`.
+        features: Rows of feature_fact.
         entities: (kind, entity id) of everything that has an attribute.
         edges: (valid edge, known_at) by subject of change; see `timetravel.changes`.
         window_ids: Licence windows among the facts, which may overrule others.
     """
 
     rows: Mapping[sa.Table, Sequence[Row]]
+    features: Sequence[FeatureBlock]
     entities: frozenset[tuple[int, int]]
     edges: Mapping[str, set[tuple[int, int]]]
     window_ids: frozenset[str]
@@ -56,7 +60,6 @@ class Records:
 @dataclass(slots=True)
 class _Batch:
     tx_id: int
-    registry: Registry
     # Per table: rows by primary key, so that a repetition falls together with its original.
     rows: dict[sa.Table, dict[Row, Row]] = field(default_factory=lambda: defaultdict(dict))
     entities: set[tuple[int, int]] = field(default_factory=set)
@@ -73,30 +76,13 @@ class _Batch:
                 field="facts",
             )
 
-    def add_feature(self, fact: FeatureFact) -> None:
-        registered = self.registry[fact.group]
-        group = registered.group
-        vector = None
-        if fact.values is not None:
-            if len(fact.values) != len(group.fields):
-                raise InvalidFact(
-                    f"A vector of {fact.group} has {len(fact.values)} values for "
-                    f"{len(group.fields)} fields.",
-                    remedy=f"Give {', '.join(group.fields)}, in this order.",
-                    field="values",
-                )
-            vector = fact.values.astype(_FLOAT, copy=False).tobytes()
-        key = (
-            registered.group_id,
-            fact.entity_id,
-            fact.valid_from,
-            fact.known_at,
-            self.tx_id,
-        )
-        self.add(schema.feature_fact, key, (fact.op.value, group.schema_version, vector))
-        if group.entity_kind is EntityKind.VIDEO:
-            subject = changes.features_subject(fact.group)
-            self.edges[subject].add((fact.valid_from, fact.known_at))
+    def note_features(self, blocks: Sequence[FeatureBlock], registry: Registry) -> None:
+        groups = {one.group_id: one.group for one in registry.groups.values()}
+        for block in blocks:
+            group = groups[block.group_id]
+            if group.entity_kind is EntityKind.VIDEO:
+                pairs = zip(block.valid_from.tolist(), block.known_at.tolist(), strict=True)
+                self.edges[changes.features_subject(group.name)].update(pairs)
 
     def add_attribute(self, fact: AttributeFact) -> None:
         kind = fact.kind.value
@@ -107,6 +93,13 @@ class _Batch:
         if fact.kind is EntityKind.VIDEO:
             subject = changes.attribute_subject(fact.name)
             self.edges[subject].add((fact.valid_from, fact.known_at))
+
+    def add_allocation(self, fact: AllocationFact) -> None:
+        kind, name = EntityKind.PROFILE.value, f"{ALLOCATION_PREFIX}{fact.test}"
+        key = (kind, fact.profile_id, name, fact.valid_from, fact.known_at, self.tx_id)
+        value = canonical_json({"cell": fact.cell}) if fact.op is Op.ASSERT else None
+        self.add(schema.attribute_fact, key, (fact.op.value, value))
+        self.entities.add((kind, fact.profile_id))
 
     def add_availability(self, fact: AvailabilityFact) -> None:
         key = (fact.window_id, fact.known_at, self.tx_id)
@@ -120,7 +113,8 @@ class _Batch:
 
     def add_event(self, fact: EventFact) -> None:
         key = (fact.profile_id, fact.event_at, fact.event_id, fact.known_at, self.tx_id)
-        rest = (fact.op.value, fact.video_id, fact.kind.value, fact.value)
+        place = None if fact.attribution is None else canonical_json(asdict(fact.attribution))
+        rest = (fact.op.value, fact.video_id, fact.kind.value, fact.value, place)
         self.add(schema.event_fact, key, rest)
 
     def add_document(self, fact: DocumentFact) -> None:
@@ -131,7 +125,7 @@ class _Batch:
     def add_logged_page(self, fact: LoggedPageFact) -> None:
         key = (fact.shown_at, fact.profile_id, fact.known_at, self.tx_id)
         context = canonical_json(fact.context)
-        rest = (fact.device, context, fact.page, fact.page_digest)
+        rest = (fact.op.value, fact.device, context, fact.page, fact.page_digest)
         self.add(schema.logged_page, key, rest)
         for logged in fact.features:
             self.add(
@@ -141,7 +135,7 @@ class _Batch:
             )
 
 
-def to_records(facts: Iterable[Fact], tx_id: int, registry: Registry) -> Records:
+def to_records(facts: Iterable[Fact | FeatureBatch], tx_id: int, registry: Registry) -> Records:
     """Return the rows of one append.
 
     A fact that comes twice is taken once.
@@ -151,22 +145,29 @@ def to_records(facts: Iterable[Fact], tx_id: int, registry: Registry) -> Records
         UnknownFeatureGroup: A feature fact names a group that nobody registered.
         ContradictingFacts: Two facts have one key and one known_at, and differ.
     """
-    batch = _Batch(tx_id, registry)
+    batch = _Batch(tx_id)
+    features: list[FeatureFact] = []
+    batches: list[FeatureBatch] = []
     for fact in facts:
         match fact:
             case FeatureFact():
-                batch.add_feature(fact)
+                features.append(fact)
+            case FeatureBatch():
+                batches.append(fact)
             case EventFact():
                 batch.add_event(fact)
             case AttributeFact():
                 batch.add_attribute(fact)
+            case AllocationFact():
+                batch.add_allocation(fact)
             case AvailabilityFact():
                 batch.add_availability(fact)
             case DocumentFact():
                 batch.add_document(fact)
             case LoggedPageFact():
                 batch.add_logged_page(fact)
-    _check_vectors(batch.rows.get(schema.feature_fact, {}))
+    blocks = to_blocks([*gather_facts(features, registry), *batches], registry)
+    batch.note_features(blocks, registry)
     _check_one_version_per_event(batch.rows.get(schema.event_fact, {}))
     return Records(
         # Sorted rows fill B-tree pages one after the other: several times faster.
@@ -174,6 +175,7 @@ def to_records(facts: Iterable[Fact], tx_id: int, registry: Registry) -> Records
             table: [(*key, *rest) for key, rest in sorted(rows.items(), key=_first)]
             for table, rows in batch.rows.items()
         },
+        blocks,
         frozenset(batch.entities),
         batch.edges,
         frozenset(batch.window_ids),
@@ -182,19 +184,6 @@ def to_records(facts: Iterable[Fact], tx_id: int, registry: Registry) -> Records
 
 def _first(item: tuple[Row, Row]) -> Row:
     return item[0]
-
-
-def _check_vectors(rows: Mapping[Row, Row]) -> None:
-    joined = b"".join([rest[2] for rest in rows.values() if rest[2] is not None])
-    if not np.isinf(np.frombuffer(joined, dtype=_FLOAT)).any():
-        return
-    for key, rest in rows.items():
-        if rest[2] is not None and np.isinf(np.frombuffer(rest[2], dtype=_FLOAT)).any():
-            raise InvalidFact(
-                f"The vector of entity {key[1]} from {key[2]} holds an infinity.",
-                remedy="Give finite numbers, or NaN for a missing field.",
-                field="values",
-            )
 
 
 def _check_one_version_per_event(rows: Mapping[Row, Row]) -> None:

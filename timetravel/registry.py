@@ -77,7 +77,7 @@ class Registry:
 
 def read_registry(connection: sa.Connection, snapshot: int | None = None) -> Registry:
     """Return the registry as of a snapshot, or all of it."""
-    statement = sa.select(feature_group)
+    statement = _EVERYTHING
     if snapshot is not None:
         statement = statement.where(feature_group.c.tx_id <= snapshot)
     groups: dict[str, RegisteredGroup] = {}
@@ -91,3 +91,6 @@ def read_registry(connection: sa.Connection, snapshot: int | None = None) -> Reg
             {**(earlier.fields_by_version if earlier else {}), row.schema_version: fields},
         )
     return Registry(groups)
+
+
+_EVERYTHING: Final = sa.select(feature_group)

@@ -8,6 +8,7 @@ the versions of one key that count, the newest (known_at, tx_id) speaks for all 
   that does not retract is visible; one that says "absent" is visible and has no value.
 - Facts with an id (events, licence windows): the key is the id. The spokesman is visible if
   it asserts and is true at T; "absent" and "retract" both say that there is no such thing.
+  A logged page is such a fact: its id is the profile and the moment at which it was shown.
 
 So what is visible depends on the set of facts alone, whatever the order, repetition or
 batches in which they came.
@@ -19,21 +20,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from timetravel.model import (
+    AllocationFact,
     AttributeFact,
     AvailabilityFact,
     DocumentFact,
     EventFact,
     FeatureFact,
+    LoggedPageFact,
     Op,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
-HoldingFact = TypeVar("HoldingFact", FeatureFact, AttributeFact, DocumentFact)
-IdentifiedFact = TypeVar("IdentifiedFact", EventFact, AvailabilityFact)
+HoldingFact = TypeVar("HoldingFact", FeatureFact, AttributeFact, AllocationFact, DocumentFact)
+IdentifiedFact = TypeVar("IdentifiedFact", EventFact, AvailabilityFact, LoggedPageFact)
 AnyFact = TypeVar(
-    "AnyFact", FeatureFact, AttributeFact, DocumentFact, EventFact, AvailabilityFact
+    "AnyFact",
+    FeatureFact,
+    AttributeFact,
+    AllocationFact,
+    DocumentFact,
+    EventFact,
+    AvailabilityFact,
+    LoggedPageFact,
 )
 
 
@@ -78,7 +88,7 @@ def visible_events(
     """Return the visible events among all versions of all ids, newest first."""
     visible = [
         version
-        for version in _speakers_by(versions, "event_id", at, view)
+        for version in _speakers_by(versions, ("event_id",), at, view)
         if version.fact.event_at <= at
     ]
     return sorted(
@@ -94,18 +104,34 @@ def visible_licences(
     """Return the visible licence windows among all versions of all ids."""
     return [
         version
-        for version in _speakers_by(versions, "window_id", at, view)
+        for version in _speakers_by(versions, ("window_id",), at, view)
         if version.fact.valid_from <= at < version.fact.valid_to
     ]
 
 
+def visible_pages(
+    versions: Iterable[Recorded[LoggedPageFact]], at: int, view: View
+) -> list[Recorded[LoggedPageFact]]:
+    """Return the visible ones among all versions of logged pages, by moment and profile."""
+    visible = [
+        version
+        for version in _speakers_by(versions, ("profile_id", "shown_at"), at, view)
+        if version.fact.shown_at <= at
+    ]
+    return sorted(visible, key=lambda version: (version.fact.shown_at, version.fact.profile_id))
+
+
 def _speakers_by(
-    versions: Iterable[Recorded[IdentifiedFact]], identity: str, at: int, view: View
+    versions: Iterable[Recorded[IdentifiedFact]],
+    identity: Sequence[str],
+    at: int,
+    view: View,
 ) -> list[Recorded[IdentifiedFact]]:
     speakers: dict[Hashable, Recorded[IdentifiedFact]] = {}
     for version in versions:
         if view.counts(version, at):
-            _let_newest_speak(speakers, getattr(version.fact, identity), version)
+            key = tuple(getattr(version.fact, name) for name in identity)
+            _let_newest_speak(speakers, key, version)
     return [speaker for speaker in speakers.values() if speaker.fact.op is Op.ASSERT]
 
 

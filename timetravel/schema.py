@@ -90,6 +90,20 @@ ingest_transaction = _table(
 
 digest: see `timetravel.digest`."""
 
+ingest_chunk = _table(
+    "ingest_chunk",
+    _required("stream", _text()),
+    sa.Column("sequence", sa.BigInteger, nullable=False, autoincrement=False),
+    _required("digest", sa.Text),
+    _required("tx_id", sa.BigInteger),
+    _required("records", sa.BigInteger),
+    _required("bookmark", sa.Text),
+    key=["stream", "sequence"],
+)
+"""Every chunk that an ingest stream brought, so that none is taken twice.
+
+digest: of what the chunk held; bookmark: the sender's own note of where to go on."""
+
 feature_group = _table(
     "feature_group",
     sa.Column("group_id", sa.BigInteger, nullable=False, autoincrement=False),
@@ -140,7 +154,7 @@ attribute_fact = _table(
     key=["kind", "entity_id", "name", "valid_from", "known_at", "tx_id"],
     constraints=[_known_ops()],
 )
-"""value: canonical JSON."""
+"""value: canonical JSON. Allocations are kept here too: see `timetravel.allocations`."""
 
 document_fact = _table(
     "document_fact",
@@ -169,10 +183,13 @@ event_fact = _table(
     _required("video_id", sa.BigInteger),
     _required("kind", sa.SmallInteger),
     sa.Column("value", sa.Double),
+    sa.Column("attribution", sa.Text),
     key=["profile_id", "event_at", "event_id", "known_at", "tx_id"],
     constraints=[_known_ops(), sa.Index(None, "event_id", "known_at", "tx_id")],
 )
-"""A correction may move an event in time, so versions are found by event_id."""
+"""A correction may move an event in time, so versions are found by event_id.
+
+attribution: canonical JSON of `timetravel.model.Attribution`, null where none was recorded."""
 
 availability_fact = _table(
     "availability_fact",
@@ -195,15 +212,17 @@ logged_page = _table(
     _required("profile_id", sa.BigInteger),
     _required("known_at", Micros()),
     _required("tx_id", sa.BigInteger),
+    sa.Column("op", sa.SmallInteger, nullable=False, server_default="0"),
     _required("device", sa.Text),
     _required("context", sa.Text),
     _required("page", sa.LargeBinary),
     _required("page_digest", sa.Text),
     key=["shown_at", "profile_id", "known_at", "tx_id"],
-    constraints=[sa.Index(None, "profile_id", "shown_at")],
+    constraints=[_known_ops(), sa.Index(None, "profile_id", "shown_at")],
     with_rowid=True,
 )
-"""context: canonical JSON; page: canonical bytes of pagesim.page.v1.Page."""
+"""context: canonical JSON; page: canonical bytes of pagesim.page.v1.Page. Where op is not
+assert, all of it is empty."""
 
 logged_feature = _table(
     "logged_feature",
@@ -236,4 +255,41 @@ progress_cursor = _table(
     _required("value", sa.Text),
     key=["name"],
 )
-"""How far a job has come, saved together with what it appended. The one mutable table."""
+"""How far a job has come, saved together with what it appended."""
+
+upkeep = _table(
+    "upkeep",
+    sa.Column("upkeep_id", sa.BigInteger, nullable=False, autoincrement=False),
+    _required("kind", _text()),
+    _required("began_at", Micros()),
+    sa.Column("ended_at", Micros()),
+    _required("reason", sa.Text),
+    sa.Column("cutoff", Micros()),
+    sa.Column("snapshot", sa.BigInteger),
+    _required("removed", sa.Text),
+    key=["upkeep_id"],
+)
+"""What was done to the store as a whole; see `timetravel.life.upkeep`.
+
+removed: rows taken out by table, as JSON."""
+
+erased_profile = _table(
+    "erased_profile",
+    sa.Column("profile_id", sa.BigInteger, nullable=False, autoincrement=False),
+    _required("upkeep_id", sa.BigInteger),
+    key=["profile_id"],
+)
+"""Profiles of which nothing may come back, with the erasure that took them out."""
+
+copy_place = _table(
+    "copy_place",
+    _required("host", _text()),
+    _required("path", _text()),
+    _required("kind", _text()),
+    sa.Column("snapshot", sa.BigInteger),
+    _required("upkeep_id", sa.BigInteger),
+    key=["host", "path"],
+)
+"""Folders that hold facts copied from the store; see `timetravel.life.places`.
+
+snapshot: what a run pins; upkeep_id: the newest that has been carried out there."""

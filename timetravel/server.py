@@ -9,17 +9,18 @@ import numpy as np
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
 from mesh.context import current_context
-from mesh.errors import ContradictingAsOf
 from mesh.moments import EARLIEST_MICROS, format_moment
+from timetravel.allocations import allocated_test, cell_of
+from timetravel.call_moments import first_moments_of, moment_of, moments_of
 from timetravel.columns import decode_integers, encode_floats, encode_integers
 from timetravel.errors import UnknownEntity
+from timetravel.ledger.server import LedgerServicer
 from timetravel.model import canonical_json
 from timetravel.pinned import PinnedReaders
 from timetravel.wire import (
-    check_moment,
     decode_entity_kind,
     decode_event_kinds,
-    decode_moment,
+    encode_allocations,
     encode_group,
     encode_lineage,
     encode_moment,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     import grpc
     from numpy.typing import NDArray
-    from pagesim.columns.v1.columns_pb2 import IntegerColumn
 
     from timetravel.model import EntityKind
     from timetravel.pinned import PastReader
@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 
-class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
+class TimeTravelServicer(LedgerServicer):
     """Answer from a store, as of the moment and on the snapshot of each call's context."""
 
     def __init__(self, store: Store, segments: SegmentDirectory | None = None) -> None:
+        super().__init__(store)
         self._pinned = PinnedReaders(store, segments)
 
     def GetStore(
@@ -63,9 +64,18 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         del context
         reader = self._reader()
         kind = decode_entity_kind(request.kind)
-        at = _moment(request)
-        attributes, newest_known_at = _visible_attributes(reader, kind, request.entity_id, at)
-        response = timetravel_pb2.GetEntityResponse()
+        at = moment_of(request)
+        visible, newest_known_at = _visible_attributes(reader, kind, request.entity_id, at)
+        attributes = {
+            name: value for name, value in visible.items() if allocated_test(name) is None
+        }
+        response = timetravel_pb2.GetEntityResponse(
+            allocations=[
+                timetravel_pb2.Allocation(test=test, cell=cell_of(value))
+                for name, value in visible.items()
+                if (test := allocated_test(name)) is not None
+            ]
+        )
         response.attributes.update(attributes)
         for name, group in reader.feature_groups().items():
             if group.entity_kind is kind:
@@ -73,7 +83,7 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
                 newest_known_at = max(newest_known_at, rows.newest_known_at)
                 if not np.isnan(rows.values).all():
                     response.features.append(_feature_values(rows))
-        if not response.features and not attributes:
+        if not response.features and not visible:
             raise UnknownEntity(
                 f"Nothing was known of {kind.name.lower()} {request.entity_id} at "
                 f"{format_moment(at)}.",
@@ -90,7 +100,7 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         del context
         reader = self._reader()
         entity_ids = decode_integers(request.entity_ids, field="entity_ids")
-        moments = _moments(request.as_of_micros, len(entity_ids))
+        moments = moments_of(request.as_of_micros, len(entity_ids))
         rows = reader.features(request.group, entity_ids, moments)
         return timetravel_pb2.BatchGetFeaturesResponse(
             group=encode_group(rows.group),
@@ -107,13 +117,30 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         del context
         reader = self._reader()
         entity_ids = decode_integers(request.entity_ids, field="entity_ids")
-        moments = _moments(request.as_of_micros, len(entity_ids))
+        moments = moments_of(request.as_of_micros, len(entity_ids))
         kind = decode_entity_kind(request.kind)
         texts, known_at = reader.attribute_texts(kind, entity_ids, moments, request.names)
         return timetravel_pb2.BatchGetAttributesResponse(
             columns=_attribute_columns(texts),
             newest_known_at_micros=encode_integers(known_at),
             lineage=_lineage(known_at, reader),
+        )
+
+    def BatchGetAllocations(
+        self,
+        request: timetravel_pb2.BatchGetAllocationsRequest,
+        context: grpc.ServicerContext,
+    ) -> timetravel_pb2.BatchGetAllocationsResponse:
+        """Read cells of A/B tests of many profiles."""
+        del context
+        reader = self._reader()
+        profile_ids = decode_integers(request.profile_ids, field="profile_ids")
+        moments = moments_of(request.as_of_micros, len(profile_ids))
+        rows = reader.allocations(profile_ids, moments, request.tests)
+        return timetravel_pb2.BatchGetAllocationsResponse(
+            columns=encode_allocations(rows),
+            newest_known_at_micros=encode_integers(rows.newest_known_at),
+            lineage=_lineage(rows.newest_known_at, reader),
         )
 
     def BatchGetHistory(
@@ -123,9 +150,10 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         del context
         reader = self._reader()
         profile_ids = decode_integers(request.profile_ids, field="profile_ids")
-        moments = _moments(request.as_of_micros, len(profile_ids))
+        moments = moments_of(request.as_of_micros, len(profile_ids))
         kinds = decode_event_kinds(request.kinds)
-        rows = reader.history(profile_ids, moments, kinds, request.max_events)
+        since = first_moments_of(request.since_micros, len(profile_ids))
+        rows = reader.history(profile_ids, moments, kinds, request.max_events, since)
         return timetravel_pb2.BatchGetHistoryResponse(
             counts=encode_integers(np.diff(rows.offsets)),
             video_ids=encode_integers(rows.video_ids),
@@ -142,7 +170,7 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         """Read the whole catalogue."""
         del context
         reader = self._reader()
-        texts, rows = reader.catalogue_texts(_moment(request), request.attributes)
+        texts, rows = reader.catalogue_texts(moment_of(request), request.attributes)
         return timetravel_pb2.GetCatalogueResponse(
             catalogue_version=rows.catalogue_version,
             video_ids=encode_integers(rows.video_ids),
@@ -159,7 +187,7 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         """Read one feature group for the whole catalogue."""
         del context
         reader = self._reader()
-        rows = reader.catalogue_features(request.group, _moment(request))
+        rows = reader.catalogue_features(request.group, moment_of(request))
         return timetravel_pb2.GetCatalogueFeaturesResponse(
             catalogue_version=rows.catalogue_version,
             group=encode_group(rows.group),
@@ -174,7 +202,7 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         """Read which videos are licensed in which countries."""
         del context
         reader = self._reader()
-        bitmaps = reader.availability(_moment(request))
+        bitmaps = reader.availability(moment_of(request))
         return timetravel_pb2.GetAvailabilityResponse(
             catalogue_version=bitmaps.catalogue_version,
             countries=bitmaps.countries,
@@ -190,7 +218,7 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         """Read one document."""
         del context
         reader = self._reader()
-        version = reader.document(request.collection, request.name, _moment(request))
+        version = reader.document(request.collection, request.name, moment_of(request))
         return timetravel_pb2.GetDocumentResponse(
             body_json=canonical_json(version.body),
             schema_version=version.schema_version,
@@ -199,8 +227,10 @@ class TimeTravelServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         )
 
     def _reader(self) -> PastReader:
-        context = current_context()
-        return self._pinned.as_of(context.snapshot, context.known_by_micros)
+        return self._reader_of(current_context().snapshot)
+
+    def _reader_of(self, snapshot: int | None) -> PastReader:
+        return self._pinned.as_of(snapshot, current_context().known_by_micros)
 
 
 def add_time_travel(
@@ -210,42 +240,6 @@ def add_time_travel(
     timetravel_pb2_grpc.add_TimeTravelServiceServicer_to_server(
         TimeTravelServicer(store, segments), server
     )
-
-
-def _moment(
-    request: timetravel_pb2.GetEntityRequest
-    | timetravel_pb2.GetCatalogueRequest
-    | timetravel_pb2.GetCatalogueFeaturesRequest
-    | timetravel_pb2.GetAvailabilityRequest
-    | timetravel_pb2.GetDocumentRequest,
-) -> int:
-    as_of_micros = current_context().as_of_micros
-    if not request.HasField("as_of"):
-        return as_of_micros
-    moment = decode_moment(request.as_of, field="as_of")
-    _check_not_later(moment, as_of_micros, field="as_of")
-    return moment
-
-
-def _moments(column: IntegerColumn, rows: int) -> NDArray[np.int64]:
-    as_of_micros = current_context().as_of_micros
-    if not column.values:
-        return np.full(rows, as_of_micros, dtype=np.int64)
-    moments = decode_integers(column, field="as_of_micros", length=rows)
-    for moment in (moments.min(), moments.max()):
-        check_moment(int(moment), field="as_of_micros")
-    _check_not_later(int(moments.max()), as_of_micros, field="as_of_micros")
-    return moments
-
-
-def _check_not_later(moment: int, as_of_micros: int, *, field: str) -> None:
-    if moment > as_of_micros:
-        raise ContradictingAsOf(
-            f"{format_moment(moment)} is later than the as-of of the call, "
-            f"{format_moment(as_of_micros)}.",
-            remedy="Ask for that moment or an earlier one, or give the stack a later as-of.",
-            field=field,
-        )
 
 
 def _visible_attributes(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Self
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self
 
 import sqlalchemy as sa
 
 from timetravel import schema
 from timetravel.as_of import AsOfReader
 from timetravel.as_of_questions import AsOfQuestions
+from timetravel.chunks import read_chunk, read_newest_chunk
 from timetravel.current import CurrentReader
 from timetravel.current_questions import CurrentQuestions
 from timetravel.engine import (
@@ -21,8 +24,15 @@ from timetravel.engine import (
     writing,
 )
 from timetravel.errors import StoreNotFound
+from timetravel.ledger.in_store import StoreLedger
+from timetravel.ledger.tables import FACT_TABLES
+from timetravel.life import places, tombstones
+from timetravel.life.upkeep import check_retained, newest_upkeep, read_retained, read_upkeep
 from timetravel.logged_pages import LoggedPageFilter, count_logged_pages, read_logged_pages
 from timetravel.migrate import check_revision
+from timetravel.model import FactKind
+from timetravel.names import read_attribute_names, read_document_names
+from timetravel.registry import read_registry
 from timetravel.segments.build import build_segment
 from timetravel.segments.pages import Pages
 from timetravel.segments.reader import SegmentReader
@@ -32,13 +42,32 @@ from timetravel.writer import Writer, read_cursor
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
     from types import TracebackType
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from timetravel.chunks import Chunk
+    from timetravel.life.upkeep import Upkeep
     from timetravel.logged_pages import LoggedPage
-    from timetravel.model import JsonValue
+    from timetravel.model import EntityKind, JsonValue
+    from timetravel.registry import Registry
+    from timetravel.retained import Retained
     from timetravel.segments.build import Progress
     from timetravel.segments.directory import SegmentDirectory
     from timetravel.segments.segment import Segment
+
+
+_COUNTED: Final = {
+    "features": FactKind.FEATURES,
+    "attributes": FactKind.ATTRIBUTE,
+    "allocations": FactKind.ALLOCATION,
+    "availability": FactKind.AVAILABILITY,
+    "events": FactKind.EVENT,
+    "documents": FactKind.DOCUMENT,
+    "logged_pages": FactKind.LOGGED_PAGE,
+}
 
 
 class Store:
@@ -89,6 +118,11 @@ class Store:
         """The store's URL as it may be shown: without a password."""
         return describe_url(self._engine.url)
 
+    @property
+    def engine(self) -> sa.Engine:
+        """Connections, for what is done to the store as a whole: see `timetravel.life`."""
+        return self._engine
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -120,9 +154,8 @@ class Store:
 
     def snapshot(self) -> int:
         """Return the newest committed transaction, 0 if there is none."""
-        newest = sa.select(sa.func.max(schema.ingest_transaction.c.tx_id))
         with self._reading() as connection:
-            return connection.execute(newest).scalar() or 0
+            return _newest(connection)
 
     def digest(self, snapshot: int | None = None) -> str:
         """Return the digest of all facts up to a snapshot; see `timetravel.digest`."""
@@ -135,12 +168,20 @@ class Store:
         Args:
             snapshot: Newest transaction to read; None pins the newest there is now.
             known_by: Read as known by this moment rather than by each row's own.
+
+        Raises:
+            BeforeRetention: What the snapshot or the moment could see has been let go of.
         """
+        with self._reading() as connection:
+            retained = read_retained(connection)
+            pinned = _newest(connection) if snapshot is None else snapshot
+        retained.check_view(pinned, known_by)
         return AsOfReader(
-            self._reading,
+            partial(self._reading_retained, retained),
             self._as_of_questions,
-            snapshot=self.snapshot() if snapshot is None else snapshot,
+            snapshot=pinned,
             known_by=known_by,
+            retained=retained,
         )
 
     def pinned(self, snapshot: int, known_by: int | None = None) -> SegmentReader:
@@ -169,13 +210,31 @@ class Store:
                 builds them in memory.
             profile_ids: Whose facts to hold; None means everybody's.
             progress: Is told how far a build has come.
+
+        Raises:
+            BeforeRetention: What the snapshot could see has been let go of.
+            StoreChanged: Facts were taken out of the store meanwhile.
         """
+        self.retained().check_view(snapshot, None)
+        if directory is not None:
+            self.note_copies(directory.folder, places.PlaceKind.SEGMENTS)
         pages = self._pages(snapshot)
         chosen = None if profile_ids is None else tuple(sorted(set(profile_ids)))
         origin = Origin(pages.digest(), snapshot, chosen)
         if directory is None:
             return build_segment(pages, origin, progress=progress)
         return directory.provide(pages, origin, progress=progress)
+
+    def ledger(self, snapshot: int | None = None, known_by: int | None = None) -> StoreLedger:
+        """Return a ledger: who said what when, and what changed since.
+
+        Args:
+            snapshot: Newest transaction to read; None pins the newest there is now.
+            known_by: Read as known by this moment rather than by the one asked about.
+        """
+        reader = self.as_of(snapshot, known_by)
+        connect = partial(self._reading_retained, reader.retained)
+        return StoreLedger(connect, self._as_of_questions, reader)
 
     def current(self) -> CurrentReader:
         """Return a reader of the store as it is, as the live system sees it."""
@@ -188,6 +247,7 @@ class Store:
         until: int | None = None,
         profile_ids: Sequence[int] | None = None,
         snapshot: int | None = None,
+        known_by: int | None = None,
         with_features: bool = True,
     ) -> Iterator[LoggedPage]:
         """Yield the pages shown in [since, until), ordered by shown_at and profile.
@@ -197,9 +257,11 @@ class Store:
             until: The moment after the last; None means to the end.
             profile_ids: Whose pages; None means everybody's.
             snapshot: Newest transaction to read; None means the newest there is now.
+            known_by: Read pages as known by this moment; None means with all that became
+                known later, so without those that have been withdrawn.
             with_features: Whether to read the features that were logged with each page.
         """
-        chosen = self._choose(since, until, profile_ids, snapshot)
+        chosen = self._choose(since, until, profile_ids, snapshot, known_by)
         yield from read_logged_pages(self._reading, chosen, with_features=with_features)
 
     def count_logged_pages(
@@ -209,34 +271,89 @@ class Store:
         until: int | None = None,
         profile_ids: Sequence[int] | None = None,
         snapshot: int | None = None,
+        known_by: int | None = None,
     ) -> int:
         """Return how many pages `logged_pages` would yield."""
-        chosen = self._choose(since, until, profile_ids, snapshot)
+        chosen = self._choose(since, until, profile_ids, snapshot, known_by)
         return count_logged_pages(self._reading, chosen)
 
     def count_facts(self, snapshot: int | None = None) -> Mapping[str, int]:
         """Return the number of versions per kind of fact."""
-        tables = {
-            "features": schema.feature_fact,
-            "attributes": schema.attribute_fact,
-            "availability": schema.availability_fact,
-            "events": schema.event_fact,
-            "documents": schema.document_fact,
-            "logged_pages": schema.logged_page,
-        }
         newest = self.snapshot() if snapshot is None else snapshot
         with self._reading() as connection:
             return {
-                kind: connection.execute(
-                    sa.select(sa.func.count()).select_from(table).where(table.c.tx_id <= newest)
-                ).scalar_one()
-                for kind, table in tables.items()
+                name: connection.execute(FACT_TABLES[kind].count(newest)).scalar_one()
+                for name, kind in _COUNTED.items()
             }
+
+    def attribute_names(self, kind: EntityKind, snapshot: int) -> tuple[str, ...]:
+        """Return the attributes that entities of a kind ever had, sorted."""
+        with self._reading() as connection:
+            return read_attribute_names(connection, kind, snapshot)
+
+    def document_names(self, collection: str, snapshot: int) -> tuple[str, ...]:
+        """Return the documents that a collection ever had, sorted."""
+        with self._reading() as connection:
+            return read_document_names(connection, collection, snapshot)
+
+    def chunk(self, stream: str, sequence: int) -> tuple[Chunk | None, Registry]:
+        """Return a chunk of an ingest stream, None if it has not come, and the registry."""
+        with self._reading() as connection:
+            return read_chunk(connection, stream, sequence), read_registry(connection)
+
+    def newest_chunk(self, stream: str) -> Chunk | None:
+        """Return the last chunk of an ingest stream, None if it has brought none."""
+        with self._reading() as connection:
+            return read_newest_chunk(connection, stream)
+
+    def registry(self, snapshot: int | None = None) -> Registry:
+        """Return the feature groups with the fields of every schema version."""
+        with self._reading() as connection:
+            return read_registry(connection, snapshot)
 
     def cursor(self, name: str) -> Mapping[str, JsonValue] | None:
         """Return how far a job has come, None if it has not begun."""
         with self._reading() as connection:
             return read_cursor(connection, name)
+
+    def retained(self) -> Retained:
+        """Return what can still be asked after versions were let go of."""
+        with self._reading() as connection:
+            return read_retained(connection)
+
+    def upkeep(self) -> Sequence[Upkeep]:
+        """Return what was done to the store as a whole, from the first on."""
+        with self._reading() as connection:
+            return read_upkeep(connection)
+
+    def newest_upkeep(self) -> int:
+        """Return the id of the newest upkeep, 0 if there was none."""
+        with self._reading() as connection:
+            return newest_upkeep(connection)
+
+    def erased_profiles(self, after: int = 0) -> NDArray[np.int64]:
+        """Return the profiles erased by upkeep later than this, ascending."""
+        with self._reading() as connection:
+            return tombstones.read_erased(connection, after)
+
+    def note_copies(
+        self, folder: Path, kind: places.PlaceKind, snapshot: int | None = None
+    ) -> None:
+        """Note a folder of this machine into which facts are going to be copied.
+
+        Args:
+            folder: Where; erasures take erased profiles out of it.
+            kind: What it will hold.
+            snapshot: Which one the copies pin; None for none.
+        """
+        place = places.Place.here(folder, kind, snapshot)
+        with self._reading() as connection:
+            known = places.find_place(connection, place)
+        if known is None or (known.kind, known.snapshot) != (kind, snapshot):
+            with writing(self._engine) as connection:
+                # What has been taken out of the store by now will not be in the copy.
+                noted = replace(place, upkeep_id=newest_upkeep(connection))
+                places.note_place(connection, noted if known is None else place)
 
     def _pages(self, snapshot: int) -> Pages:
         return Pages(self._reading, self._engine.dialect, snapshot)
@@ -244,12 +361,25 @@ class Store:
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         return reading(self._engine)
 
+    @contextmanager
+    def _reading_retained(self, retained: Retained) -> Iterator[sa.Connection]:
+        with self._reading() as connection:
+            check_retained(connection, retained)
+            yield connection
+
     def _choose(
         self,
         since: int | None,
         until: int | None,
         profile_ids: Sequence[int] | None,
         snapshot: int | None,
+        known_by: int | None,
     ) -> LoggedPageFilter:
         newest = self.snapshot() if snapshot is None else snapshot
-        return LoggedPageFilter(newest, since, until, profile_ids)
+        self.retained().check_view(newest, known_by)
+        return LoggedPageFilter(newest, since, until, profile_ids, known_by)
+
+
+def _newest(connection: sa.Connection) -> int:
+    newest = sa.select(sa.func.max(schema.ingest_transaction.c.tx_id))
+    return connection.execute(newest).scalar() or 0

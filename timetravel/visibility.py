@@ -42,6 +42,11 @@ def is_valid(valid_from: Expression, bounds: Bounds) -> Expression:
     return valid_from <= bounds.at
 
 
+def is_after(moment: Expression, since: Expression) -> Expression:
+    """Return whether a moment lies within a window that begins after another."""
+    return moment > since
+
+
 def is_known(version: FromClause, bounds: Bounds) -> Expression:
     """Return whether the live system knew a version by K."""
     return version.c.known_at <= bounds.known_by

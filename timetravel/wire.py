@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.timetravel.v1 import timetravel_pb2
 
 from mesh.moments import EARLIEST_MICROS
-from timetravel.errors import InvalidQuestion
+from timetravel.columns import decode_floats, decode_integers, encode_integers
+from timetravel.errors import InvalidColumn, InvalidQuestion
 from timetravel.model import FIRST_MICROS, LAST_MICROS, EntityKind, EventKind, FeatureGroup
+from timetravel.reader import AllocationRows, HistoryRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+    from pagesim.columns.v1.columns_pb2 import IntegerColumn
+
 _MICROS_PER_SECOND: Final = 1_000_000
 _NANOS_PER_MICRO: Final = 1_000
+_FIRST_CELL: Final = 2
+"""The code of the first cell; those before it say that there is none."""
 
 
 def encode_moment(micros: int | None) -> Timestamp | None:
@@ -83,6 +91,79 @@ def decode_group(message: timetravel_pb2.FeatureGroup) -> FeatureGroup:
         decode_entity_kind(message.entity_kind),
         message.schema_version,
         tuple(message.fields),
+    )
+
+
+def encode_allocations(rows: AllocationRows) -> list[timetravel_pb2.AllocationColumn]:
+    """Return the cells of many profiles, a column for each test."""
+    columns = []
+    for test, cells in rows.cells.items():
+        names = sorted({cell for cell in cells if cell is not None})
+        codes = {name: _FIRST_CELL + place for place, name in enumerate(names)}
+        columns.append(
+            timetravel_pb2.AllocationColumn(
+                test=test,
+                cells=names,
+                codes=encode_integers(
+                    [
+                        codes[cell] if cell is not None else int(known)
+                        for cell, known in zip(cells, rows.is_known[test], strict=True)
+                    ]
+                ),
+            )
+        )
+    return columns
+
+
+def decode_allocations(
+    message: timetravel_pb2.BatchGetAllocationsResponse, rows: int
+) -> AllocationRows:
+    """Return the cells of many profiles.
+
+    Raises:
+        InvalidColumn: Columns do not fit, or name a cell that is not there.
+    """
+    cells: dict[str, list[str | None]] = {}
+    is_known: dict[str, NDArray[np.bool_]] = {}
+    for column in message.columns:
+        codes = decode_integers(column.codes, field="codes", length=rows)
+        names: list[str | None] = [None] * _FIRST_CELL + list(column.cells)
+        if len(codes) and not 0 <= codes.min() <= codes.max() < len(names):
+            raise InvalidColumn(
+                f"Codes of {column.test} do not lie within its {len(column.cells)} cells.",
+                remedy="Send 0, 1, or 2 plus the place of a cell.",
+                field="codes",
+            )
+        cells[column.test] = [names[code] for code in codes.tolist()]
+        is_known[column.test] = codes > 0
+    known_at = decode_integers(
+        message.newest_known_at_micros, field="newest_known_at_micros", length=rows
+    )
+    return AllocationRows(cells, is_known, known_at)
+
+
+def decode_history(
+    message: timetravel_pb2.BatchGetHistoryResponse | timetravel_pb2.BatchGetEngagementResponse,
+    rows: int,
+) -> HistoryRows:
+    """Return the events of many rows.
+
+    Raises:
+        InvalidColumn: Columns do not fit.
+    """
+
+    def column(integers: IntegerColumn, field: str, length: int) -> NDArray[np.int64]:
+        return decode_integers(integers, field=field, length=length)
+
+    counts = column(message.counts, "counts", rows)
+    events = int(counts.sum())
+    return HistoryRows(
+        np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)]),
+        column(message.video_ids, "video_ids", events),
+        column(message.event_at_micros, "event_at_micros", events),
+        column(message.kinds, "kinds", events).astype(np.int8),
+        decode_floats(message.values, field="values", length=events),
+        column(message.newest_known_at_micros, "newest_known_at_micros", rows),
     )
 
 

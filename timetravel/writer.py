@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from timetravel import changes, schema
-from timetravel.bulk import insert, insert_unless_there
-from timetravel.digest import EMPTY, chain, digest_rows
+from timetravel.bulk import insert, insert_features, insert_unless_there
+from timetravel.chunks import read_chunk, read_newest_chunk, write_chunk
+from timetravel.digest import EMPTY, chain, digest_records
 from timetravel.errors import FeatureGroupExists, InvalidFact
+from timetravel.life.withheld import Withheld
 from timetravel.model import canonical_json
 from timetravel.records import to_records
 from timetravel.registry import Registry, read_registry
@@ -18,8 +20,11 @@ from timetravel.registry import Registry, read_registry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from timetravel.chunks import Chunk
     from timetravel.current import CurrentReader
+    from timetravel.feature_batch import FeatureBatch
     from timetravel.model import Fact, FeatureGroup, JsonValue
+    from timetravel.records import Records
 
 
 class Writer:
@@ -36,6 +41,7 @@ class Writer:
         self._committed_at = committed_at
         self._current = current
         self._registry: Registry | None = None
+        self._withheld = Withheld.read(connection)
         transaction = schema.ingest_transaction
         newest = connection.execute(
             sa.select(transaction.c.tx_id, transaction.c.digest)
@@ -50,6 +56,11 @@ class Writer:
         """Reads the store as it is, with what this writer has appended so far."""
         return self._current
 
+    @property
+    def newest_tx_id(self) -> int:
+        """The newest transaction, with those of this writer; 0 if there is none."""
+        return self._newest_tx_id
+
     def register(self, group: FeatureGroup) -> None:
         """Register a feature group, or a later schema version of one.
 
@@ -60,7 +71,7 @@ class Writer:
             InvalidFact: The group is about something else in an earlier schema version, or
                 the schema version is earlier than the newest.
         """
-        found = self._groups().groups.get(group.name)
+        found = self.registry().groups.get(group.name)
         if found is not None:
             if found.group == group:
                 return
@@ -102,7 +113,9 @@ class Writer:
         )
         self._registry = None
 
-    def append(self, facts: Iterable[Fact], *, source: str, synthetic: bool) -> int:
+    def append(
+        self, facts: Iterable[Fact | FeatureBatch], *, source: str, synthetic: bool
+    ) -> int:
         """Append facts as one ingest transaction, and return its tx_id.
 
         Any order will do; a fact that comes twice is taken once.
@@ -116,11 +129,14 @@ class Writer:
             InvalidFact: A fact contradicts itself or the registry.
             UnknownFeatureGroup: A feature fact names a group that nobody registered.
             ContradictingFacts: Two facts have one key and one known_at, and differ.
+            ProfileErased: A fact is about a profile that was erased.
+            BeforeRetention: A fact retracts what stood so long ago that nothing is left below.
         """
         # A refused batch must leave nothing, even if the caller goes on: check before writing.
-        records = to_records(facts, self._newest_tx_id + 1, self._groups())
-        content = digest_rows(records.rows)
+        records = self._check(facts)
+        content = digest_records(records, self._newest_tx_id + 1)
         tx_id = self._next_transaction(source, content, synthetic=synthetic)
+        insert_features(self._connection, records.features, tx_id)
         for table, rows in records.rows.items():
             insert(self._connection, table, rows)
         entities = [(*entity, tx_id) for entity in sorted(records.entities)]
@@ -128,6 +144,14 @@ class Writer:
         changes.note_changes(self._connection, records.edges, tx_id)
         changes.note_overruled(self._connection, sorted(records.window_ids), tx_id)
         return tx_id
+
+    def check(self, facts: Iterable[Fact | FeatureBatch]) -> None:
+        """Refuse facts that `append` would refuse, and append nothing.
+
+        Raises:
+            TimeTravelError: As `append` does.
+        """
+        self._check(facts)
 
     def set_cursor(self, name: str, value: Mapping[str, JsonValue]) -> None:
         """Save how far a job has come, together with what it appended."""
@@ -141,10 +165,28 @@ class Writer:
         """Return what `set_cursor` saved, None if nothing was."""
         return read_cursor(self._connection, name)
 
-    def _groups(self) -> Registry:
+    def chunk(self, stream: str, sequence: int) -> Chunk | None:
+        """Return a chunk of an ingest stream, None if it has not come."""
+        return read_chunk(self._connection, stream, sequence)
+
+    def newest_chunk(self, stream: str) -> Chunk | None:
+        """Return the last chunk of an ingest stream, None if it has brought none."""
+        return read_newest_chunk(self._connection, stream)
+
+    def note_chunk(self, chunk: Chunk) -> None:
+        """Note an ingest stream's chunk, together with what it appended."""
+        write_chunk(self._connection, chunk)
+
+    def registry(self) -> Registry:
+        """Return the feature groups, with those this writer has registered."""
         if self._registry is None:
             self._registry = read_registry(self._connection)
         return self._registry
+
+    def _check(self, facts: Iterable[Fact | FeatureBatch]) -> Records:
+        records = to_records(facts, self._newest_tx_id + 1, self.registry())
+        self._withheld.check(self._connection, records, self.registry())
+        return records
 
     def _next_transaction(self, source: str, content: bytes, *, synthetic: bool) -> int:
         self._newest_tx_id += 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
 
+from timetravel.errors import InvalidFact
 from timetravel.model import (
     AttributeFact,
     AvailabilityFact,
@@ -179,6 +180,12 @@ def _record(entry: SourcedFact) -> dict[str, object]:
     }
     if isinstance(fact, AttributeFact):
         record["value"] = canonical_json(fact.value) if fact.op is Op.ASSERT else None
+    elif isinstance(fact, EventFact) and fact.attribution is not None:
+        raise InvalidFact(
+            f"Event {fact.event_id} names a page, and a world has none before it is lived.",
+            remedy="Leave the attribution out, or append the event to a store.",
+            field="attribution",
+        )
     elif isinstance(fact, DocumentFact):
         record["body"] = None if fact.body is None else canonical_json(fact.body)
     return {**record, "source": entry.source, "synthetic": entry.synthetic}

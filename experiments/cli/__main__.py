@@ -27,11 +27,17 @@ COMMANDS = {
     "db": LazyCommand(
         "experiments.cli.database", "database", "Create a store and look after it."
     ),
+    "ingest": LazyCommand(
+        "experiments.cli.ingest", "ingest", "Load facts from CSV, JSON Lines or Parquet."
+    ),
     "run": LazyCommand("experiments.cli.run", "run", "Run an experiment, to its report."),
     "validate": LazyCommand(
         "experiments.cli.validate", "validate", "Compare simulated pages with logged ones."
     ),
     "page": LazyCommand("experiments.cli.page", "page", "Look at single pages."),
+    "history": LazyCommand(
+        "experiments.cli.history", "history", "Show who learned what of an entity, when."
+    ),
     "serve": LazyCommand(
         "experiments.cli.serve", "serve", "Serve homepages at one moment until Ctrl-C."
     ),

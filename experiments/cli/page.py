@@ -17,6 +17,7 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
+from experiments.lived_window import check_profile, telling_window
 from experiments.metrics.facts import EngagementWindow
 from experiments.page_views import PageViews, find_logged, find_simulated
 from experiments.report.samples import read_played_next
@@ -27,6 +28,7 @@ from mesh.moments import parse_moment
 from mesh.serving import raising_peer_errors
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient
+from timetravel.model import LAST_MICROS
 from timetravel.store import Store
 
 _CALL_TIMEOUT_SECONDS = 60.0
@@ -46,7 +48,13 @@ def page() -> None:
     metavar="MOMENT",
     help="When, e.g. 2018-05-01T20:15:00Z; the profile's newest logged page if left out.",
 )
-@click.option("--device", default="", help="Simulate for this device, not for the logged one.")
+@click.option(
+    "--device",
+    default="",
+    metavar="NAME",
+    help="Simulate for this device, not for the logged one; the configuration's default if "
+    "neither is there.",
+)
 @click.option(
     "--run",
     "directory",
@@ -91,6 +99,8 @@ def show(
                 raise click.UsageError("--variant is of a run; name it with --run.")
             shown = _simulate(opened, url, segments, profile, moment, device)
         else:
+            if device:
+                raise click.UsageError("--device is of a simulated page; a run has its own.")
             shown = _look_up(opened, directory, profile, moment, variants)
         shown = shown.entitled(opened)
         if as_json:
@@ -99,15 +109,17 @@ def show(
         played = read_played_next(
             opened, next(iter(shown.simulated.values())), shown.snapshot, EngagementWindow()
         )
-    console = Console(width=width)
-    console.print(render_columns(shown.columns(played)))
-    console.print(shown.sentence, highlight=False)
+    output = Console(width=width)
+    output.print(shown.heading, style="bold", highlight=False)
+    output.print(render_columns(shown.columns(played)))
+    output.print(shown.sentence, highlight=False)
 
 
 def _simulate(
     store: Store, url: str, segments: Path, profile: int, moment: int | None, device: str
 ) -> PageViews:
     snapshot = store.snapshot()
+    check_profile(store, profile, LAST_MICROS if moment is None else moment, snapshot)
     found = find_logged(store, profile, moment, snapshot)
     stack = Stack("page", found.moment, snapshot=snapshot or None, variant="control")
     with ExitStack() as until_done:
@@ -116,7 +128,7 @@ def _simulate(
             channel = until_done.enter_context(single_stack(url, segments, stack, logs))
         device = device or (found.page.device if found.page else "")
         client = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
-        with raising_peer_errors():
+        with telling_window(store, found.moment, snapshot), raising_peer_errors():
             simulated = client.get_page(profile, as_of_micros=found.moment, device=device)
     return PageViews(found.moment, snapshot, found.page, {"simulated": simulated}, "simulated")
 

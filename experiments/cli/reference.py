@@ -25,6 +25,7 @@ results to standard output.
 | 1 | something is wrong; the message says what to do |
 | 2 | the command line is wrong |
 | 3 | `validate`: done, and below the threshold |
+| 4 | `db erase`, `retain`, `restore`, `upkeep`: done, but copies on other machines remain |
 | 130 | interrupted |
 """
 

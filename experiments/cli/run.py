@@ -17,9 +17,11 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
+from experiments.known_names import read_known_names
 from experiments.report.terminal import render
 from experiments.runner import run_experiment
 from experiments.spec import load_spec
+from timetravel.store import Store
 
 
 @click.command()
@@ -41,12 +43,15 @@ def run(
     Starts Envoy, the services and a stack per partition; all of it is gone at the end,
     however it ends. See docs/experiment-file.md for the file.
     """
-    spec = load_spec(experiment)
+    url = absolute_store(store)
+    with Store.open(url) as opened:
+        names = read_known_names(opened, opened.snapshot())
+    spec = load_spec(experiment, names=names)
     now = datetime.now(UTC)
     directory = output or Path("runs") / f"{spec.name}-{now:%Y%m%dT%H%M%SZ}"
     result = run_experiment(
         spec,
-        absolute_store(store),
+        url,
         directory,
         segments=segments,
         now=lambda: datetime.now(UTC),

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
+import sys
 import tempfile
+import textwrap
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from experiments.baseline import baseline_processes, override_processes
+from experiments.baseline import override_processes, start_mesh
 from experiments.cli.terminal import (
     absolute_store,
     console,
@@ -21,12 +26,16 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
-from mesh.client import MeshProcess
+from mesh.context import STACK_HEADER
 from mesh.moments import format_moment, parse_moment
 from mesh.topology import Stack
+from mesh.xds.virtual_hosts import SERVICE_HEADER
 from services.page.arguments import read_overlay
 from services.page.configuration import ASSEMBLER_SERVICE
 from timetravel.store import Store
+
+if TYPE_CHECKING:
+    from mesh.client import MeshProcess
 
 _CHECK_SECONDS = 0.5
 
@@ -102,17 +111,15 @@ def serve(
     )
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    # A shell starts what it puts in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with ExitStack() as running:
         directory = logs or Path(
             running.enter_context(tempfile.TemporaryDirectory(prefix="pagesim-serve-"))
         )
         with progress("Starting Envoy and the services"):
             mesh = running.enter_context(
-                MeshProcess.start(
-                    baseline_processes(store_url, segments),
-                    directory,
-                    arguments=("--address", address),
-                )
+                start_mesh(store_url, segments, directory, arguments=("--address", address))
             )
             mesh.service.create_stack(stack)
         description = _describe(mesh, stack)
@@ -131,7 +138,8 @@ def _describe(mesh: MeshProcess, stack: Stack) -> dict[str, object]:
     )
     return {
         "address": mesh.address,
-        "headers": {"x-pagesim-stack": stack.stack_id},
+        "headers": {STACK_HEADER: stack.stack_id},
+        "call": _write_call(mesh.address, stack.stack_id),
         "as_of": format_moment(stack.as_of_micros),
         "snapshot": stack.snapshot,
         "envoy_metrics": f"http://{mesh.envoy_metrics_address}/stats/prometheus",
@@ -151,18 +159,32 @@ def _describe(mesh: MeshProcess, stack: Stack) -> dict[str, object]:
 
 def _explain(description: dict[str, object]) -> None:
     address, as_of = description["address"], description["as_of"]
-    headers = description["headers"]
+    headers, services = description["headers"], description["services"]
     assert isinstance(headers, dict)  # noqa: S101 - built just above
-    stack = headers["x-pagesim-stack"]
-    body = json.dumps({"profile_id": 1})
-    click.echo(f"Pages as of {as_of}, at {address}; send the header x-pagesim-stack: {stack}\n")
-    click.echo("  buf curl --protocol grpc --http2-prior-knowledge --schema protos \\")
-    click.echo(f"    --header 'x-pagesim-stack: {stack}' --data '{body}' \\")
-    click.echo(f"    http://{address}/{ASSEMBLER_SERVICE}/GetPage\n")
-    services = description["services"]
     assert isinstance(services, list)  # noqa: S101 - built just above
+    stack = headers[STACK_HEADER]
+    click.echo(f"Pages as of {as_of}, at {address}; send the header {STACK_HEADER}: {stack}\n")
+    click.echo(f"{textwrap.indent(str(description['call']), '  ')}\n")
     for one in services:
         click.echo(f"  {one['service']:44} {one['address']:21} {one['metrics']}")
     click.echo(f"  {'Envoy':44} {address:21} {description['envoy_metrics']}")
     click.echo(f"  {'control plane':44} {'':21} {description['mesh_metrics']}")
     console.print("\nCtrl-C ends it.", highlight=False)
+
+
+def _write_call(address: str, stack_id: str) -> str:
+    """Return a command that asks for a page, to be pasted into a shell."""
+    body = json.dumps({"profile_id": 1})
+    return (
+        f"{_find_buf()} curl --protocol grpc --http2-prior-knowledge \\\n"
+        f"  --header '{STACK_HEADER}: {stack_id}' \\\n"
+        f"  --header '{SERVICE_HEADER}: {ASSEMBLER_SERVICE}' --reflect-header '*' \\\n"
+        f"  --data '{body}' \\\n"
+        f"  http://{address}/{ASSEMBLER_SERVICE}/GetPage"
+    )
+
+
+def _find_buf() -> str:
+    """Return how to call buf from here: that of our environment, if it has one."""
+    ours = Path(sys.executable).with_name("buf")
+    return shlex.quote(os.path.relpath(ours)) if ours.exists() else "buf"

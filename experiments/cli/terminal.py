@@ -15,6 +15,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -22,6 +23,7 @@ from rich.progress import (
 )
 
 from timetravel.engine import parse_url, sqlite_path
+from timetravel.errors import StoreNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 console = Console(stderr=True)
 """Messages and progress; results go to standard output."""
 
-_LINE_EVERY_SHARE = 0.1
+_LINES = 10
+"""Lines of a progress that nobody watches."""
 
 
 class Advance(Protocol):
@@ -55,7 +58,9 @@ def progress(description: str, total: int | None = None) -> Iterator[Advance]:
         yield _Lines(description, total).advance
         return
     columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
-    counts = [MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    counts: list[ProgressColumn] = [TimeElapsedColumn()]
+    if total is not None:
+        counts = [MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
     with Progress(*columns, *counts, console=console, transient=False) as display:
         task = display.add_task(description, total=total)
 
@@ -72,27 +77,27 @@ class _Lines:
         self._description = description
         self._total = total
         self._done = 0
-        self._next_share = _LINE_EVERY_SHARE
+        self._next_line = 1
         console.print(f"{description} ...", highlight=False)
 
     def advance(self, amount: int = 1, /, *, description: str | None = None) -> None:
         """Print a line when another tenth is done."""
         self._description = description or self._description
         self._done += amount
-        if self._total and self._done >= self._next_share * self._total:
+        if self._total and self._done * _LINES >= self._next_line * self._total:
             share = self._done / self._total
             console.print(
                 f"{self._description}: {self._done}/{self._total} ({share:.0%})",
                 highlight=False,
             )
-            self._next_share = share + _LINE_EVERY_SHARE
+            self._next_line = int(share * _LINES) + 1
 
 
 def print_json(result: object) -> None:
     """Print a result as JSON on standard output, for pipes."""
     json.dump(result, sys.stdout, indent=2, ensure_ascii=False, default=str)
     sys.stdout.write("\n")
-    sys.stdout.flush()  # who reads a pipe must not wait for the end of a command that serves
+    sys.stdout.flush()  # a pipe holds it back, and `serve` goes on for hours
 
 
 def print_error(error: PagesimError) -> None:
@@ -103,14 +108,37 @@ def print_error(error: PagesimError) -> None:
 
 def default_store() -> str:
     """Return the store used when none is named, in the user's data folder (XDG)."""
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return f"sqlite:///{Path(data) / 'pagesim' / 'store.db'}"
+    return f"sqlite:///{_user_folder('XDG_DATA_HOME', '.local/share') / 'store.db'}"
+
+
+def make_default_folder(url: str) -> None:
+    """Make the folder of the default store; that of one which was named is not ours to make.
+
+    Raises:
+        StoreNotFound: It cannot be made.
+    """
+    if url != default_store():
+        return
+    folder = _user_folder("XDG_DATA_HOME", ".local/share")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreNotFound(
+            f"{folder} cannot be made: {error.strerror}.",
+            remedy="Name a store elsewhere, with --store or in PAGESIM_STORE.",
+            field="store",
+        ) from error
 
 
 def default_segments() -> Path:
     """Return the folder of segments used when none is named, in the user's cache (XDG)."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "pagesim" / "segments"
+    return _user_folder("XDG_CACHE_HOME", ".cache") / "segments"
+
+
+def _user_folder(variable: str, otherwise: str) -> Path:
+    """Return our folder below one of the user's; XDG has relative ones ignored."""
+    named = Path(os.environ.get(variable, ""))
+    return (named if named.is_absolute() else Path.home() / otherwise) / "pagesim"
 
 
 def absolute_store(url: str) -> str:
@@ -130,6 +158,15 @@ store_option = click.option(
     metavar="URL",
     help="sqlite:///path/to/store.db or postgresql+psycopg://user@host/database; "
     "without one, pagesim/store.db in the user's data folder.",
+)
+
+needed_store_option = click.option(
+    "--store",
+    required=True,
+    envvar="PAGESIM_STORE",
+    show_envvar=True,
+    metavar="URL",
+    help="sqlite:///path/to/store.db or postgresql+psycopg://user@host/database.",
 )
 
 segments_option = click.option(

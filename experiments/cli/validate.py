@@ -18,6 +18,7 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
+from experiments.copies import purge_erased_since
 from experiments.report.fidelity import render_outcome
 from experiments.segments import lay_out_facts
 from experiments.single_stack import single_stack
@@ -31,6 +32,7 @@ from mesh.moments import parse_moment
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.client import TimeTravelClient
+from timetravel.life.places import PlaceKind
 from timetravel.model import LAST_MICROS
 from timetravel.store import Store
 
@@ -97,6 +99,7 @@ def validate(
     """
     url = absolute_store(store)
     with Store.open(url) as opened:
+        upkeep = opened.newest_upkeep()
         scope = ValidationScope(
             snapshot=opened.snapshot(),
             since=_moment(since, "--since"),
@@ -107,8 +110,10 @@ def validate(
             threshold=threshold,
         )
         outcome = _validate(url, segments, opened, scope, output)
-    if output is not None:
-        write_outcome(outcome, output)
+        if output is not None:
+            opened.note_copies(output, PlaceKind.RESULTS)
+            write_outcome(outcome, output)
+            purge_erased_since(upkeep, output, opened)
     if as_json:
         print_json(summarise(outcome))
     else:

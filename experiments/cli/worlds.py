@@ -163,15 +163,14 @@ def live(path: Path, store: str, until: str | None, *, as_json: bool) -> None:
     end = opened.manifest.until_micros
     stop = end if until is None else min(parse_moment(until, field="until"), end)
     visits = opened.visits().count_until(stop)
-    with (
-        Store.open(store) as lived,
-        progress("Living forward, visit by visit", visits) as advance,
-    ):
-        try:
-            report = live_forward(opened, lived, until=stop, advance=advance)
-        except KeyboardInterrupt:
-            console.print("Stopped. Run the same command to go on.")
-            raise
+    with Store.open(store) as lived:
+        _show_start(read_report(opened, lived), stop)
+        with progress("Living forward, visit by visit", visits) as advance:
+            try:
+                report = live_forward(opened, lived, until=stop, advance=advance)
+            except KeyboardInterrupt:
+                console.print("Stopped. Run the same command to go on.")
+                raise
     if as_json:
         print_json(_describe(report))
     else:
@@ -201,6 +200,17 @@ def _describe_manifest(manifest: Manifest) -> dict[str, object]:
         "counts": dict(manifest.counts),
         "remarks": list(manifest.remarks),
     }
+
+
+def _show_start(report: LifeReport, stop: int) -> None:
+    if report.lived_until >= stop:
+        console.print("There is nothing left to live.")
+    elif report.lived_until > EARLIEST_MICROS:
+        console.print(
+            f"Going on from {format_moment(report.lived_until)}, "
+            f"with {report.pages:,} pages logged so far.",
+            highlight=False,
+        )
 
 
 def _show_report(report: LifeReport) -> None:

@@ -28,6 +28,8 @@ def draw_interval(
 ) -> str:
     """Return a dot with its interval around a line at zero.
 
+    Where the interval goes on beyond the drawing, an arrowhead says so.
+
     Args:
         difference: Where the dot is.
         low: Left end of the interval.
@@ -43,12 +45,17 @@ def draw_interval(
         return round(middle + max(-reach, min(reach, value)) * scale, 1)
 
     y = _HEIGHT / 2
+    ends = ""
+    if low < -reach:
+        ends += f'<path d="M{_MARGIN + 1} {y - 4:g}l-6 4l6 4z"/>'
+    if high > reach:
+        ends += f'<path d="M{_WIDTH - _MARGIN - 1} {y - 4:g}l6 4l-6 4z"/>'
     return (
         f'<svg class="interval {style}" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
         f'height="{_HEIGHT}" role="img" aria-label="{escape(label)}">'
         f'<line class="zero" x1="{middle:g}" x2="{middle:g}" y1="1" y2="{_HEIGHT - 1}"/>'
         f'<line class="reach" x1="{place(low):g}" x2="{place(high):g}" y1="{y:g}" y2="{y:g}"/>'
-        f'<circle cx="{place(difference):g}" cy="{y:g}" r="4"/></svg>'
+        f'{ends}<circle cx="{place(difference):g}" cy="{y:g}" r="4"/></svg>'
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,11 +30,21 @@ class RunDescription:
         description: What it asks, in its owner's words; may be empty.
         variants: Control first.
         measured: Where its pages are, and the snapshot it pinned.
-        seed: What drew the profiles.
+        asked: Pages asked for, of all variants.
+        failures: How many of them could not be made.
+        experiment: The experiment file as a document.
+        store: The store's URL without password.
+        version: Of pagesim.
+        started_at: RFC 3339.
     """
 
     name: str
     description: str
     variants: tuple[VariantDescription, ...]
     measured: MeasuredRun
-    seed: int | None = None
+    asked: int = 0
+    failures: int = 0
+    experiment: Mapping[str, JsonValue] = field(default_factory=dict)
+    store: str = ""
+    version: str = ""
+    started_at: str = ""

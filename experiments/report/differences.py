@@ -58,11 +58,15 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True)
 class PageChange:
-    """Tell of a page against another: its rows in order, and the other's rows it lacks."""
+    """Tell of a page against another: its rows in order, and what it lacks.
+
+    `gone` holds rows of the other that it lacks, `left` titles that the other had in view.
+    """
 
     page: Page
     rows: tuple[RowChange, ...]
     gone: tuple[PageRow, ...]
+    left: tuple[PageVideo, ...] = ()
 
     @property
     def is_same(self) -> bool:
@@ -93,7 +97,18 @@ def compare_pages(page: Page, reference: Page) -> PageChange:
         )
     kept = {row.row_id for row in page.rows}
     gone = tuple(row for row in reference.rows if row.row_id not in kept)
-    return PageChange(page=page, rows=tuple(rows), gone=gone)
+    return PageChange(page=page, rows=tuple(rows), gone=gone, left=_left(page, reference))
+
+
+def _left(page: Page, reference: Page) -> tuple[PageVideo, ...]:
+    kept = {video.video_id for row in page.rows for video in row.videos}
+    geometry = reference.geometry
+    in_view = {
+        video.video_id: video
+        for row in reference.rows[: geometry.viewport_rows]
+        for video in row.videos[: geometry.viewport_columns]
+    }
+    return tuple(video for video_id, video in in_view.items() if video_id not in kept)
 
 
 def _compare_videos(

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from experiments.metrics.compute import METRICS_FILE
+from experiments.metrics.definition import Family
 from experiments.metrics.measured_pages import read_pages
 from experiments.metrics.options import MetricOptions
 from experiments.metrics.registry import METRICS
-from experiments.report import comparisons
+from experiments.report.answers import make_headline
+from experiments.report.cards import make_cards, make_fidelity, make_warnings
+from experiments.report.choices import choose_pages
 from experiments.report.figures import format_count
 from experiments.report.findings import SIGNIFICANCE, Findings
-from experiments.report.samples import choose_pages, read_samples
+from experiments.report.lines import make_sections
+from experiments.report.mix import make_mix
+from experiments.report.samples import read_samples
 from experiments.report.sheets import make_sheet
+from experiments.report.strata import FEW_MEMBERS, make_strata
+from experiments.report.wording import VERDICTS
 from mesh.moments import from_micros
-from services.page.model import RowType
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +42,8 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "report.html"
 _HOUR_MICROS = 3_600_000_000
+_PREFORMATTED = re.compile("(<pre>.*?</pre>)", re.DOTALL)
+_INDENTATION = re.compile(r"\n\s+")
 
 
 def write_report(
@@ -47,16 +57,15 @@ def write_report(
         options: What the run was measured with.
     """
     options = options or MetricOptions()
-    directory = run.measured.directory
+    directory, variants = run.measured.directory, run.measured.variants
     findings = Findings.of(pq.read_table(directory / METRICS_FILE))
-    choices = choose_pages(directory, findings.treatments)
+    choices = choose_pages(directory, variants)
     samples = read_samples(run.measured, store, choices, options.engagement)
-    pages = read_pages(directory, run.measured.variants)
     text = render_report(
         run,
         findings,
-        pages,
-        [make_sheet(sample, run.measured.variants) for sample in samples],
+        read_pages(directory, variants),
+        [make_sheet(sample, variants[0]) for sample in samples],
         options,
     )
     target = directory / REPORT_FILE
@@ -77,7 +86,7 @@ def render_report(
     Args:
         run: What was run.
         findings: What was found.
-        pages: The pages of the run: profile_id, as_of_micros.
+        pages: The pages of the run: page_id, profile_id, as_of_micros.
         sheets: Pages to show side by side.
         options: What the run was measured with.
     """
@@ -88,32 +97,35 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    labels, mixes = comparisons.make_mix(findings)
-    template = environment.get_template("report.html.j2")
-    return template.render(
+    text = environment.get_template("report.html.j2").render(
         run=run,
         findings=findings,
         summary=_summarise(pages, findings),
-        fidelity=comparisons.make_fidelity(findings),
-        cards=comparisons.make_cards(run, findings),
-        sections=comparisons.make_sections(findings),
-        strata=comparisons.make_strata(findings),
-        mix_labels=labels,
-        mix_places={row_type.label: place for place, row_type in enumerate(RowType)},
-        mixes=mixes,
+        headline=make_headline(findings),
+        warnings=make_warnings(run, findings),
+        fidelity=make_fidelity(findings),
+        cards=make_cards(run, findings),
+        sections=make_sections(findings),
+        strata=make_strata(findings),
+        few_members=FEW_MEMBERS,
+        mix=make_mix(findings),
         sheets=sheets,
-        verdicts=comparisons.VERDICTS,
+        verdicts=VERDICTS,
         metrics=METRICS,
         horizon=f"{options.engagement.horizon_micros / _HOUR_MICROS:g} hours",
         until_next_page=options.engagement.until_next_page,
         significance=SIGNIFICANCE,
         style=Markup(_read("report.css")),  # noqa: S704 - our own file, no data in it
+        script=Markup(_read("report.js")),  # noqa: S704 - likewise
         drawing=Markup,
-        pretty=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+        as_json=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+        as_yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
     )
+    return _without_indentation(text)
 
 
 def _summarise(pages: pa.Table, findings: Findings) -> list[tuple[str, str]]:
+    """Return how much the run looked at: figures, and what they count."""
     first, last = (
         from_micros(pick(pages["as_of_micros"]).as_py()) for pick in (pc.min, pc.max)
     )
@@ -122,12 +134,29 @@ def _summarise(pages: pa.Table, findings: Findings) -> list[tuple[str, str]]:
         days += f" \N{EN DASH} {last:%-d %b %Y}"
     profiles = pc.count_distinct(pages["profile_id"]).as_py()
     asked = pc.count_distinct(pages["page_id"]).as_py()
+    recall = findings.metrics(Family.RECALL)
+    followed = findings.of_control(recall[0].name) if recall else None
     return [
         (format_count(profiles), "member" if profiles == 1 else "members"),
-        (format_count(asked), "page each variant" if asked == 1 else "pages each variant"),
-        (format_count(len(findings.treatments)), "against control"),
+        (
+            format_count(asked),
+            "page of each variant" if asked == 1 else "pages of each variant",
+        ),
+        (format_count(followed.pages if followed else 0), "of them followed by a play"),
+        (
+            format_count(len(findings.treatments)),
+            "treatment" if len(findings.treatments) == 1 else "treatments",
+        ),
         (days, "moments of the pages"),
     ]
+
+
+def _without_indentation(text: str) -> str:
+    """Return the page without the template's indentation, which is a fifth of its size."""
+    parts = _PREFORMATTED.split(text)
+    # Splitting by one group puts what it matched at the odd places.
+    parts[::2] = [_INDENTATION.sub("\n", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _read(name: str) -> str:

@@ -16,12 +16,15 @@ from mesh.moments import EARLIEST_MICROS, from_micros
 from timetravel.model import LAST_MICROS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rich.console import RenderableType
 
     from experiments.validation.features import FeatureMismatch
     from experiments.validation.outcome import ValidationOutcome
 
-_EXAMPLES = 5
+_EXAMPLES = 3
+_FIELDS = 3
 _STAGES = {
     Stage.FAILED: "no page was made",
     Stage.REQUEST: "another device or geometry",
@@ -40,18 +43,32 @@ def render_outcome(outcome: ValidationOutcome) -> RenderableType:
     if outcome.differences:
         parts += [Text("Where pages first differ", style="bold"), _stages(outcome)]
     if outcome.mismatches:
-        parts += [Text("Features that were not read back", style="bold"), _fields(outcome)]
-        parts += [_example(own) for own in outcome.mismatches[:_EXAMPLES]]
-        more = len(outcome.mismatches) - _EXAMPLES
+        parts += [_mismatch_heading(outcome), _fields(outcome), *_examples(outcome), ""]
+    if outcome.leaks:
+        parts.append(Text("Used before it was known", style="bold"))
+        parts += [Text(f"  {leak}", style="dim") for leak in outcome.leaks[:_EXAMPLES]]
+        more = len(outcome.leaks) - _EXAMPLES
         if more > 0:
-            parts.append(Text(f"  and {count_of(more, 'more value')}", style="dim"))
+            parts.append(Text(f"  and {count_of(more, 'more leak')}", style="dim"))
         parts.append("")
     verdict = (
         Text("The simulation is the live system, as far as was looked.", style="bold green")
         if outcome.passes
-        else Text(f"Below the threshold of {_share(outcome.threshold)}.", style="bold red")
+        else Text(_reason(outcome), style="bold red")
     )
     return Group(*parts, verdict)
+
+
+def _reason(outcome: ValidationOutcome) -> str:
+    if outcome.leaks:
+        return "The simulation looked into the future."
+    below = f"Below the threshold of {_share(outcome.threshold)}."
+    if outcome.known_by_micros is None:
+        return below
+    return (
+        f"{below} Facts were not read as the live system knew them: what differs is what "
+        "such a reading would have leaked or missed."
+    )
 
 
 def _headline(outcome: ValidationOutcome) -> Text:
@@ -112,14 +129,20 @@ def _stages(outcome: ValidationOutcome) -> Table:
     return table
 
 
+def _mismatch_heading(outcome: ValidationOutcome) -> Text:
+    pages = format_count(outcome.pages_with_mismatches)
+    of = count_of(len(outcome.checks), "page")
+    return Text(f"Features that were not read back, on {pages} of {of}", style="bold")
+
+
 def _fields(outcome: ValidationOutcome) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     table.add_column("group")
     for name in ("values", "identical", "share"):
         table.add_column(name, justify="right")
-    table.add_column("fields that differ", overflow="fold")
+    table.add_column("fields that differ most", overflow="fold")
     for group, own in groupby(outcome.fields, key=lambda field: field.group):
-        fields = list(own)
+        fields = sorted(own, key=lambda field: field.share)
         values = sum(field.values for field in fields)
         identical = sum(field.identical for field in fields)
         differing = [field.field for field in fields if field.identical < field.values]
@@ -128,17 +151,32 @@ def _fields(outcome: ValidationOutcome) -> Table:
             format_count(values),
             format_count(identical),
             _share(identical / values),
-            ", ".join(differing),
+            _tell_fields(differing),
         )
     return table
 
 
-def _example(own: FeatureMismatch) -> Text:
-    return Text(
-        f"  {own.group}.{own.field} of {own.entity_id} at {_moment(own.shown_at)}: logged "
-        f"{own.logged:.9g} (known {_moment(own.logged_known_at)}), read back "
-        f"{own.simulated:.9g} (known {_moment(own.simulated_known_at)})",
-        style="dim",
+def _tell_fields(names: Sequence[str]) -> str:
+    more = len(names) - _FIELDS
+    return ", ".join(names[:_FIELDS]) + (f" and {format_count(more)} more" if more > 0 else "")
+
+
+def _examples(outcome: ValidationOutcome) -> Iterator[Text]:
+    first, *others = outcome.mismatches[:_EXAMPLES]
+    yield Text(f"First: {_tell(first)}")
+    for own in others:
+        yield Text(f"then:  {_tell(own)}", style="dim")
+    more = len(outcome.mismatches) - _EXAMPLES
+    if more > 0:
+        yield Text(f"and {count_of(more, 'more value')}", style="dim")
+
+
+def _tell(own: FeatureMismatch) -> str:
+    return (
+        f"{own.group}.{own.field} of {own.entity_id}, on the page of profile "
+        f"{own.profile_id} at {_moment(own.shown_at)}: logged {own.logged:.9g} (known "
+        f"{_moment(own.logged_known_at)}), read back {own.simulated:.9g} (known "
+        f"{_moment(own.simulated_known_at)})"
     )
 
 

@@ -56,6 +56,13 @@ class Result:
     p_adjusted: float | None
 
     @property
+    def half_width(self) -> float | None:
+        """Half the width of the difference's interval, None if it has none."""
+        if self.ci_low is None or self.ci_high is None:
+            return None
+        return (self.ci_high - self.ci_low) / 2
+
+    @property
     def verdict(self) -> Verdict:
         """Return what the difference amounts to."""
         if self.difference is None or self.ci_low is None:
@@ -114,6 +121,11 @@ class Findings:
         return self.variants[1:]
 
     @property
+    def looks(self) -> int:
+        """How many differences were tested, and p values adjusted for."""
+        return sum(own.p_adjusted is not None for own in self.results)
+
+    @property
     def strata(self) -> tuple[str, ...]:
         """The strata, without the one that holds every page."""
         return tuple(sorted({own.stratum for own in self.results} - {OVERALL}))
@@ -149,6 +161,15 @@ class Findings:
     def fidelity(self, metric: str, stratum: str = OVERALL) -> Result | None:
         """Return control against the logged pages."""
         return self.find(metric, self.control, LOGGED, stratum)
+
+    def of_family(
+        self, family: Family, treatment: str, stratum: str = OVERALL
+    ) -> tuple[Result, ...]:
+        """Return a treatment's results of a family, in the order of the metrics."""
+        found = (
+            self.of_treatment(own.name, treatment, stratum) for own in self.metrics(family)
+        )
+        return tuple(own for own in found if own is not None)
 
     def metrics(self, family: Family) -> tuple[Metric, ...]:
         """Return the metrics of a family that have a result."""

@@ -1,42 +1,30 @@
-"""Chooses the pages that a report shows side by side."""
+"""Reads the pages that a report shows side by side, in every version."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from experiments.metrics.compute import PAGE_METRICS_FILE
 from experiments.metrics.facts import find_played_next
 from experiments.metrics.logged import SHOWN_SCHEMA
-from experiments.stored_pages import add_titles, read_logged, read_simulated
+from experiments.stored_pages import (
+    add_titles,
+    read_logged,
+    read_simulated,
+    read_titles,
+)
 from timetravel.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from experiments.metrics.facts import EngagementWindow
     from experiments.metrics.options import MeasuredRun
+    from experiments.report.choices import Choice
     from services.page.model import Page
     from timetravel.store import Store
-
-_LIKENESS = ("row_overlap", "in_row_overlap", "viewport_overlap")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Name a page that is worth a look, and why; `change` is from 0 (none) to 1."""
-
-    page_id: str
-    profile_id: int
-    stratum: str
-    change: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,70 +35,13 @@ class Sample:
         choice: Which page, and why.
         logged: What was really shown, None if nothing was.
         simulated: By variant.
-        played: Videos that the member played next.
+        played: Titles that the member played next, by video id.
     """
 
     choice: Choice
     logged: Page | None
     simulated: Mapping[str, Page]
-    played: frozenset[int]
-
-
-def choose_pages(directory: Path, treatments: Sequence[str], *, each: int = 2) -> list[Choice]:
-    """Return the pages that treatments change most, typically and least, of distinct profiles.
-
-    Change is 1 less the mean likeness (of rows, inside rows, in view) over all treatments.
-
-    Args:
-        directory: The run's, measured.
-        treatments: Variants without control.
-        each: How many pages of each kind.
-    """
-    table = pq.read_table(
-        directory / PAGE_METRICS_FILE,
-        columns=["variant", "page_id", "profile_id", "stratum", *_LIKENESS],
-        filters=pc.field("variant").isin(list(treatments)),
-    )
-    if not len(table):
-        return []
-    likeness = np.mean(
-        [pc.fill_null(table[name], 0.0).to_numpy(zero_copy_only=False) for name in _LIKENESS],
-        axis=0,
-    )
-    change = table.append_column("change", [1.0 - likeness])
-    pages = change.group_by(["page_id", "profile_id", "stratum"]).aggregate(
-        [("change", "mean")]
-    )
-    ranked = pages.sort_by(
-        [("change_mean", "descending"), ("page_id", "ascending")]
-    ).to_pylist()
-    middle = len(ranked) // 2
-    typical = sorted(range(len(ranked)), key=lambda place: (abs(place - middle), place))
-    orders = (
-        ("Changed most", range(len(ranked))),
-        ("Changed typically", typical),
-        ("Changed least", range(len(ranked) - 1, -1, -1)),
-    )
-    taken: set[int] = set()
-    choices = []
-    for reason, order in orders:
-        chosen = 0
-        for place in order:
-            record = ranked[place]
-            if chosen == each or record["profile_id"] in taken:
-                continue
-            taken.add(record["profile_id"])
-            chosen += 1
-            choices.append(
-                Choice(
-                    page_id=record["page_id"],
-                    profile_id=record["profile_id"],
-                    stratum=record["stratum"],
-                    change=record["change_mean"],
-                    reason=reason,
-                )
-            )
-    return choices
+    played: Mapping[int, str]
 
 
 def read_samples(
@@ -134,18 +65,20 @@ def read_samples(
         simulated = {
             variant: own[choice.page_id]
             for variant, own in pages.items()
-            if choice.page_id in own
+            if choice.page_id in own and variant in (run.variants[0], *choice.treatments)
         }
         moment = next(iter(simulated.values())).as_of_micros
         logged = read_logged(store, choice.profile_id, moment, run.snapshot)
         known = [page for page in (logged, *simulated.values()) if page is not None]
         entitled = add_titles(reader, known)
+        played = read_played_next(store, entitled[-1], run.snapshot, window)
+        titles = read_titles(reader, [(moment, video_id) for video_id in played])
         samples.append(
             Sample(
                 choice=choice,
                 logged=None if logged is None else entitled[0],
                 simulated=dict(zip(simulated, entitled[-len(simulated) :], strict=True)),
-                played=read_played_next(store, entitled[-1], run.snapshot, window),
+                played={video_id: title for (_, video_id), title in titles.items()},
             )
         )
     return samples

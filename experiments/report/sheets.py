@@ -6,54 +6,45 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.report.differences import Change, compare_pages
-from experiments.report.figures import count_of
+from experiments.report.figures import count_of, format_count
+from experiments.report.strips import Strip, make_strip
+from experiments.report.wording import PLAYED
 from mesh.moments import from_micros
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator
 
-    from experiments.report.differences import PageChange, RowChange, VideoChange
+    from experiments.report.differences import PageChange
     from experiments.report.samples import Sample
     from services.page.model import Page
 
-TILES = 6
+LEAST_TILES = 5
 """Titles drawn of each row at least, if it has them."""
-HUES = 12
-"""Number of tile colours; a title has the same one everywhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """Hold one drawn title. `mark` is "", "arrived", "came-in" or "moved"."""
-
-    title: str
-    hue: int
-    mark: str
-    is_beyond: bool
-    is_played: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """Hold one drawn row; `badge` tells how it moved, `note` what is not drawn."""
-
-    title: str
-    mark: str
-    badge: str
-    tiles: tuple[Tile, ...]
-    note: str
-    ends_viewport: bool
+_MOST_LEFT = 8
+_LOGGED = "logged"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Hold one drawn page."""
+    """Hold one drawn page.
+
+    Args:
+        title: Whose page it is.
+        subtitle: How it differs from what it is marked against.
+        played: How many of the titles played next it shows, and where; may be empty.
+        strips: Its rows.
+        gone: Rows that it lacks.
+        left: Titles that were in view, and are on the page no more.
+        columns: How many titles are drawn of each row.
+    """
 
     title: str
     subtitle: str
-    strips: tuple[Strip, ...]
-    gone: tuple[str, ...]
-    columns: int
+    played: str = ""
+    strips: tuple[Strip, ...] = ()
+    gone: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    columns: int = LEAST_TILES
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +58,17 @@ class Sheet:
     device: str
     stratum: str
     change: str
+    played: tuple[str, ...]
     columns: tuple[Column, ...]
 
 
-def make_sheet(sample: Sample, variants: Sequence[str]) -> Sheet:
+def make_sheet(sample: Sample, control: str) -> Sheet:
     """Return a sample ready to be drawn: logged, control, treatments.
 
     Control is marked against the logged page, treatments against control. Where control is
     the same as the logged page, one column stands for both.
     """
-    control = sample.simulated.get(variants[0])
     shown = next(iter(sample.simulated.values()))
-    columns = list(_leading_columns(sample, control, variants[0]))
-    for variant in variants[1:]:
-        page = sample.simulated.get(variant)
-        if page is None:
-            columns.append(Column(variant, "Could not be made.", (), (), TILES))
-        elif control is None:
-            columns.append(make_column(variant, page, None, sample.played))
-        else:
-            columns.append(make_column(variant, page, control, sample.played))
     return Sheet(
         anchor=f"page-{sample.choice.profile_id}-{shown.as_of_micros}",
         reason=sample.choice.reason,
@@ -94,118 +76,108 @@ def make_sheet(sample: Sample, variants: Sequence[str]) -> Sheet:
         moment=f"{from_micros(shown.as_of_micros):%-d %B %Y, %H:%M} UTC",
         device=shown.device,
         stratum=sample.choice.stratum,
-        change=f"{sample.choice.change:.0%}",
-        columns=tuple(columns),
+        change=f"{sample.choice.change:.0%}".replace("%", " %"),
+        played=tuple(sorted(sample.played.values())),
+        columns=(
+            *_leading_columns(sample, control),
+            *_treatment_columns(sample, control),
+        ),
     )
 
 
-def _leading_columns(sample: Sample, control: Page | None, name: str) -> Sequence[Column]:
-    logged = sample.logged
-    if control is None:
-        failed = Column(name, "Could not be made.", (), (), TILES)
-        return (
-            [failed]
-            if logged is None
-            else [make_column("logged", logged, None, sample.played), failed]
-        )
-    if logged is None:
-        return [make_column(name, control, None, sample.played)]
-    if compare_pages(control, logged).is_same:
-        both = make_column(f"logged = {name}", control, None, sample.played)
-        return [both]
-    return [
-        make_column("logged", logged, None, sample.played),
-        make_column(name, control, logged, sample.played),
-    ]
-
-
 def make_column(
-    title: str, page: Page, reference: Page | None, played: frozenset[int]
+    title: str,
+    page: Page,
+    reference: Page | None,
+    played: Collection[int],
+    against: str = "",
 ) -> Column:
-    """Return a page as a column of a sheet, with what differs from the reference."""
+    """Return a page as a column of a sheet, with what differs from the reference.
+
+    Args:
+        title: Whose page it is.
+        page: With video titles.
+        reference: What it is marked against; None marks nothing.
+        played: Videos that the member played next.
+        against: What the reference is called.
+    """
     change = compare_pages(page, reference or page)
-    width = max(TILES, min(page.geometry.viewport_columns, 2 * TILES))
+    width = max(LEAST_TILES, page.geometry.viewport_columns)
+    left = [own.title for own in change.left]
+    more = len(left) - _MOST_LEFT
     return Column(
         title=title,
-        subtitle=_summary(change, reference),
+        subtitle=_summary(change, against if reference else ""),
+        played=_tell_played(page, played),
         strips=tuple(
-            _strip(row, index, page, width, played) for index, row in enumerate(change.rows)
+            make_strip(row, index, page, width, played) for index, row in enumerate(change.rows)
         ),
         gone=tuple(row.title for row in change.gone),
+        left=(*left[:_MOST_LEFT], *([f"and {more} more"] if more > 0 else [])),
         columns=width,
     )
 
 
-def _summary(change: PageChange, reference: Page | None) -> str:
-    if reference is None:
+def _leading_columns(sample: Sample, name: str) -> Iterator[Column]:
+    logged, control = sample.logged, sample.simulated.get(name)
+    is_same = control is not None and logged is not None and _is_same(control, logged)
+    if logged is not None and not is_same:
+        yield make_column(_LOGGED, logged, None, sample.played)
+    if control is None:
+        yield Column(name, "Could not be made.")
+    elif is_same:
+        yield make_column(f"{_LOGGED} = {name}", control, None, sample.played)
+    else:
+        yield make_column(name, control, logged, sample.played, _LOGGED)
+
+
+def _treatment_columns(sample: Sample, control: str) -> Iterator[Column]:
+    for name in sample.choice.treatments:
+        page = sample.simulated.get(name)
+        if page is None:
+            yield Column(name, "Could not be made.")
+        else:
+            reference = sample.simulated.get(control)
+            yield make_column(name, page, reference, sample.played, control)
+
+
+def _is_same(page: Page, other: Page) -> bool:
+    return compare_pages(page, other).is_same
+
+
+def _summary(change: PageChange, against: str) -> str:
+    if not against:
         return f"{count_of(len(change.rows), 'row')}"
     if change.is_same:
-        return "The same page"
+        return f"The same as {against}"
     arrived = sum(row.change is Change.ARRIVED for row in change.rows)
     moved = sum(row.change is Change.MOVED for row in change.rows)
     titles = len(
         {v.video.video_id for row in change.rows for v in row.videos if v.is_new_to_page}
     )
-    parts = [
-        (arrived, "new row"),
-        (len(change.gone), "row gone"),
-        (moved, "row moved"),
-        (titles, "new title"),
+    told = [
+        f"{format_count(arrived)} new row{'' if arrived == 1 else 's'}" if arrived else "",
+        f"{count_of(len(change.gone), 'row')} gone" if change.gone else "",
+        f"{count_of(moved, 'row')} moved" if moved else "",
+        f"{format_count(titles)} new title{'' if titles == 1 else 's'}" if titles else "",
     ]
-    told = [_plural(count, noun) for count, noun in parts if count]
-    return ", ".join(told) or "Titles in another order"
-
-
-def _plural(count: int, noun: str) -> str:
-    first, second = noun.split()
-    if first == "row":
-        return f"{count} {first}{'' if count == 1 else 's'} {second}"
-    return f"{count} {first} {second}{'' if count == 1 else 's'}"
-
-
-def _strip(row: RowChange, index: int, page: Page, width: int, played: frozenset[int]) -> Strip:
-    geometry = page.geometry
-    in_view = index < geometry.viewport_rows
-    hidden = row.videos[width:]
-    changed = sum(own.change is not Change.SAME for own in hidden)
-    note = f"+{len(hidden)} more" if hidden else ""
-    if changed and row.change is not Change.ARRIVED:
-        note += f", {changed} changed"
-    return Strip(
-        title=row.row.title,
-        mark=row.change.value,
-        badge=_badge(row),
-        tiles=tuple(
-            _tile(own, row, played, is_beyond=not in_view or place >= geometry.viewport_columns)
-            for place, own in enumerate(row.videos[:width])
-        ),
-        note=note,
-        ends_viewport=index == geometry.viewport_rows - 1,
+    return f"Against {against}: " + (
+        ", ".join(one for one in told if one) or "titles in another order"
     )
 
 
-def _badge(row: RowChange) -> str:
-    if row.change is Change.ARRIVED:
-        return "new row"
-    if row.change is Change.MOVED:
-        arrow = "\N{UPWARDS ARROW}" if row.moved_by < 0 else "\N{DOWNWARDS ARROW}"
-        return f"{arrow}{abs(row.moved_by)}"
-    return ""
-
-
-def _tile(own: VideoChange, row: RowChange, played: frozenset[int], *, is_beyond: bool) -> Tile:
-    if own.is_new_to_page:
-        mark = "arrived"
-    elif row.change is Change.ARRIVED or own.change is Change.SAME:
-        mark = ""
-    elif own.change is Change.ARRIVED:
-        mark = "came-in"
-    else:
-        mark = "moved"
-    return Tile(
-        title=own.video.title or str(own.video.video_id),
-        hue=own.video.video_id % HUES,
-        mark=mark,
-        is_beyond=is_beyond,
-        is_played=own.video.video_id in played,
+def _tell_played(page: Page, played: Collection[int]) -> str:
+    if not played:
+        return ""
+    geometry = page.geometry
+    in_view = {
+        video.video_id
+        for row in page.rows[: geometry.viewport_rows]
+        for video in row.videos[: geometry.viewport_columns]
+    }
+    on_page = {video.video_id for row in page.rows for video in row.videos}
+    wanted = set(played)
+    return (
+        f"{PLAYED} Of {count_of(len(wanted), 'title')} played next, "
+        f"{len(in_view & wanted)} in view, {len(on_page & wanted)} on the page"
     )

@@ -11,9 +11,11 @@ from experiments.spec.model import (
     Variant,
     Window,
 )
+from experiments.spec.names import KnownNames
 
 __all__ = [
     "ExperimentSpec",
+    "KnownNames",
     "Limits",
     "Scope",
     "ScopeSource",

@@ -126,8 +126,9 @@ class ScopeEntry(Entry):
     strata: list[Stratum] = Field(
         default_factory=list,
         max_length=MAXIMUM_STRATA,
-        description="Names of profile attributes, or `device`. Profiles are drawn from each "
-        "combination of their values in proportion, and results are given for each.",
+        description="Names of attributes that profiles in the store have, or `device`. "
+        "Profiles are drawn from each combination of their values in proportion, and results "
+        "are given for each.",
         examples=["[country]"],
     )
 

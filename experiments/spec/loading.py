@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from experiments.errors import SpecNotFound
 from experiments.spec.mistakes import refuse
+from experiments.spec.names import find_unknown_names
 from experiments.spec.overlays import default_configuration
 from experiments.spec.source import MAXIMUM_BYTES, read_source
 from experiments.spec.validation import (
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
     from experiments.spec import mistakes
     from experiments.spec.model import ExperimentSpec
+    from experiments.spec.names import KnownNames
     from timetravel.model import JsonValue
 
 
 def load_spec(
-    path: Path, *, production: Mapping[str, JsonValue] | None = None
+    path: Path,
+    *,
+    production: Mapping[str, JsonValue] | None = None,
+    names: KnownNames | None = None,
 ) -> ExperimentSpec:
     """Return the experiment that a file describes.
 
@@ -32,6 +37,7 @@ def load_spec(
         path: A YAML file; docs/experiment-file.md describes it.
         production: The configuration that variants change; the one that worlds start with
             if left out.
+        names: Of the store that will be read; names are not looked at if left out.
 
     Raises:
         SpecNotFound: There is no such file, or it cannot be read.
@@ -46,6 +52,7 @@ def load_spec(
             for mistake in (
                 *find_mistakes(source.value),
                 *find_configuration_mistakes(source.value, base),
+                *(find_unknown_names(source.value, names) if names else ()),
             )
             if not _follows(mistake.path, source.unreadable)
         ]

@@ -1,4 +1,4 @@
-"""Mistakes of an experiment file, and how they are told: all of them at once."""
+"""Mistakes of an experiment file or a mapping, and how they are told: all of them at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from experiments.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from mesh.errors import PagesimError
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and list places from the top of a document, e.g. ("variants", 0, "name")."""
@@ -39,13 +41,19 @@ class Mistake:
     line: int | None = None
 
 
-def refuse(mistakes: Iterable[Mistake], lines: Mapping[Path, int], name: str) -> InvalidSpec:
+def refuse(
+    mistakes: Iterable[Mistake],
+    lines: Mapping[Path, int],
+    name: str,
+    kind: type[PagesimError] = InvalidSpec,
+) -> PagesimError:
     """Return the error that tells every mistake, by line.
 
     Args:
         mistakes: One or more.
         lines: The line of each place; a place that has none is at the line of its parent.
         name: Of the file.
+        kind: Of the error.
     """
     told = sorted(
         ((mistake.line or _line_of(mistake.path, lines), mistake) for mistake in mistakes),
@@ -54,11 +62,11 @@ def refuse(mistakes: Iterable[Mistake], lines: Mapping[Path, int], name: str) ->
     located = [(_locate(name, line, one.path), one) for line, one in told]
     if len(located) == 1:
         ((where, only),) = located
-        return InvalidSpec(only.problem, remedy=only.remedy, field=where)
+        return kind(only.problem, remedy=only.remedy, field=where)
     listed = [f"  {where}: {one.problem} {one.remedy}" for where, one in located[:MAXIMUM_TOLD]]
     if len(located) > MAXIMUM_TOLD:
         listed.append(f"  ... and {len(located) - MAXIMUM_TOLD} more.")
-    return InvalidSpec(
+    return kind(
         f"There are {len(located)} mistakes.",
         remedy="Mend each of them:\n" + "\n".join(listed),
         field=name,

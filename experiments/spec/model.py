@@ -22,6 +22,9 @@ NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,39}$"
 STRATUM_PATTERN: Final = r"^[a-z][a-z0-9_]{0,39}$"
 """What names of attributes look like."""
 
+DEVICE: Final = "device"
+"""The stratum that comes from the page rather than from the profile."""
+
 AS_OF: Final = "as-of"
 """Says in a file that facts are read as they were known at each page's own as-of."""
 

@@ -1,4 +1,4 @@
-"""The text of an experiment file: YAML 1.2 values, each with its line.
+"""The text of an experiment file, or of another of ours: YAML 1.2 values, each with its line.
 
 Plain scalars follow the core schema of YAML 1.2 (section 10.3.2): 2016-01-01 is text, and so
 is NO. Aliases and tags are refused, so that a file is no larger than it looks.
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 MAXIMUM_BYTES: Final = 1024 * 1024
 MAXIMUM_DEPTH: Final = 32
 
-_EXAMPLE: Final = "Begin with a copy of examples/demo.yaml."
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {
     "true": True,
@@ -36,6 +35,24 @@ _BOOLEANS: Final = {
 # A longer number is no quantity that anybody means; it stays text and is refused as such.
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,40}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """Say what a file is for, in the words of its mistakes.
+
+    Args:
+        noun: What it holds one of.
+        article: Of the noun.
+        example: How to begin one, as a sentence.
+    """
+
+    noun: str = "experiment"
+    article: str = "an"
+    example: str = "Begin with a copy of examples/demo.yaml."
+
+
+EXPERIMENT: Final = Purpose()
 
 
 @dataclass(slots=True)
@@ -59,11 +76,11 @@ class _Unreadable(Exception):
     """Ends the reading of a text at a mistake after which nothing makes sense."""
 
 
-def read_source(data: bytes) -> Source:
+def read_source(data: bytes, purpose: Purpose = EXPERIMENT) -> Source:
     """Return what the bytes of a file say; what is wrong with them is among its mistakes."""
-    reading = _Reading()
+    reading = _Reading(purpose)
     try:
-        reading.read(_decode(data))
+        reading.read(_decode(data, purpose))
     except _Unreadable as end:
         (mistake,) = end.args
         reading.source.mistakes.append(mistake)
@@ -87,8 +104,9 @@ def resolve(text: str) -> JsonValue:
 class _Reading:
     """One pass over the events of a text."""
 
-    def __init__(self) -> None:
+    def __init__(self, purpose: Purpose) -> None:
         self.source = Source()
+        self._purpose = purpose
         self._events: Iterator[yaml.Event] = iter(())
 
     def read(self, text: str) -> None:
@@ -110,7 +128,7 @@ class _Reading:
     def _read_stream(self) -> None:
         self._next()
         if isinstance(self._next(), yaml.StreamEndEvent):
-            raise _stop(1, "The file is empty.", _EXAMPLE)
+            raise _stop(1, "The file is empty.", self._purpose.example)
         first = self._next()
         self.source.lines[()] = _line_of(first)
         self.source.value = self._read_node(first, ())
@@ -119,7 +137,7 @@ class _Reading:
         if not isinstance(more, yaml.StreamEndEvent):
             raise _stop(
                 _line_of(more),
-                "A second document begins here; a file holds one experiment.",
+                f"A second document begins here; a file holds one {self._purpose.noun}.",
                 "Put it into a file of its own.",
             )
 
@@ -132,19 +150,20 @@ class _Reading:
             raise _stop(
                 line,
                 f"Values are nested more than {MAXIMUM_DEPTH} deep.",
-                "Nothing in an experiment is; close some brackets.",
+                f"Nothing in {self._purpose.article} {self._purpose.noun} is; close some "
+                "brackets.",
             )
         if isinstance(event, yaml.AliasEvent):
             return self._refuse(
                 path,
-                f"*{event.anchor} is an alias, which experiment files do not use.",
+                f"*{event.anchor} is an alias, which {self._purpose.noun} files do not use.",
                 "Write the value out.",
                 line,
             )
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
             self._refuse(
                 path,
-                f"{show(event.tag)} is a tag, which experiment files do not use.",
+                f"{show(event.tag)} is a tag, which {self._purpose.noun} files do not use.",
                 "Leave it out.",
                 line,
             )
@@ -217,12 +236,13 @@ class _Reading:
         return None
 
 
-def _decode(data: bytes) -> str:
+def _decode(data: bytes, purpose: Purpose) -> str:
     if len(data) > MAXIMUM_BYTES:
         raise _stop(
             1,
             f"The file is larger than {MAXIMUM_BYTES} bytes.",
-            "Is it an experiment? Lists of that length belong in the store.",
+            f"Is it {purpose.article} {purpose.noun}? Lists of that length belong in the "
+            "store.",
         )
     try:
         return data.decode("utf-8-sig")

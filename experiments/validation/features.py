@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.validation.errors import FieldsLost
+from timetravel.lineage import find_leaks
+from timetravel.model import FactKind
+from timetravel.reader import moments_per_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
+    from timetravel.lineage import Leak
     from timetravel.logged_pages import LoggedPage
     from timetravel.model import FeatureGroup
     from timetravel.reader import FactReader
@@ -57,9 +61,12 @@ class FeatureComparison:
 
     counts: tuple[FieldCount, ...]
     mismatches: tuple[FeatureMismatch, ...]
+    leaks: tuple[Leak, ...]
 
 
-def compare_features(reader: FactReader, pages: Sequence[LoggedPage]) -> FeatureComparison:
+def compare_features(
+    reader: FactReader, pages: Sequence[LoggedPage], known_by: int | None = None
+) -> FeatureComparison:
     """Read every logged value again at the moment of its page, and compare bit by bit.
 
     A missing value (NaN) equals a missing value.
@@ -67,17 +74,30 @@ def compare_features(reader: FactReader, pages: Sequence[LoggedPage]) -> Feature
     Args:
         reader: Reads as of the moment of each page.
         pages: With their features.
+        known_by: What the reader's facts are read by; None means each page's moment.
 
     Raises:
         FieldsLost: A group has fewer fields than were logged.
     """
     counts: list[FieldCount] = []
     mismatches: list[FeatureMismatch] = []
+    leaks: list[Leak] = []
     names = sorted({own.group for page in pages for own in page.features})
     for name in names:
         logged = _Logged.of(name, pages)
         read = reader.features(name, logged.entity_ids, logged.moments)
         fields = read.group.fields
+        bounds = moments_per_row(
+            logged.moments if known_by is None else known_by, len(read.known_at)
+        )
+        leaks += find_leaks(
+            FactKind.FEATURES,
+            name,
+            read.group.entity_kind,
+            logged.entity_ids,
+            read.known_at,
+            bounds,
+        )
         values = _widened(logged.values, read.group)
         same = _same_bits(values, read.values)
         counts += [
@@ -100,7 +120,7 @@ def compare_features(reader: FactReader, pages: Sequence[LoggedPage]) -> Feature
                     simulated_valid_from=int(read.valid_from[row]),
                 )
             )
-    return FeatureComparison(tuple(counts), tuple(mismatches))
+    return FeatureComparison(tuple(counts), tuple(mismatches), tuple(leaks))
 
 
 def add_counts(counts: Iterable[FieldCount]) -> tuple[FieldCount, ...]:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from experiments.lineage import PageLeak
     from experiments.validation.features import FeatureMismatch, FieldCount
+    from timetravel.lineage import Leak
 
 _MOMENT = pa.timestamp("us", "UTC")
 
@@ -53,7 +55,8 @@ class ValidationOutcome:
     Args:
         checks: One per logged page, by moment and profile.
         fields: Feature values counted by group and field.
-        mismatches: Feature values that differ.
+        mismatches: Feature values that differ, by moment and profile of their page.
+        leaks: What was used before it was known: features that were read back, and pages.
         snapshot: Append position up to which facts were read.
         known_by_micros: What facts were read by; None means each page's as-of.
         threshold: Shares below this fail.
@@ -62,6 +65,7 @@ class ValidationOutcome:
     checks: tuple[PageCheck, ...]
     fields: tuple[FieldCount, ...]
     mismatches: tuple[FeatureMismatch, ...]
+    leaks: tuple[Leak | PageLeak, ...]
     snapshot: int
     known_by_micros: int | None
     threshold: float
@@ -92,6 +96,11 @@ class ValidationOutcome:
         return self.identical_values / self.values if self.values else None
 
     @property
+    def pages_with_mismatches(self) -> int:
+        """Pages of which a logged feature value was not read back."""
+        return len({(own.profile_id, own.shown_at) for own in self.mismatches})
+
+    @property
     def future_reads(self) -> int:
         """Pages that used something not yet known."""
         return sum(check.reads_future for check in self.checks)
@@ -109,7 +118,7 @@ class ValidationOutcome:
             self.page_share,
             *([self.value_share] if self.value_share is not None else []),
         ]
-        return min(shares) >= self.threshold and not self.future_reads
+        return min(shares) >= self.threshold and not self.leaks
 
 
 def summarise(outcome: ValidationOutcome) -> dict[str, object]:
@@ -132,8 +141,10 @@ def summarise(outcome: ValidationOutcome) -> dict[str, object]:
         "identical_values": outcome.identical_values,
         "value_share": outcome.value_share,
         "fields": [{**asdict(field), "share": field.share} for field in outcome.fields],
+        "pages_with_mismatches": outcome.pages_with_mismatches,
         "mismatches": [asdict(mismatch) for mismatch in outcome.mismatches[:_EXAMPLES]],
         "future_reads": outcome.future_reads,
+        "leaks": [str(leak) for leak in outcome.leaks[:_EXAMPLES]],
     }
 
 

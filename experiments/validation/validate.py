@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from experiments.generator import Pace, generate_pages
+from experiments.lineage import find_page_leaks
 from experiments.pages import page_id_of
 from experiments.scope import PageKey
 from experiments.validation.errors import InvalidValidation, NothingLogged
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from experiments.generator import Assembler
+    from experiments.lineage import PageLeak
     from experiments.validation.features import FeatureMismatch, FieldCount
     from services.page.model import AssembledPages
+    from timetravel.lineage import Leak
     from timetravel.logged_pages import LoggedPage
     from timetravel.reader import FactReader
     from timetravel.store import Store
@@ -135,6 +138,7 @@ def validate_pages(
     checks: list[PageCheck] = []
     counts: list[FieldCount] = []
     mismatches: list[FeatureMismatch] = []
+    leaks: list[Leak | PageLeak] = []
     logged = store.logged_pages(
         since=scope.since,
         until=scope.until,
@@ -142,16 +146,19 @@ def validate_pages(
         snapshot=scope.snapshot,
     )
     while some := list(islice(logged, _PAGES_AT_ONCE)):
-        compared = compare_features(reader, some)
+        compared = compare_features(reader, some, scope.known_by_micros)
         counts.extend(compared.counts)
         mismatches.extend(compared.mismatches)
-        for check in _check_pages(some, assembler, scope.known_by_micros):
+        leaks.extend(compared.leaks)
+        for check, leak in _check_pages(some, assembler, scope.known_by_micros):
             checks.append(check)
+            leaks.extend(leak)
             advance(1)
     return ValidationOutcome(
         checks=tuple(checks),
         fields=add_counts(counts),
-        mismatches=tuple(mismatches),
+        mismatches=tuple(sorted(mismatches, key=lambda own: (own.shown_at, own.profile_id))),
+        leaks=tuple(leaks),
         snapshot=scope.snapshot,
         known_by_micros=scope.known_by_micros,
         threshold=scope.threshold,
@@ -160,19 +167,25 @@ def validate_pages(
 
 def _check_pages(
     logged: Sequence[LoggedPage], assembler: Assembler, known_by: int | None
-) -> Iterator[PageCheck]:
+) -> Iterator[tuple[PageCheck, list[PageLeak]]]:
     keys = [PageKey(page.shown_at, page.profile_id, page.device) for page in logged]
     remaining = iter(logged)
     for batch, pages in generate_pages(assembler, keys, _PACE):
         failures = {failure.index: failure.message for failure in pages.failures}
+        leaks = {leak.page_id: leak for leak in find_page_leaks(pages, known_by)}
         for index, page in enumerate(islice(remaining, len(batch))):
-            yield _check(page, pages, index, failures.get(index, ""), known_by)
+            leak = leaks.get(page_id_of(page.profile_id, page.shown_at))
+            check = _check(page, pages, index, failures.get(index, ""), leak)
+            yield check, [] if leak is None else [leak]
 
 
 def _check(
-    logged: LoggedPage, pages: AssembledPages, index: int, failure: str, known_by: int | None
+    logged: LoggedPage,
+    pages: AssembledPages,
+    index: int,
+    failure: str,
+    leak: PageLeak | None,
 ) -> PageCheck:
-    newest = int(pages.newest_known_at[index])
     difference = None
     if pages.digests[index] != logged.page_digest:
         simulated = None if failure else pages.page(index)
@@ -186,8 +199,8 @@ def _check(
         logged_digest=logged.page_digest,
         simulated_digest=pages.digests[index],
         difference=difference,
-        newest_known_at=newest,
-        reads_future=newest > (logged.shown_at if known_by is None else known_by),
+        newest_known_at=int(pages.newest_known_at[index]),
+        reads_future=leak is not None,
         failure=failure,
     )
 

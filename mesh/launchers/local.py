@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mesh.addresses import parse_address
@@ -29,12 +30,21 @@ class LocalLauncher:
         spawner: Starts the processes.
         mesh_address: host:port through which they call each other.
         logs: Directory that gets a directory per stack and a file per replica.
+        secrets: Environment variables for the processes that ask for them.
     """
 
-    def __init__(self, spawner: Spawner, *, mesh_address: str, logs: Path) -> None:
+    def __init__(
+        self,
+        spawner: Spawner,
+        *,
+        mesh_address: str,
+        logs: Path,
+        secrets: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._spawner = spawner
         self._mesh_address = mesh_address
         self._logs = logs
+        self._secrets = secrets
 
     def launch(self, launch: Launch) -> LocalProcess:
         """Start a replica.
@@ -53,7 +63,11 @@ class LocalLauncher:
                 *("--grace-seconds", f"{_DRAIN_SECONDS:g}"),
             ),
             log=self._logs / owner / f"{process.service}-{launch.replica}.log",
-            environment={**_ENVIRONMENT, **process.environment},
+            environment={
+                **_ENVIRONMENT,
+                **process.environment,
+                **{name: self._secrets[name] for name in process.secrets},
+            },
         )
         return LocalProcess(launch, self._spawner.spawn(program))
 

@@ -14,11 +14,10 @@ from services.assembler.peers import PeerStages
 from services.assembler.stage import AssemblerStage
 from services.assembler.wire import encode_response
 from services.page.canonical import page_message
-from services.page.facts import SharedFacts
+from services.page.facts import SharedFacts, connect_facts
 from services.page.model import PageRequests
 from services.page.pool import StagePool
 from services.page.wire import decode_batch
-from timetravel.client import TimeTravelClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +78,7 @@ def add_assembler(
     server: grpc.Server, channel: grpc.Channel, overlay: Mapping[str, JsonValue]
 ) -> None:
     """Serve the assembler over facts and services that are reached through a channel."""
-    reader = TimeTravelClient(channel)
+    reader = connect_facts(channel)
     peers = PeerStages(channel)
 
     def build() -> AssemblerStage:

@@ -8,9 +8,8 @@ from pagesim.dedup.v1 import dedup_pb2_grpc
 
 from services.dedup.stage import DedupStage
 from services.dedup.wire import decode_request, encode_response
-from services.page.facts import SharedFacts
+from services.page.facts import SharedFacts, connect_facts
 from services.page.pool import StagePool
-from timetravel.client import TimeTravelClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +39,7 @@ def add_dedup(
     server: grpc.Server, channel: grpc.Channel, overlay: Mapping[str, JsonValue]
 ) -> None:
     """Serve dedup over a configuration that is read through a channel."""
-    reader = TimeTravelClient(channel)
+    reader = connect_facts(channel)
 
     def build() -> DedupStage:
         return DedupStage(SharedFacts(reader, configuration_overlay=overlay))

@@ -8,9 +8,8 @@ from pagesim.filtering.v1 import filtering_pb2_grpc
 
 from services.filtering.stage import CATALOGUE_ATTRIBUTES, FilteringStage
 from services.filtering.wire import decode_request, encode_response
-from services.page.facts import SharedFacts
+from services.page.facts import SharedFacts, connect_facts
 from services.page.pool import StagePool
-from timetravel.client import TimeTravelClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +39,7 @@ def add_filtering(
     server: grpc.Server, channel: grpc.Channel, overlay: Mapping[str, JsonValue]
 ) -> None:
     """Serve filtering over facts that are read through a channel."""
-    reader = TimeTravelClient(channel)
+    reader = connect_facts(channel)
 
     def build() -> FilteringStage:
         facts = SharedFacts(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from timetravel.model import EntityKind, EventKind, FeatureGroup
     from timetravel.reader import (
+        AllocationRows,
         AttributeRows,
         AvailabilityBitmaps,
         CatalogueFeatures,
@@ -54,17 +55,28 @@ class BatchReader:
             lambda: self._reader.attributes(kind, entity_ids, at, names),
         )
 
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        """Return the cells of the named A/B tests of each row."""
+        return self._once(
+            ("allocations", _key(profile_ids), _key(at), tuple(tests)),
+            lambda: self._reader.allocations(profile_ids, at, tests),
+        )
+
     def history(
         self,
         profile_ids: Identities,
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
         """Return the events of each row."""
+        first = None if since is None else _key(since)
         return self._once(
-            ("history", _key(profile_ids), _key(at), tuple(kinds), max_events),
-            lambda: self._reader.history(profile_ids, at, kinds, max_events),
+            ("history", _key(profile_ids), _key(at), tuple(kinds), max_events, first),
+            lambda: self._reader.history(profile_ids, at, kinds, max_events, since),
         )
 
     def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from mesh.context import current_context
 from services.page.configuration import PageConfiguration, apply_overlay, parse_configuration
 from services.page.epochs import FOREVER_MICROS, Epoch, EpochCache
 from services.page.inputs import CONFIGURATION_COLLECTION, CONFIGURATION_NAME
+from timetravel.client import TimeTravelClient
+from timetravel.guarded import GuardedReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import grpc
 
     from timetravel.model import JsonValue
     from timetravel.reader import (
@@ -33,6 +38,15 @@ class KnownConfiguration:
 
     configuration: PageConfiguration
     newest_known_at: int
+
+
+def connect_facts(channel: grpc.Channel) -> FactReader:
+    """Return a reader of the time-travel service, for the context of each call.
+
+    An answer that holds what was not yet known is refused (LeakedFact), so no page is made
+    of it, whoever let it through.
+    """
+    return GuardedReader(TimeTravelClient(channel), lambda: current_context().known_by_micros)
 
 
 class SharedFacts:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from pagesim.ranking.v1 import ranking_pb2_grpc
 
-from services.page.facts import SharedFacts
+from services.page.facts import SharedFacts, connect_facts
 from services.page.pool import StagePool
 from services.ranking.stage import CATALOGUE_ATTRIBUTES, RankingStage
 from services.ranking.wire import decode_request, encode_response
-from timetravel.client import TimeTravelClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +39,7 @@ def add_ranking(
     server: grpc.Server, channel: grpc.Channel, overlay: Mapping[str, JsonValue]
 ) -> None:
     """Serve ranking over facts that are read through a channel."""
-    reader = TimeTravelClient(channel)
+    reader = connect_facts(channel)
 
     def build() -> RankingStage:
         facts = SharedFacts(

@@ -17,8 +17,14 @@ GENERATED = {"docs/commands.md"}
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
-TARGET = re.compile(r"`make ([a-z-]+)`|^make ([a-z-]+)", re.MULTILINE)
+INLINE = re.compile(r"`pagesim\s([^`]*)`")
+TARGET = re.compile(r"`make ([a-z-]+)`|^(?: {4})?make ([a-z-]+)$", re.MULTILINE)
+PLACE = re.compile(r"`([\w.-]+/[\w./-]*)`")
+
+IGNORED = set((ROOT / ".gitignore").read_text().replace("/", "").split())
+OURS = {path.name for path in ROOT.iterdir() if path.is_dir()} - IGNORED
 
 
 def named(path: Path) -> str:
@@ -29,7 +35,7 @@ def anchors(path: Path) -> set[str]:
     """Return the anchors of a document's headings, as repository sites make them."""
     return {
         re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        for heading in HEADING.findall(path.read_text())
+        for heading in HEADING.findall(FENCED.sub("", path.read_text()))
     }
 
 
@@ -83,6 +89,29 @@ def test_every_command_in_an_example_is_one_that_pagesim_takes(arguments: list[s
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_command_that_is_mentioned_is_one_of_pagesim(document: Path) -> None:
+    for mentioned in INLINE.findall(document.read_text()):
+        command: click.Command = cli
+        for word in mentioned.split():
+            if not isinstance(command, click.Group) or not word.islower() or word[0] == "-":
+                break
+            child = command.get_command(click.Context(command), word)
+            assert child is not None, mentioned
+            command = child
+        taken = {name for one in command.params for name in one.opts} | {"--help"}
+        assert taken.issuperset(re.findall(r"(?<!\S)--[a-z-]+", mentioned)), mentioned
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_file_of_ours_that_is_mentioned_is_there(document: Path) -> None:
+    text = document.read_text()
+    examples = re.findall(r"\bexamples/[\w-]+\.\w+", text)
+    for place in (*PLACE.findall(text), *examples):
+        if place.split("/")[0] in OURS:
+            assert (ROOT / place).exists(), place
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_every_target_that_is_named_can_be_made(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for found in TARGET.findall(document.read_text()):
@@ -96,4 +125,7 @@ def test_every_decision_is_listed() -> None:
 
 
 def test_examples_are_found_at_all() -> None:
+    texts = [document.read_text() for document in DOCUMENTS]
     assert len([words for document in DOCUMENTS for words in commands(document)]) >= 7
+    for pattern, least in ((LINK, 10), (INLINE, 5), (TARGET, 8), (PLACE, 15)):
+        assert len([found for text in texts for found in pattern.findall(text)]) >= least

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import sqlalchemy as sa
 
+from timetravel.errors import StoreChanged
+from timetravel.life.upkeep import read_retained
 from timetravel.model import EntityKind
 from timetravel.registry import read_registry
 from timetravel.schema import (
@@ -67,8 +69,17 @@ def build_segment(
 
     Raises:
         StoreUnavailable: The database cannot be reached or is locked for too long.
+        StoreChanged: Facts were taken out of the store meanwhile.
     """
-    return _Build(pages, origin, allocate, progress).segment()
+    segment = _Build(pages, origin, allocate, progress).segment()
+    if pages.digest() != origin.store:
+        raise StoreChanged(
+            f"Facts were taken out of the store while a segment of snapshot {origin.snapshot} "
+            "was built.",
+            remedy="Build it again.",
+            field="snapshot",
+        )
+    return segment
 
 
 class _Build:
@@ -83,6 +94,7 @@ class _Build:
     def segment(self) -> Segment:
         with self._pages.connect() as connection:
             registry = read_registry(connection, self._pages.snapshot)
+            retained = read_retained(connection)
         return Segment(
             self._origin,
             registry,
@@ -98,6 +110,7 @@ class _Build:
             self._events(),
             self._licences(),
             self._changes(),
+            retained,
         )
 
     def _listing(self, kind: EntityKind) -> NDArray[np.int64]:

@@ -10,19 +10,21 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.errors import SegmentDamaged
+from timetravel.errors import SegmentDamaged, StoreChanged
 from timetravel.segments.build import build_segment
 from timetravel.segments.files import MANIFEST, Staging, read_segment
 from timetravel.segments.segment import FORMAT, Origin, Segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from timetravel.segments.build import Progress
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _UNFINISHED: Final = ".unfinished"
 _REMOVED: Final = ".removed"
 _LOCK: Final = ".lock"
+_NAME: Final = re.compile(r"\d+-[0-9a-f]{16}")
 
 
 class SegmentDirectory:
@@ -77,6 +80,7 @@ class SegmentDirectory:
 
         Raises:
             StoreUnavailable: The database cannot be reached or is locked for too long.
+            StoreChanged: Facts were taken out of the store meanwhile.
         """
         found = self.find(origin)
         if found is not None:
@@ -92,9 +96,13 @@ class SegmentDirectory:
                 shutil.rmtree(left, ignore_errors=True)
             unfinished.mkdir()
             staging = Staging(unfinished)
-            staging.write(
-                build_segment(pages, origin, allocate=staging.allocate, progress=progress)
-            )
+            try:
+                staging.write(
+                    build_segment(pages, origin, allocate=staging.allocate, progress=progress)
+                )
+            except StoreChanged:
+                shutil.rmtree(unfinished)  # it may hold what was erased
+                raise
             unfinished.rename(folder)
             return read_segment(folder)
 
@@ -116,9 +124,29 @@ class SegmentDirectory:
             shutil.rmtree(gone)
         return len(unused)
 
+    def clear(self) -> int:
+        """Remove all segments, of whatever store, finished or not; return how many.
+
+        Waits for those that are being built. Readers keep what they have mapped.
+        """
+        names = {path.name.partition(".")[0] for path in self.folder.glob("*-*")}
+        removed = 0
+        for name in sorted(filter(_NAME.fullmatch, names)):
+            with self._locked(name):
+                for suffix in (_REMOVED, _UNFINISHED, ""):
+                    folder = self.folder / (name + suffix)
+                    if folder.is_dir():
+                        gone = self.folder / (name + _REMOVED)
+                        shutil.rmtree(folder if folder == gone else folder.rename(gone))
+                        removed += 1
+        return removed
+
+    def _building(self, origin: Origin) -> AbstractContextManager[None]:
+        return self._locked(name_origin(origin))
+
     @contextmanager
-    def _building(self, origin: Origin) -> Iterator[None]:
-        path = self.folder / (name_origin(origin) + _LOCK)
+    def _locked(self, name: str) -> Iterator[None]:
+        path = self.folder / (name + _LOCK)
         with path.open("w") as lock:  # closing it, or dying, gives the lock back
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

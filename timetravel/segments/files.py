@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ import numpy as np
 from timetravel.errors import SegmentDamaged
 from timetravel.model import EntityKind, FeatureGroup
 from timetravel.registry import RegisteredGroup, Registry
+from timetravel.retained import Retained
 from timetravel.segments.columns import Changes, Events, Licences, Texts, Vectors, Versions
 from timetravel.segments.segment import FORMAT, Document, Origin, Segment
 
@@ -58,6 +59,7 @@ class Staging:
             "snapshot": segment.origin.snapshot,
             "everybody": segment.origin.profile_ids is None,
             "chosen": self._keep(np.array(segment.origin.profile_ids or (), np.int64)),
+            "retained": asdict(segment.retained),
             "registry": _describe_registry(segment.registry),
             "profile_ids": self._keep(segment.profile_ids),
             "video_ids": self._keep(segment.video_ids),
@@ -144,6 +146,7 @@ def _restore_segment(
         _restore(Events, manifest["events"], arrays),
         _restore(Licences, manifest["licences"], arrays),
         {name: _restore(Changes, each, arrays) for name, each in manifest["changes"].items()},
+        Retained(**manifest["retained"]),
     )
 
 

@@ -9,10 +9,12 @@ import numpy as np
 
 from mesh.moments import EARLIEST_MICROS, format_moment
 from timetravel import changes
+from timetravel.allocations import read_allocations
 from timetravel.answers import parse_json
 from timetravel.errors import OutsideSegment, UnknownDocument
 from timetravel.model import EntityKind
 from timetravel.reader import (
+    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -23,6 +25,7 @@ from timetravel.reader import (
     check_catalogue_group,
     check_names,
     check_text,
+    first_moments,
     moments_per_row,
     newest,
 )
@@ -54,6 +57,7 @@ class SegmentReader:
         known_by: int | None = None,
         beyond: AsOfReader | None = None,
     ) -> None:
+        segment.retained.check_view(segment.origin.snapshot, known_by)
         self._segment = segment
         self._beyond = beyond
         self.snapshot = segment.origin.snapshot
@@ -138,12 +142,23 @@ class SegmentReader:
             if other is kind and entity_id in texts.versions.keys
         ]
 
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        """Return cells of A/B tests of each row; see `FactReader.allocations`.
+
+        Raises:
+            OutsideSegment: The segment does not hold a profile, and nobody answers beyond.
+        """
+        return read_allocations(self, profile_ids, at, tests)
+
     def history(
         self,
         profile_ids: Identities,
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
         """Return the events of each row; see `FactReader.history`.
 
@@ -153,9 +168,14 @@ class SegmentReader:
         ids = np.asarray(profile_ids, np.int64)
         beyond = self._reader_beyond(ids)
         if beyond is not None:
-            return beyond.history(ids, at, kinds, max_events)
+            return beyond.history(ids, at, kinds, max_events, since)
         events = self._segment.events
         found, counts = events.find(ids, *self._moments(at, len(ids)), kinds, max_events)
+        if since is not None:
+            # Newest first: those after a moment come before the others, limited or not.
+            rows = np.repeat(np.arange(len(ids)), counts)
+            later = events.event_at[found] > first_moments(since, len(ids))[rows]
+            found, counts = found[later], np.bincount(rows[later], minlength=len(ids))
         offsets = np.zeros(len(ids) + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
         return HistoryRows(
@@ -213,6 +233,7 @@ class SegmentReader:
 
     def availability(self, at: int) -> AvailabilityBitmaps:
         """Return licences of the listing; see `FactReader.availability`."""
+        self._segment.retained.check_moments(at)
         video_ids, licences = self._segment.video_ids, self._segment.licences
         found = licences.find(at, at if self.known_by is None else self.known_by)
         places = licences.countries[found]
@@ -236,6 +257,7 @@ class SegmentReader:
         """Return a document as it stood; see `FactReader.document`."""
         check_text(collection, field="collection")
         check_text(name, field="name")
+        self._segment.retained.check_moments(at)
         document = self._segment.documents.get((collection, name))
         if document is None:
             raise _unknown_document(collection, name, at)
@@ -254,6 +276,7 @@ class SegmentReader:
         )
 
     def _moments(self, at: Moments, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        self._segment.retained.check_moments(at)
         moments = moments_per_row(at, rows)
         known_by = self.known_by
         return moments, moments if known_by is None else np.full_like(moments, known_by)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from timetravel.reader import digest_listing
+from timetravel.retained import EVERYTHING, Retained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     )
     from timetravel.segments.search import Integers
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Goes up with every change of what arrays mean; segments of another format are rebuilt."""
 
 
@@ -66,6 +67,7 @@ class Segment:
         events: History.
         licences: Availability.
         changes: By subject; see `timetravel.changes`.
+        retained: What may be asked of it.
     """
 
     origin: Origin
@@ -78,6 +80,7 @@ class Segment:
     events: Events
     licences: Licences
     changes: Mapping[str, Changes]
+    retained: Retained = EVERYTHING
 
     @cached_property
     def catalogue_version(self) -> str:

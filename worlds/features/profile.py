@@ -29,7 +29,9 @@ AFFINITY_PRIOR: Final = 5
 
 TASTE_HALF_LIFE_DAYS: Final = 180
 _OLDEST_DAYS: Final = 20 * TASTE_HALF_LIFE_DAYS
-_DECAY: Final = to_fixed([0.5 ** (days / TASTE_HALF_LIFE_DAYS) for days in range(_OLDEST_DAYS)])
+_DECAY: Final = to_fixed(
+    [*(0.5 ** (days / TASTE_HALF_LIFE_DAYS) for days in range(_OLDEST_DAYS)), 0.0]
+)
 """By whole days of age; what is older has no weight."""
 
 
@@ -101,7 +103,7 @@ def compute_taste(
     Returns:
         float32[profiles, size].
     """
-    days = np.minimum((opinions.at - opinions.events.event_at) // DAY_MICROS, _OLDEST_DAYS - 1)
+    days = np.minimum((opinions.at - opinions.events.event_at) // DAY_MICROS, _OLDEST_DAYS)
     decayed = multiply(opinions.likings, _DECAY[days])
     known = np.flatnonzero(videos >= 0)
     weights = multiply(decayed[known], content.values[videos[known]])

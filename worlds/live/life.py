@@ -72,12 +72,14 @@ def live_forward(
     end = end if until is None else min(until, end)
     report = read_report(world, store)
     visits = world.visits()
+    advance(visits.count_until(report.lived_until))
+    if report.lived_until >= end:
+        return report
     system = LiveSystem(world, report.lived_until)
     if report.lived_until > EARLIEST_MICROS:
         system.restore(store.current())
     reader = LiveReader(system.horizon, system.memory)
     pages = LivePages(system, reader)
-    advance(visits.count_until(report.lived_until))
     for chunk in _chunks(visits, report.lived_until, end):
         with store.begin(chunk.until) as writer:
             reader.attach(writer.current)
@@ -151,8 +153,6 @@ class _Chunk:
 
 def _chunks(visits: Visits, lived_until: int, end: int) -> Iterator[_Chunk]:
     """Yield what each transaction lives; where they end does not depend on where one begins."""
-    if end <= lived_until:
-        return
     first, beyond = visits.count_until(lived_until), visits.count_until(end)
     while first < beyond:
         goal = (first // _VISITS_PER_TRANSACTION + 1) * _VISITS_PER_TRANSACTION

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from timetravel.model import EntityKind, EventKind, FeatureGroup
     from timetravel.reader import (
+        AllocationRows,
         AttributeRows,
         AvailabilityBitmaps,
         CatalogueFeatures,
@@ -59,15 +60,22 @@ class LiveReader:
         """Return the named attributes of each row."""
         return self._store.attributes(kind, entity_ids, at, names)
 
+    def allocations(
+        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    ) -> AllocationRows:
+        """Return the cells of the named A/B tests of each row."""
+        return self._store.allocations(profile_ids, at, tests)
+
     def history(
         self,
         profile_ids: Identities,
         at: Moments,
         kinds: Sequence[EventKind] = (),
         max_events: int = 0,
+        since: Moments | None = None,
     ) -> HistoryRows:
         """Return the events of each row."""
-        return self._store.history(profile_ids, at, kinds, max_events)
+        return self._store.history(profile_ids, at, kinds, max_events, since)
 
     def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:
         """Return the listing with the named attributes."""

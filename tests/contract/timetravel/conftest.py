@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from mesh.context import CallContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
-from tests.dirty_facts import SPAN, START
+from tests.dirty_facts import LARGE, START
 from timetravel import migrate
 from timetravel.client import TimeTravelClient
+from timetravel.ledger.client import LedgerClient
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.segments.reader import SegmentReader
 from timetravel.server import add_time_travel
@@ -24,10 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import grpc
+
+    from timetravel.ledger.questions import FactLedger
     from timetravel.reader import FactReader
 
 
 SERVICE = "pagesim.timetravel.v1.TimeTravelService"
+LATER = START + 10 * LARGE.span
+"""The as-of of calls: nothing is asked of a later moment."""
 
 
 class Backend(Protocol):
@@ -37,6 +43,10 @@ class Backend(Protocol):
 
     def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
         """Return a reader of the past."""
+        ...
+
+    def ledger(self, snapshot: int | None, known_by: int | None) -> FactLedger:
+        """Return a ledger."""
         ...
 
 
@@ -49,6 +59,9 @@ class SqlBackend:
     def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
         return self.store.as_of(snapshot, known_by)
 
+    def ledger(self, snapshot: int | None, known_by: int | None) -> FactLedger:
+        return self.store.ledger(snapshot, known_by)
+
 
 class PinnedBackend(SqlBackend):
     """Answers what concerns the whole catalogue from memory."""
@@ -59,16 +72,16 @@ class PinnedBackend(SqlBackend):
 
 
 class SegmentBackend(SqlBackend):
-    """Answers from arrays that were written to disk and mapped."""
+    """Answers from arrays, written to disk and mapped if there is a folder for them."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path | None = None) -> None:
         super().__init__(store)
-        self._directory = SegmentDirectory(folder)
+        self._directory = None if folder is None else SegmentDirectory(folder)
 
     def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
         pinned = self.store.snapshot() if snapshot is None else snapshot
-        # Each example writes other facts under numbers and moments that were there before.
-        self._directory.trim(0)
+        if self._directory is not None:
+            self._directory.trim(0)
         segment = self.store.segment(pinned, directory=self._directory)
         return SegmentReader(segment, known_by=known_by)
 
@@ -81,6 +94,12 @@ class GrpcBackend:
         self._running = running
 
     def as_of(self, snapshot: int | None, known_by: int | None) -> FactReader:
+        return TimeTravelClient(self._channel(snapshot, known_by))
+
+    def ledger(self, snapshot: int | None, known_by: int | None) -> FactLedger:
+        return LedgerClient(self._channel(snapshot, known_by))
+
+    def _channel(self, snapshot: int | None, known_by: int | None) -> grpc.Channel:
         # Each example writes other facts under the same numbers, which no real store does,
         # and a server trusts a snapshot never to change: so each example gets a server.
         self._running.close()
@@ -89,10 +108,10 @@ class GrpcBackend:
             ServingOptions(),
         )
         self._running.callback(server.stop, 0.0)
-        context = CallContext("contract", START + 10 * SPAN, known_by, snapshot)
+        context = CallContext("contract", LATER, known_by, snapshot)
         channel = connect_without_mesh(server.address, context)
         self._running.callback(channel.close)
-        return TimeTravelClient(channel)
+        return channel
 
 
 @pytest.fixture(scope="session")
@@ -137,13 +156,26 @@ def backend(
     database = "postgres" if "postgres" in request.param else "sqlite"
     with Store.open(request.getfixturevalue(f"{database}_url")) as store:
         if request.param.startswith("segment"):
-            yield SegmentBackend(store, tmp_path_factory.mktemp("segments"))
+            on_disk = request.param == "segment"
+            folder = tmp_path_factory.mktemp("segments") if on_disk else None
+            yield SegmentBackend(store, folder)
             return
         if request.param != "grpc":
             yield PinnedBackend(store) if request.param == "pinned" else SqlBackend(store)
             return
         with ExitStack() as running:
             yield GrpcBackend(store, running)
+
+
+@pytest.fixture(
+    scope="session",
+    params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres), "grpc"],
+)
+def ledger_backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """Return those backends that answer for the record each in a way of their own."""
+    database = "postgres" if request.param == "postgres" else "sqlite"
+    with Store.open(request.getfixturevalue(f"{database}_url")) as store, ExitStack() as stack:
+        yield GrpcBackend(store, stack) if request.param == "grpc" else SqlBackend(store)
 
 
 @pytest.fixture(

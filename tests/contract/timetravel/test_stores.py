@@ -124,3 +124,21 @@ def test_logged_pages_come_back_in_order(store: Store) -> None:
     assert found[0].context == {"country": "NZ"}
     assert np.array_equal(found[0].features[0].values, matrix, equal_nan=True)
     assert store.count_logged_pages(profile_ids=[1]) == 2
+
+
+def test_logged_pages_outlive_the_revision_that_lets_them_be_withdrawn(
+    store_url: str, store: Store
+) -> None:
+    fill(store, [])
+    withdrawn, kept = (
+        LoggedPageFact(profile, 5, 5, "tv", {}, b"page", "d") for profile in (1, 2)
+    )
+    corrected = LoggedPageFact(2, 5, 9, "tv", {}, b"better", "d")
+    with store.begin(0) as writer:
+        writer.append([withdrawn, kept, corrected], source="live", synthetic=False)
+        writer.append([LoggedPageFact.withdraw(1, 5, 8)], source="live", synthetic=False)
+    migrate.downgrade(store_url, "0003")
+    migrate.upgrade(store_url)
+    migrate.check(store_url)
+    assert [page.page for page in store.logged_pages()] == [b"better"]
+    assert [page.page for page in store.logged_pages(known_by=8)] == [b"page"]

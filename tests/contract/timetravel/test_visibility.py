@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 relaxed = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     # The backend stands for the whole session, and each example empties it.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -106,9 +105,8 @@ def test_an_answer_stays_until_it_says(
             assert ask(reader, [later]) == expected, name
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_thousands_of_look_ups_agree(backend: Backend, seed: int) -> None:
-    batches = random_batches(seeded(seed), batches=12, facts=120)
+def test_whatever_collides_agrees_at_every_moment(backend: Backend) -> None:
+    batches = random_batches(seeded(0), batches=12, facts=120)
     filled = fill(backend.store, batches)
     all_moments = list(range(START - 1, START + SPAN + 2))
     for pinned_after in (0, 3, 7, None):

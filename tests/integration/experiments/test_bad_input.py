@@ -38,6 +38,31 @@ def test_a_broken_experiment_file_is_told_with_lines_and_all_mistakes_at_once(
     assert not (tmp_path / "run").exists()
 
 
+def test_names_that_the_store_does_not_have_are_told_before_anything_starts(
+    lived_store: str, tmp_path: Path, write_experiment: Callable[..., Path]
+) -> None:
+    scope = {"source": "logged_pages", "profiles": 12, "strata": ["contry"]}
+    treatment = {"name": "other", "configuration": {"ranking": {"model": "populrity"}}}
+    path = write_experiment(scope=scope, variants=[{"name": "control"}, treatment])
+    outcome = run_pagesim("run", path, "--store", lived_store, "--output", tmp_path / "run")
+    assert_refused(
+        outcome,
+        *("experiment.yaml:7: scope.strata[0]", "'contry'", "country, device", "'country'?"),
+        *("experiment.yaml:14: variants[1]", "'populrity'", "personal, popularity", "larity'?"),
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_policy_that_there_is_not_is_told_before_anything_starts(
+    lived_store: str, tmp_path: Path, write_experiment: Callable[..., Path]
+) -> None:
+    treatment = {"name": "other", "configuration": {"dedup": {"policy": "pages"}}}
+    path = write_experiment(variants=[{"name": "control"}, treatment])
+    outcome = run_pagesim("run", path, "--store", lived_store, "--output", tmp_path / "run")
+    assert_refused(outcome, "dedup.policy", "none, row, viewport, page", "'page'?")
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_experiment_file_that_is_not_there_is_named(
     tmp_path: Path, lived_store: str
 ) -> None:

@@ -115,6 +115,36 @@ def test_a_run_says_what_it_was_and_leaves_no_process(finished: Path) -> None:
         assert path.stat().st_size > 1_000
 
 
+def test_a_page_of_a_run_is_shown_beside_the_logged_one(
+    finished: Path, lived_store: str
+) -> None:
+    profile_id = read(finished, "pages")["control"][0]["profile_id"]
+    of_run = ("--store", lived_store, "--run", finished)
+    control, treated = (
+        check_pagesim("page", "show", profile_id, *of_run, *flags).output
+        for flags in ((), ("--variant", "popular-first"))
+    )
+    assert "control equals the logged page, byte for byte." in control
+    assert "popular-first differs from the logged page, byte for byte." in treated
+
+
+def test_a_page_made_on_the_spot_equals_the_logged_one(lived_store: str) -> None:
+    shown = check_pagesim("page", "show", 3, "--store", lived_store, "--json").document
+    assert shown["logged"]["rows"]
+    assert shown["simulated"] == {"simulated": shown["logged"]}
+
+
+def test_a_profile_that_a_run_lacks_is_refused_with_some_that_it_has(
+    finished: Path, lived_store: str
+) -> None:
+    sampled = {one["profile_id"] for one in read(finished, "pages")["control"]}
+    lacking = next(number for number in range(1, 41) if number not in sampled)
+    outcome = run_pagesim(*("page", "show", lacking, "--store", lived_store, "--run", finished))
+    assert outcome.exit_code == 1
+    assert f"has no page of profile {lacking}" in outcome.messages
+    assert f"Name a profile that it has: {min(sampled)}, " in outcome.messages
+
+
 def test_a_run_does_not_write_over_something_else(
     finished: Path, lived_store: str, write_experiment: Callable[..., Path]
 ) -> None:

@@ -3,189 +3,247 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
-import subprocess
-import urllib.request
-from pathlib import Path
-from sys import executable
+import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import psutil
 import pytest
 
-from tests.commands import start_pagesim
+from tests.commands import serve
+from tests.generic_clients import (
+    BUF,
+    ROOT,
+    ReflectingClient,
+    curl,
+    read_samples,
+    read_text,
+    run_shell,
+)
 from tests.mesh_processes import descendants, wait_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    Call = grpc.UnaryUnaryMultiCallable[bytes, bytes]
+    Description = dict[str, Any]
 
 pytestmark = pytest.mark.integration
 
 AS_OF = "2024-01-15T00:00:00Z"
-GET_PAGE = "pagesim.assembler.v1.PageAssemblerService/GetPage"
-SERVICES = {
-    "pagesim.assembler.v1.PageAssemblerService": "GetPage",
+LATER = "2024-01-16T00:00:00Z"
+ASSEMBLER = "pagesim.assembler.v1.PageAssemblerService"
+METHODS = {
+    ASSEMBLER: "GetPage",
     "pagesim.dedup.v1.DedupService": "Dedup",
     "pagesim.filtering.v1.FilteringService": "Filter",
     "pagesim.ranking.v1.RankingService": "Rank",
     "pagesim.timetravel.v1.TimeTravelService": "GetEntity",
 }
+LISTEN, ESTABLISHED = psutil.CONN_LISTEN, psutil.CONN_ESTABLISHED
 HEALTHY = {"status": "SERVING"}
-BUF = Path(executable).with_name("buf")
-
-
-def start_serving(store: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    """Start `pagesim serve` and return it with what it says of itself."""
-    process = start_pagesim(
-        *("serve", "--store", store, "--as-of", AS_OF, "--address", "127.0.0.1:0", "--json")
-    )
-    assert process.stdout is not None
-    text = ""
-    while not text.endswith("\n}\n"):
-        line = process.stdout.readline()
-        assert line, process.communicate()
-        text += line
-    return process, json.loads(text)
+README_BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+README_CALLS = [
+    call for block in README_BLOCKS for call in block.split("\n\n") if "buf curl" in call
+]
 
 
 @pytest.fixture(scope="module")
-def serving(lived_store: str) -> Iterator[dict[str, Any]]:
-    process, description = start_serving(lived_store)
-    yield description
-    process.terminate()
-    process.communicate()
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("serve")
 
 
-def curl(address: str, method: str, data: object, *flags: str) -> tuple[int, dict[str, Any]]:
-    """Call a method as the README shows, and return exit code and answer or error."""
-    done = subprocess.run(
-        [
-            *(str(BUF), "curl", "--protocol", "grpc", "--http2-prior-knowledge", *flags),
-            *("--data", json.dumps(data), f"http://{address}/{method}"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+@pytest.fixture(scope="module")
+def serving(lived_store: str, logs: Path) -> Iterator[Description]:
+    with serve(lived_store, AS_OF, logs, ending=signal.SIGINT) as (_, description):
+        yield description
+
+
+def ask_page(serving: Description, *headers: str, **request: object) -> tuple[str, str]:
+    """Ask for a page through Envoy, in vain; return code and message."""
+    sent = (f"--header={header}" for header in headers)
+    path = f"/{ASSEMBLER}/GetPage"
+    answer = curl(
+        serving["address"], path, "--schema=protos", *sent, data={"profileId": 3, **request}
     )
-    return done.returncode, json.loads(done.stdout or done.stderr)
+    assert answer.exit_code
+    return answer.document["code"], answer.document["message"]
 
 
-def call(serving: dict[str, Any], data: object, **headers: str) -> tuple[int, dict[str, Any]]:
-    """Ask for a page through Envoy."""
-    sent = (f"--header={name.replace('_', '-')}: {value}" for name, value in headers.items())
-    return curl(serving["address"], GET_PAGE, data, "--schema=protos", *sent)
+@pytest.mark.parametrize("command", README_CALLS)
+def test_the_calls_of_the_readme_are_answered_as_they_stand(
+    serving: Description, command: str
+) -> None:
+    assert "http://127.0.0.1:10000" in command
+    here = command.replace("127.0.0.1:10000", serving["address"])
+    answer = run_shell(here.replace(".venv/bin/buf", str(BUF)))
+    assert answer.exit_code == 0, answer.text
+    if "GetPage" in command:
+        assert len(answer.document["page"]["rows"]) > 3
+    else:
+        assert answer.document == HEALTHY
 
 
-def read(url: str) -> str:
-    with urllib.request.urlopen(url) as response:  # noqa: S310 - loopback
-        return str(response.read().decode())
+def test_the_call_that_serve_itself_proposes_is_answered(serving: Description) -> None:
+    answer = run_shell(serving["call"])
+    assert answer.exit_code == 0, answer.text
+    assert answer.document["page"]["profileId"] == "1"
 
 
-def test_a_page_is_fetched_with_a_generic_client(serving: dict[str, Any]) -> None:
-    code, answer = call(serving, {"profileId": 3, "device": "tv"}, x_pagesim_stack="serve")
-    assert code == 0
-    rows = answer["page"]["rows"]
-    assert len(rows) > 3
-    assert all(row["videos"] for row in rows)
+def test_a_page_that_a_reflecting_client_gets_is_of_the_stacks_moment(
+    serving: Description,
+) -> None:
+    headers = {**serving["headers"], "x-pagesim-service": ASSEMBLER}
+    with grpc.insecure_channel(serving["address"]) as channel:
+        answer = ReflectingClient(channel, ASSEMBLER, headers).call("GetPage", profileId=3)
+    assert answer["page"]["asOf"] == AS_OF
+    assert all(row["videos"] for row in answer["page"]["rows"])
+    newest = datetime.fromisoformat(answer["lineage"]["newestKnownAt"])
+    assert newest <= datetime.fromisoformat(AS_OF)
+    assert answer["lineage"]["snapshot"] == str(serving["snapshot"])
 
 
 @pytest.mark.parametrize(
-    ("headers", "words"),
+    ("headers", "code", "said"),
     [
-        ({}, ["x-pagesim-stack"]),
-        ({"x_pagesim_stack": "nobody"}, ["x-pagesim-stack", "no live stack"]),
+        ([], "failed_precondition", "Send the id of a live stack"),
+        (["x-pagesim-stack: nobody"], "not_found", "Create the stack first"),
         (
-            {"x_pagesim_stack": "serve", "x_pagesim_as_of": "2024-01-16T00:00:00Z"},
-            ["2024-01-1", "as-of"],
+            ["x-pagesim-stack: serve", f"x-pagesim-as-of: {LATER}"],
+            "failed_precondition",
+            "Leave the header out, or call a stack of that moment",
         ),
     ],
     ids=["no stack", "an unknown stack", "another as-of"],
 )
-def test_a_call_without_its_moment_is_refused_and_never_answered_for_now(
-    serving: dict[str, Any], headers: dict[str, str], words: list[str]
+def test_a_call_without_its_moment_is_refused_and_told_what_to_do(
+    serving: Description, headers: list[str], code: str, said: str
 ) -> None:
-    code, error = call(serving, {"profileId": 3}, **headers)
-    assert code != 0
-    assert error["code"] in {"invalid_argument", "failed_precondition", "not_found"}
-    for word in words:
-        assert word in error["message"]
+    refused, message = ask_page(serving, *headers)
+    assert refused == code
+    assert said in message
 
 
-def test_a_later_moment_than_the_stacks_is_refused(serving: dict[str, Any]) -> None:
-    data = {"profileId": 3, "asOf": "2024-01-16T00:00:00Z"}
-    code, error = call(serving, data, x_pagesim_stack="serve")
-    assert code != 0
-    assert error["code"] in {"invalid_argument", "failed_precondition"}
-    assert "later" in error["message"]
+def test_a_page_later_than_the_stacks_moment_is_refused(serving: Description) -> None:
+    code, message = ask_page(serving, "x-pagesim-stack: serve", asOf=LATER)
+    assert code == "invalid_argument"
+    assert "use a stack with a later one" in message
 
 
-def test_a_service_called_past_the_mesh_without_context_refuses(
-    serving: dict[str, Any],
-) -> None:
-    (assembler,) = (one for one in serving["services"] if one["service"] in GET_PAGE)
-    code, error = curl(assembler["address"], GET_PAGE, {"profileId": 3}, "--schema=protos")
-    assert code != 0
-    assert error["code"] in {"invalid_argument", "failed_precondition"}
-    assert "x-pagesim" in error["message"]
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_service_serves_health_and_reflection(
-    serving: dict[str, Any], service: str
+@pytest.mark.parametrize("service", METHODS)
+def test_each_service_refuses_a_call_past_the_mesh_that_lost_its_context(
+    serving: Description, service: str
 ) -> None:
     (own,) = (one for one in serving["services"] if one["service"] == service)
-    health, data = "grpc.health.v1.Health/Check", {"service": service}
-    assert curl(own["address"], health, data, "--reflect") == (0, HEALTHY)
-    named = (f"x-pagesim-service: {service}", "x-pagesim-stack: serve")
-    through = [f"--{flag}={one}" for flag in ("header", "reflect-header") for one in named]
-    assert curl(serving["address"], health, data, "--reflect", *through) == (0, HEALTHY)
-    listed = subprocess.run(
-        [
-            *(str(BUF), "curl", "--protocol", "grpc", "--http2-prior-knowledge"),
-            *("--list-methods", f"http://{own['address']}"),
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"{service}/{SERVICES[service]}" in listed.stdout
+    with grpc.insecure_channel(own["address"]) as channel:
+        client = ReflectingClient(channel, service)
+        with pytest.raises(grpc.RpcError) as refused:
+            client.call(METHODS[service])
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "Call through the mesh with x-pagesim-stack" in (refused.value.details() or "")
 
 
-def test_metrics_tell_requests_errors_and_latency_by_method_stack_and_variant(
-    serving: dict[str, Any],
+@pytest.mark.parametrize("service", METHODS)
+def test_each_service_answers_health_and_reflection_on_its_own_and_through_the_mesh(
+    serving: Description, service: str
 ) -> None:
-    assert call(serving, {"profileId": 4}, x_pagesim_stack="serve")[0] == 0
-    for one in serving["services"]:
-        text = read(one["metrics"])
-        own = [line for line in text.splitlines() if one["service"].rsplit(".", 1)[1] in line]
-        for family in ("requests_total", "request_seconds_bucket"):
-            lines = [line for line in own if family in line]
-            assert lines, (one["service"], family)
-            assert all("stack=" in line and "variant=" in line for line in lines)
-        assert any('stack="serve"' in line for line in own)
-    assert "envoy_cluster_upstream_rq" in read(serving["envoy_metrics"])
-    assert "pagesim_mesh_stacks" in read(serving["mesh_metrics"])
+    (own,) = (one for one in serving["services"] if one["service"] == service)
+    named = ("--header=x-pagesim-stack: serve", f"--header=x-pagesim-service: {service}")
+    ways = {own["address"]: (), serving["address"]: (*named, "--reflect-header=*")}
+    for address, flags in ways.items():
+        health = curl(
+            address, "/grpc.health.v1.Health/Check", *flags, data={"service": service}
+        )
+        assert (health.exit_code, health.document) == (0, HEALTHY)
+        listed = curl(address, "", *flags, "--list-methods")
+        assert f"{service}/{METHODS[service]}" in listed.text
 
 
-def test_services_know_nobody_but_the_mesh(serving: dict[str, Any]) -> None:
-    addresses = {one["address"] for one in serving["services"]}
+def test_metrics_count_requests_errors_and_seconds_by_method_stack_and_variant(
+    serving: Description,
+) -> None:
+    assert run_shell(serving["call"]).exit_code == 0
+    ask_page(serving, "x-pagesim-stack: serve", asOf=LATER)
+    for service in serving["services"]:
+        own = {"service": service["service"], "stack": "serve", "variant": "serve"}
+        counted = {
+            sample.name
+            for sample in read_samples(service["metrics"], "pagesim_request")
+            if sample.value and sample.labels.items() >= own.items() and sample.labels["method"]
+        }
+        assert {"pagesim_requests_total", "pagesim_request_seconds_bucket"} <= counted
+        if service["service"] == ASSEMBLER:
+            assert "pagesim_request_errors_total" in counted
+    assert "envoy_cluster_upstream_rq" in read_text(serving["envoy_metrics"])
+    assert "pagesim_mesh_stacks 1.0" in read_text(serving["mesh_metrics"])
+
+
+def test_what_callers_make_up_becomes_no_label_of_the_metrics(serving: Description) -> None:
+    metadata = (("x-pagesim-stack", "serve"), ("x-pagesim-variant", "made-up"))
+    ask_page(serving, "x-pagesim-stack: made-up")
+    with grpc.insecure_channel(serving["address"]) as channel:
+        for method, code in (("MadeUp", "UNIMPLEMENTED"), ("GetPage", "NOT_FOUND")):
+            call: Call = channel.unary_unary(f"/{ASSEMBLER}/{method}")
+            with pytest.raises(grpc.RpcError) as refused:
+                call(b"", metadata=metadata)
+            assert refused.value.code().name == code
+    for service in serving["services"]:
+        samples = read_samples(service["metrics"], "pagesim_request")
+        assert {sample.labels["stack"] for sample in samples} <= {"serve", ""}
+        assert {sample.labels["variant"] for sample in samples} <= {"serve", ""}
+        assert "MadeUp" not in {sample.labels["method"] for sample in samples}
+
+
+def test_services_know_no_address_but_envoys_and_call_nobody_else(
+    serving: Description,
+) -> None:
+    assert run_shell(serving["call"]).exit_code == 0
+    others = {one["address"] for one in serving["services"]}
+    called = set()
     for one in serving["services"]:
         process = psutil.Process(one["process_id"])
         told = " ".join([*process.cmdline(), *process.environ().values()])
-        assert not [other for other in addresses - {one["address"]} if other in told]
-        connected = {
-            f"{each.raddr.ip}:{each.raddr.port}"
-            for each in process.net_connections("inet")
-            if each.status == psutil.CONN_ESTABLISHED and each.raddr
+        assert f"--mesh-address {serving['address']}" in told
+        assert not [address for address in others if address in told]
+        connections = process.net_connections("tcp")
+        listened = {each.laddr.port for each in connections if each.status == LISTEN}
+        called |= {
+            "{}:{}".format(*each.raddr).removeprefix("::ffff:")
+            for each in connections
+            if each.status == ESTABLISHED and each.laddr.port not in listened
         }
-        assert not connected & addresses
+    assert called == {serving["address"]}
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_nothing_outlives_what_serves(signal_number: signal.Signals, lived_store: str) -> None:
-    process, _ = start_serving(lived_store)
-    started = descendants(process.pid)
-    assert len(started) > 6
-    process.send_signal(signal_number)
-    process.communicate()
+def test_every_hop_of_a_page_goes_through_envoy_with_the_stacks_moment(
+    serving: Description, logs: Path
+) -> None:
+    assert run_shell(serving["call"]).exit_code == 0
+    hops: dict[str, set[str]] = {}
+    for _ in range(300):
+        for line in (logs / "access.jsonl").read_text().splitlines():
+            entry = json.loads(line)
+            if entry["stack"] == "serve" and entry["cluster"]:
+                hops.setdefault(entry["cluster"], set()).add(entry["as_of"])
+        if len(hops) == len(METHODS):
+            break
+        time.sleep(0.02)  # Envoy writes twice a second
+    assert hops == {f"baseline/{service}": {serving["as_of"]} for service in METHODS}
+
+
+@pytest.mark.parametrize(
+    ("ending", "exit_code"),
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0), (signal.SIGINT, 130)],
+)
+def test_nothing_outlives_what_serves(
+    ending: signal.Signals, exit_code: int, lived_store: str, tmp_path: Path
+) -> None:
+    with serve(lived_store, AS_OF, tmp_path, ending=ending) as (process, description):
+        started = descendants(process.pid)
+        assert {one["process_id"] for one in description["services"]} < started
+    assert process.returncode == exit_code
     assert wait_gone(started) == set()

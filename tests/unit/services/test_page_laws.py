@@ -28,7 +28,7 @@ from timetravel.model import AttributeFact, EntityKind, EventKind
 if TYPE_CHECKING:
     from services.page.model import Page
     from tests.page_worlds import PageWorld
-    from timetravel.in_memory import InMemoryReader
+    from timetravel.in_memory_reader import InMemoryReader
     from timetravel.model import JsonValue
 
 FEW = settings(max_examples=50, deadline=None)

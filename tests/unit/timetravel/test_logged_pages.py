@@ -87,3 +87,30 @@ def test_logging_may_go_on_while_pages_are_read(store: Store) -> None:
     next(reading)
     log(store, logged_page(3, 3))
     assert [page.profile_id for page in reading] == [2]
+
+
+def test_a_withdrawn_page_is_gone_once_that_is_known(store: Store) -> None:
+    log(store, logged_page(1, 10, known_at=10), logged_page(2, 10, known_at=10))
+    before = store.snapshot()
+    log(store, LoggedPageFact.withdraw(1, 10, 50))
+
+    def shown(*, known_by: int | None = None, snapshot: int | None = None) -> list[int]:
+        pages = store.logged_pages(known_by=known_by, snapshot=snapshot)
+        count = store.count_logged_pages(known_by=known_by, snapshot=snapshot)
+        found = [page.profile_id for page in pages]
+        assert len(found) == count
+        return found
+
+    assert shown() == [2]
+    assert shown(known_by=49) == [1, 2]
+    assert shown(known_by=50) == [2]
+    assert shown(snapshot=before) == [1, 2]
+    log(store, logged_page(1, 10, known_at=60, page=b"after all"))
+    assert shown() == [1, 2]
+    assert shown(known_by=55) == [2]
+
+
+def test_a_correction_is_what_was_shown_once_it_is_known(store: Store) -> None:
+    log(store, logged_page(1, 10, known_at=10), logged_page(1, 10, known_at=30, page=b"other"))
+    for known_by, page in ((9, []), (10, [b"page"]), (29, [b"page"]), (30, [b"other"])):
+        assert [own.page for own in store.logged_pages(known_by=known_by)] == page

@@ -9,14 +9,18 @@ import pytest
 from pagesim.timetravel.v1 import timetravel_pb2
 
 from timetravel.errors import InvalidFact
+from timetravel.ledger.questions import TimeAxis
 from timetravel.model import (
     LAST_MICROS,
+    AllocationFact,
     AttributeFact,
+    Attribution,
     AvailabilityFact,
     DocumentFact,
     EntityKind,
     EventFact,
     EventKind,
+    FactKind,
     FeatureFact,
     FeatureGroup,
     LoggedFeatures,
@@ -66,6 +70,14 @@ def logged(rows: int) -> LoggedFeatures:
             "features",
         ),
         (lambda: LoggedPageFact(1, 0, 0, "tv", {}, b"", ""), "page_digest"),
+        (lambda: LoggedPageFact(1, 0, 0, "tv", {}, b"p", "d", op=Op.RETRACT), "page"),
+        (lambda: AllocationFact(-1, "artwork", 0, 0, "B"), "profile_id"),
+        (lambda: AllocationFact(1, "", 0, 0, "B"), "test"),
+        (lambda: AllocationFact(1, "artwork", 0, 0, ""), "cell"),
+        (lambda: AllocationFact(1, "artwork", 0, 0, "B", Op.ABSENT), "cell"),
+        (lambda: AttributeFact(EntityKind.PROFILE, 1, "allocation/a", 0, 0, 1), "name"),
+        (lambda: Attribution(0, "", 0), "attribution.row_id"),
+        (lambda: Attribution(0, "popular", -1), "attribution.position"),
     ],
 )
 def test_a_fact_that_contradicts_itself_cannot_be_made(
@@ -81,6 +93,10 @@ def test_an_attribute_may_be_null() -> None:
 
 
 def test_kinds_have_the_numbers_of_the_protos() -> None:
+    for fact_kind in FactKind:
+        assert timetravel_pb2.FactKind.Value(f"FACT_KIND_{fact_kind.name}") == fact_kind.value
+    for axis in TimeAxis:
+        assert timetravel_pb2.TimeAxis.Value(f"TIME_AXIS_{axis.name}") == axis.value
     for kind in EntityKind:
         assert timetravel_pb2.EntityKind.Value(f"ENTITY_KIND_{kind.name}") == kind.value
     for event_kind in EventKind:

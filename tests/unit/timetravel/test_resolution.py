@@ -21,7 +21,7 @@ from timetravel.model import (
 )
 
 if TYPE_CHECKING:
-    from timetravel.in_memory import InMemoryReader
+    from timetravel.in_memory_reader import InMemoryReader
     from timetravel.model import Fact, JsonValue
 
 

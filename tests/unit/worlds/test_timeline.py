@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.dirty_facts import random_fact, seeded
+from tests.dirty_facts import SMALL, seeded
 from timetravel.model import (
     AttributeFact,
     AvailabilityFact,
     DocumentFact,
     EntityKind,
     EventFact,
-    FeatureFact,
 )
 from worlds.errors import MalformedWorld
 from worlds.records import ATTRIBUTES, AVAILABILITY, DOCUMENTS, EVENTS, SourcedFact, to_table
@@ -26,6 +26,7 @@ from worlds.timeline import Timeline, sort_records, write_records
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from timetravel.model import Fact
     from worlds.records import RecordKind
 
 KINDS: dict[type, RecordKind] = {
@@ -38,12 +39,16 @@ KINDS: dict[type, RecordKind] = {
 
 def dirty_facts(seed: int, count: int) -> list[SourcedFact]:
     chance = seeded(seed)
-    facts = [random_fact(chance) for _ in range(count)]
+    facts = [SMALL.fact(chance) for _ in range(count)]
     return [
-        SourcedFact(fact, chance.choice(("a", "b")), chance.random() < 0.5)
+        SourcedFact(_unattributed(fact), chance.choice(("a", "b")), chance.random() < 0.5)
         for fact in facts
-        if not isinstance(fact, FeatureFact)
+        if type(fact) in KINDS
     ]
+
+
+def _unattributed(fact: Fact) -> Fact:
+    return replace(fact, attribution=None) if isinstance(fact, EventFact) else fact
 
 
 def write(directory: Path, facts: list[SourcedFact]) -> Timeline:

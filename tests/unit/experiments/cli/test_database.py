@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from click.testing import CliRunner
 
 from experiments.cli.database import database
+from experiments.cli.terminal import default_store
 from timetravel import migrate
 from timetravel.errors import SchemaOutdated, StoreNotFound
 
@@ -32,10 +34,42 @@ def test_the_store_may_come_from_the_environment(tmp_path: Path) -> None:
     migrate.check(url)
 
 
-def test_no_store_is_a_wrong_command_line() -> None:
+def test_without_a_name_the_store_is_made_in_the_users_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PAGESIM_STORE", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "not" / "yet"))
+    runner = CliRunner()
+    for command in ("upgrade", "upgrade", "check"):
+        assert runner.invoke(database, [command]).exit_code == 0, command
+    assert (tmp_path / "not" / "yet" / "pagesim" / "store.db").is_file()
+
+
+def test_a_folder_that_somebody_named_is_not_made(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'typo' / 'store.db'}"
+    result = CliRunner().invoke(database, ["upgrade", "--store", url])
+    assert isinstance(result.exception, StoreNotFound)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PAGESIM_STORE", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
     result = CliRunner().invoke(database, ["upgrade"])
-    assert result.exit_code == 2
-    assert "PAGESIM_STORE" in result.stderr
+    assert isinstance(result.exception, StoreNotFound)
+    assert "PAGESIM_STORE" in str(result.exception)
+
+
+@pytest.mark.parametrize("named", ["", "relative/folder"])
+def test_a_data_folder_that_is_not_absolute_is_ignored(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", named)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_store() == f"sqlite:///{tmp_path}/.local/share/pagesim/store.db"
 
 
 def test_what_is_wrong_comes_out_as_an_error_of_ours(tmp_path: Path) -> None:

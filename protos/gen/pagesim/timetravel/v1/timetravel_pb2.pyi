@@ -82,6 +82,102 @@ EVENT_KIND_IMPRESSION: EventKind.ValueType  # 5
 """Seen on a page; value is not set."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
+class _FactKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FactKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FactKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FACT_KIND_UNSPECIFIED: _FactKind.ValueType  # 0
+    """Not set; refused."""
+    FACT_KIND_FEATURES: _FactKind.ValueType  # 1
+    """A vector of a feature group."""
+    FACT_KIND_ATTRIBUTE: _FactKind.ValueType  # 2
+    """One named value of an entity."""
+    FACT_KIND_ALLOCATION: _FactKind.ValueType  # 3
+    """The cell of an A/B test that a profile is in."""
+    FACT_KIND_AVAILABILITY: _FactKind.ValueType  # 4
+    """A licence to show a video."""
+    FACT_KIND_EVENT: _FactKind.ValueType  # 5
+    """Something that a member did."""
+    FACT_KIND_DOCUMENT: _FactKind.ValueType  # 6
+    """A version of a document."""
+    FACT_KIND_LOGGED_PAGE: _FactKind.ValueType  # 7
+    """A page that the live system showed."""
+
+class FactKind(_FactKind, metaclass=_FactKindEnumTypeWrapper):
+    """The kind of a fact."""
+
+FACT_KIND_UNSPECIFIED: FactKind.ValueType  # 0
+"""Not set; refused."""
+FACT_KIND_FEATURES: FactKind.ValueType  # 1
+"""A vector of a feature group."""
+FACT_KIND_ATTRIBUTE: FactKind.ValueType  # 2
+"""One named value of an entity."""
+FACT_KIND_ALLOCATION: FactKind.ValueType  # 3
+"""The cell of an A/B test that a profile is in."""
+FACT_KIND_AVAILABILITY: FactKind.ValueType  # 4
+"""A licence to show a video."""
+FACT_KIND_EVENT: FactKind.ValueType  # 5
+"""Something that a member did."""
+FACT_KIND_DOCUMENT: FactKind.ValueType  # 6
+"""A version of a document."""
+FACT_KIND_LOGGED_PAGE: FactKind.ValueType  # 7
+"""A page that the live system showed."""
+Global___FactKind: _TypeAlias = FactKind  # noqa: Y015
+
+class _Op:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OpEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Op.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OP_UNSPECIFIED: _Op.ValueType  # 0
+    """Not set; refused."""
+    OP_ASSERT: _Op.ValueType  # 1
+    """There is this value."""
+    OP_ABSENT: _Op.ValueType  # 2
+    """There is none."""
+    OP_RETRACT: _Op.ValueType  # 3
+    """The fact with the same key was wrong: look at the version before."""
+
+class Op(_Op, metaclass=_OpEnumTypeWrapper):
+    """What a fact does."""
+
+OP_UNSPECIFIED: Op.ValueType  # 0
+"""Not set; refused."""
+OP_ASSERT: Op.ValueType  # 1
+"""There is this value."""
+OP_ABSENT: Op.ValueType  # 2
+"""There is none."""
+OP_RETRACT: Op.ValueType  # 3
+"""The fact with the same key was wrong: look at the version before."""
+Global___Op: _TypeAlias = Op  # noqa: Y015
+
+class _TimeAxis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TimeAxisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeAxis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TIME_AXIS_UNSPECIFIED: _TimeAxis.ValueType  # 0
+    """Not set; refused."""
+    TIME_AXIS_VALID: _TimeAxis.ValueType  # 1
+    """When facts are true in the world."""
+    TIME_AXIS_KNOWN: _TimeAxis.ValueType  # 2
+    """When the live system learned them."""
+
+class TimeAxis(_TimeAxis, metaclass=_TimeAxisEnumTypeWrapper):
+    """One of the two axes of time."""
+
+TIME_AXIS_UNSPECIFIED: TimeAxis.ValueType  # 0
+"""Not set; refused."""
+TIME_AXIS_VALID: TimeAxis.ValueType  # 1
+"""When facts are true in the world."""
+TIME_AXIS_KNOWN: TimeAxis.ValueType  # 2
+"""When the live system learned them."""
+Global___TimeAxis: _TypeAlias = TimeAxis  # noqa: Y015
+
 @_typing.final
 class FeatureGroup(_message.Message):
     """One producer's feature vector."""
@@ -284,6 +380,34 @@ class FeatureValues(_message.Message):
 Global___FeatureValues: _TypeAlias = FeatureValues  # noqa: Y015
 
 @_typing.final
+class Allocation(_message.Message):
+    """What is known of a profile in one A/B test."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEST_FIELD_NUMBER: _builtins.int
+    CELL_FIELD_NUMBER: _builtins.int
+    test: _builtins.str
+    """Name of the test."""
+    cell: _builtins.str
+    """The cell that the profile is in; unset when it is known to be in none."""
+    def __init__(
+        self,
+        *,
+        test: _builtins.str = ...,
+        cell: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cell", b"_cell", "cell", b"cell"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cell", b"_cell", "cell", b"cell", "test", b"test"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cell: _TypeAlias = _typing.Literal["cell"]  # noqa: Y015
+    _WhichOneofArgType__cell: _TypeAlias = _typing.Literal["_cell", b"_cell"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cell) -> _WhichOneofReturnType__cell | None: ...
+
+Global___Allocation: _TypeAlias = Allocation  # noqa: Y015
+
+@_typing.final
 class GetEntityResponse(_message.Message):
     """One entity."""
 
@@ -292,6 +416,7 @@ class GetEntityResponse(_message.Message):
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     LINEAGE_FIELD_NUMBER: _builtins.int
+    ALLOCATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def attributes(self) -> _struct_pb2.Struct:
         """Attributes by name."""
@@ -304,16 +429,21 @@ class GetEntityResponse(_message.Message):
     def lineage(self) -> Global___Lineage:
         """What was read."""
 
+    @_builtins.property
+    def allocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Allocation]:
+        """Allocations of a profile, ordered by test."""
+
     def __init__(
         self,
         *,
         attributes: _struct_pb2.Struct | None = ...,
         features: _abc.Iterable[Global___FeatureValues] | None = ...,
         lineage: Global___Lineage | None = ...,
+        allocations: _abc.Iterable[Global___Allocation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "lineage", b"lineage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "features", b"features", "lineage", b"lineage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations", "attributes", b"attributes", "features", b"features", "lineage", b"lineage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -512,6 +642,116 @@ class BatchGetAttributesResponse(_message.Message):
 Global___BatchGetAttributesResponse: _TypeAlias = BatchGetAttributesResponse  # noqa: Y015
 
 @_typing.final
+class BatchGetAllocationsRequest(_message.Message):
+    """Asks for A/B allocations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_IDS_FIELD_NUMBER: _builtins.int
+    AS_OF_MICROS_FIELD_NUMBER: _builtins.int
+    TESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile_ids(self) -> _columns_pb2.IntegerColumn:
+        """Profiles, one per row."""
+
+    @_builtins.property
+    def as_of_micros(self) -> _columns_pb2.IntegerColumn:
+        """Moment of each row, as in BatchGetFeaturesRequest."""
+
+    @_builtins.property
+    def tests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tests to read."""
+
+    def __init__(
+        self,
+        *,
+        profile_ids: _columns_pb2.IntegerColumn | None = ...,
+        as_of_micros: _columns_pb2.IntegerColumn | None = ...,
+        tests: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_micros", b"as_of_micros", "profile_ids", b"profile_ids"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_micros", b"as_of_micros", "profile_ids", b"profile_ids", "tests", b"tests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetAllocationsRequest: _TypeAlias = BatchGetAllocationsRequest  # noqa: Y015
+
+@_typing.final
+class AllocationColumn(_message.Message):
+    """Allocations of all rows in one test."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEST_FIELD_NUMBER: _builtins.int
+    CELLS_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    test: _builtins.str
+    """Name of the test."""
+    @_builtins.property
+    def cells(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The cells that occur."""
+
+    @_builtins.property
+    def codes(self) -> _columns_pb2.IntegerColumn:
+        """For each row: 0 where nothing was known, 1 for a profile known to be in no
+        cell, else 2 plus the place of its cell in `cells`.
+        """
+
+    def __init__(
+        self,
+        *,
+        test: _builtins.str = ...,
+        cells: _abc.Iterable[_builtins.str] | None = ...,
+        codes: _columns_pb2.IntegerColumn | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells", "codes", b"codes", "test", b"test"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllocationColumn: _TypeAlias = AllocationColumn  # noqa: Y015
+
+@_typing.final
+class BatchGetAllocationsResponse(_message.Message):
+    """Allocations of all rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    NEWEST_KNOWN_AT_MICROS_FIELD_NUMBER: _builtins.int
+    LINEAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___AllocationColumn]:
+        """In the order of the request's tests."""
+
+    @_builtins.property
+    def newest_known_at_micros(self) -> _columns_pb2.IntegerColumn:
+        """Newest known_at used for each row in microseconds; the smallest int64 where
+        nothing was visible.
+        """
+
+    @_builtins.property
+    def lineage(self) -> Global___Lineage:
+        """What was read."""
+
+    def __init__(
+        self,
+        *,
+        columns: _abc.Iterable[Global___AllocationColumn] | None = ...,
+        newest_known_at_micros: _columns_pb2.IntegerColumn | None = ...,
+        lineage: Global___Lineage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lineage", b"lineage", "newest_known_at_micros", b"newest_known_at_micros"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "lineage", b"lineage", "newest_known_at_micros", b"newest_known_at_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetAllocationsResponse: _TypeAlias = BatchGetAllocationsResponse  # noqa: Y015
+
+@_typing.final
 class BatchGetHistoryRequest(_message.Message):
     """Asks for history."""
 
@@ -521,6 +761,7 @@ class BatchGetHistoryRequest(_message.Message):
     AS_OF_MICROS_FIELD_NUMBER: _builtins.int
     KINDS_FIELD_NUMBER: _builtins.int
     MAX_EVENTS_FIELD_NUMBER: _builtins.int
+    SINCE_MICROS_FIELD_NUMBER: _builtins.int
     max_events: _builtins.int
     """Events per row at most, newest first; 0 means all."""
     @_builtins.property
@@ -537,6 +778,12 @@ class BatchGetHistoryRequest(_message.Message):
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
         """Kinds of events to read; none means all."""
 
+    @_builtins.property
+    def since_micros(self) -> _columns_pb2.IntegerColumn:
+        """Only events after this moment, not those at it, one for each row in
+        microseconds since 1970-01-01 UTC; empty means from the first event.
+        """
+
     def __init__(
         self,
         *,
@@ -544,10 +791,11 @@ class BatchGetHistoryRequest(_message.Message):
         as_of_micros: _columns_pb2.IntegerColumn | None = ...,
         kinds: _abc.Iterable[Global___EventKind.ValueType] | None = ...,
         max_events: _builtins.int = ...,
+        since_micros: _columns_pb2.IntegerColumn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_micros", b"as_of_micros", "profile_ids", b"profile_ids"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_micros", b"as_of_micros", "profile_ids", b"profile_ids", "since_micros", b"since_micros"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_micros", b"as_of_micros", "kinds", b"kinds", "max_events", b"max_events", "profile_ids", b"profile_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_micros", b"as_of_micros", "kinds", b"kinds", "max_events", b"max_events", "profile_ids", b"profile_ids", "since_micros", b"since_micros"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -910,3 +1158,909 @@ class GetDocumentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetDocumentResponse: _TypeAlias = GetDocumentResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetEngagementRequest(_message.Message):
+    """Asks for engagement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_IDS_FIELD_NUMBER: _builtins.int
+    AS_OF_MICROS_FIELD_NUMBER: _builtins.int
+    SINCE_MICROS_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    HORIZON_MICROS_FIELD_NUMBER: _builtins.int
+    horizon_micros: _builtins.int
+    """For how long after a page an event may follow it, in microseconds; 0 means
+    a day.
+    """
+    @_builtins.property
+    def profile_ids(self) -> _columns_pb2.IntegerColumn:
+        """Profiles, one per row."""
+
+    @_builtins.property
+    def as_of_micros(self) -> _columns_pb2.IntegerColumn:
+        """Moment of each row, as in BatchGetFeaturesRequest. Events at that very
+        moment are included.
+        """
+
+    @_builtins.property
+    def since_micros(self) -> _columns_pb2.IntegerColumn:
+        """Only events after this moment, as in BatchGetHistoryRequest."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
+        """Kinds of events to read; none means all."""
+
+    def __init__(
+        self,
+        *,
+        profile_ids: _columns_pb2.IntegerColumn | None = ...,
+        as_of_micros: _columns_pb2.IntegerColumn | None = ...,
+        since_micros: _columns_pb2.IntegerColumn | None = ...,
+        kinds: _abc.Iterable[Global___EventKind.ValueType] | None = ...,
+        horizon_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_micros", b"as_of_micros", "profile_ids", b"profile_ids", "since_micros", b"since_micros"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_micros", b"as_of_micros", "horizon_micros", b"horizon_micros", "kinds", b"kinds", "profile_ids", b"profile_ids", "since_micros", b"since_micros"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetEngagementRequest: _TypeAlias = BatchGetEngagementRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetEngagementResponse(_message.Message):
+    """Events of all rows, ordered as in BatchGetHistoryResponse, with the logged
+    page of the same profile that each followed: the one that the live system
+    recorded with the event, or else the last one shown before it within the
+    horizon.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    VIDEO_IDS_FIELD_NUMBER: _builtins.int
+    EVENT_AT_MICROS_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    SHOWN_AT_MICROS_FIELD_NUMBER: _builtins.int
+    ROW_IDS_FIELD_NUMBER: _builtins.int
+    ROW_CODES_FIELD_NUMBER: _builtins.int
+    POSITION_CODES_FIELD_NUMBER: _builtins.int
+    NEWEST_KNOWN_AT_MICROS_FIELD_NUMBER: _builtins.int
+    LINEAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def counts(self) -> _columns_pb2.IntegerColumn:
+        """Events of each row."""
+
+    @_builtins.property
+    def video_ids(self) -> _columns_pb2.IntegerColumn:
+        """Video of each event, concatenated."""
+
+    @_builtins.property
+    def event_at_micros(self) -> _columns_pb2.IntegerColumn:
+        """Time of each event in microseconds since 1970-01-01 UTC."""
+
+    @_builtins.property
+    def kinds(self) -> _columns_pb2.IntegerColumn:
+        """EventKind number of each event."""
+
+    @_builtins.property
+    def values(self) -> _columns_pb2.FloatColumn:
+        """Value of each event; NaN where it has none."""
+
+    @_builtins.property
+    def shown_at_micros(self) -> _columns_pb2.IntegerColumn:
+        """When the page was shown, in microseconds; the smallest int64 where the
+        event followed none.
+        """
+
+    @_builtins.property
+    def row_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The rows that were recorded with events."""
+
+    @_builtins.property
+    def row_codes(self) -> _columns_pb2.IntegerColumn:
+        """For each event: 0 where no row was recorded, else 1 plus its place in
+        `row_ids`.
+        """
+
+    @_builtins.property
+    def position_codes(self) -> _columns_pb2.IntegerColumn:
+        """For each event: 0 where no place was recorded, else 1 plus the position in
+        the row, from 0.
+        """
+
+    @_builtins.property
+    def newest_known_at_micros(self) -> _columns_pb2.IntegerColumn:
+        """Newest known_at used for each row in microseconds; the smallest int64 where
+        nothing was visible.
+        """
+
+    @_builtins.property
+    def lineage(self) -> Global___Lineage:
+        """What was read."""
+
+    def __init__(
+        self,
+        *,
+        counts: _columns_pb2.IntegerColumn | None = ...,
+        video_ids: _columns_pb2.IntegerColumn | None = ...,
+        event_at_micros: _columns_pb2.IntegerColumn | None = ...,
+        kinds: _columns_pb2.IntegerColumn | None = ...,
+        values: _columns_pb2.FloatColumn | None = ...,
+        shown_at_micros: _columns_pb2.IntegerColumn | None = ...,
+        row_ids: _abc.Iterable[_builtins.str] | None = ...,
+        row_codes: _columns_pb2.IntegerColumn | None = ...,
+        position_codes: _columns_pb2.IntegerColumn | None = ...,
+        newest_known_at_micros: _columns_pb2.IntegerColumn | None = ...,
+        lineage: Global___Lineage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "event_at_micros", b"event_at_micros", "kinds", b"kinds", "lineage", b"lineage", "newest_known_at_micros", b"newest_known_at_micros", "position_codes", b"position_codes", "row_codes", b"row_codes", "shown_at_micros", b"shown_at_micros", "values", b"values", "video_ids", b"video_ids"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "event_at_micros", b"event_at_micros", "kinds", b"kinds", "lineage", b"lineage", "newest_known_at_micros", b"newest_known_at_micros", "position_codes", b"position_codes", "row_codes", b"row_codes", "row_ids", b"row_ids", "shown_at_micros", b"shown_at_micros", "values", b"values", "video_ids", b"video_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetEngagementResponse: _TypeAlias = BatchGetEngagementResponse  # noqa: Y015
+
+@_typing.final
+class AttributeCondition(_message.Message):
+    """The values that an attribute may have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    JSON_VALUES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the attribute."""
+    @_builtins.property
+    def json_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The values in canonical JSON (sorted keys, no white space); "null" also
+        means that nothing is visible.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        json_values: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json_values", b"json_values", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttributeCondition: _TypeAlias = AttributeCondition  # noqa: Y015
+
+@_typing.final
+class FindProfilesRequest(_message.Message):
+    """Asks for profiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Profiles at most; 0 means 1000."""
+    after: _builtins.int
+    """Only profiles behind this one; unset means from the first."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The moment; unset means the as-of of the call."""
+
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Attributes to return."""
+
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttributeCondition]:
+        """What the profiles must meet, all of it."""
+
+    def __init__(
+        self,
+        *,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        conditions: _abc.Iterable[Global___AttributeCondition] | None = ...,
+        page_size: _builtins.int = ...,
+        after: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "after", b"after", "as_of", b"as_of", "conditions", b"conditions", "names", b"names", "page_size", b"page_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+
+Global___FindProfilesRequest: _TypeAlias = FindProfilesRequest  # noqa: Y015
+
+@_typing.final
+class FindProfilesResponse(_message.Message):
+    """Profiles in ascending order of id, of which at least one of the attributes
+    asked for, or of those in conditions, has a value.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_IDS_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    NEWEST_KNOWN_AT_MICROS_FIELD_NUMBER: _builtins.int
+    NEXT_AFTER_FIELD_NUMBER: _builtins.int
+    LINEAGE_FIELD_NUMBER: _builtins.int
+    next_after: _builtins.int
+    """Gives the profiles behind these, as `after` of the next request; unset when
+    there are none.
+    """
+    @_builtins.property
+    def profile_ids(self) -> _columns_pb2.IntegerColumn:
+        """The profiles."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttributeColumn]:
+        """Attributes in the order of the request's names."""
+
+    @_builtins.property
+    def newest_known_at_micros(self) -> _columns_pb2.IntegerColumn:
+        """Newest known_at used for each profile in microseconds."""
+
+    @_builtins.property
+    def lineage(self) -> Global___Lineage:
+        """What was read."""
+
+    def __init__(
+        self,
+        *,
+        profile_ids: _columns_pb2.IntegerColumn | None = ...,
+        columns: _abc.Iterable[Global___AttributeColumn] | None = ...,
+        newest_known_at_micros: _columns_pb2.IntegerColumn | None = ...,
+        next_after: _builtins.int | None = ...,
+        lineage: Global___Lineage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_after", b"_next_after", "lineage", b"lineage", "newest_known_at_micros", b"newest_known_at_micros", "next_after", b"next_after", "profile_ids", b"profile_ids"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_after", b"_next_after", "columns", b"columns", "lineage", b"lineage", "newest_known_at_micros", b"newest_known_at_micros", "next_after", b"next_after", "profile_ids", b"profile_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next_after: _TypeAlias = _typing.Literal["next_after"]  # noqa: Y015
+    _WhichOneofArgType__next_after: _TypeAlias = _typing.Literal["_next_after", b"_next_after"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_after) -> _WhichOneofReturnType__next_after | None: ...
+
+Global___FindProfilesResponse: _TypeAlias = FindProfilesResponse  # noqa: Y015
+
+@_typing.final
+class CountProfilesRequest(_message.Message):
+    """Asks how many profiles there are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The moment; unset means the as-of of the call."""
+
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Attributes whose values make the strata."""
+
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttributeCondition]:
+        """What the profiles must meet, as in FindProfilesRequest."""
+
+    def __init__(
+        self,
+        *,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        conditions: _abc.Iterable[Global___AttributeCondition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "conditions", b"conditions", "names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountProfilesRequest: _TypeAlias = CountProfilesRequest  # noqa: Y015
+
+@_typing.final
+class Stratum(_message.Message):
+    """The profiles that share values."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JSON_VALUES_FIELD_NUMBER: _builtins.int
+    PROFILES_FIELD_NUMBER: _builtins.int
+    profiles: _builtins.int
+    """How many profiles."""
+    @_builtins.property
+    def json_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Value of each of the request's names in canonical JSON; empty where none
+        is visible.
+        """
+
+    def __init__(
+        self,
+        *,
+        json_values: _abc.Iterable[_builtins.str] | None = ...,
+        profiles: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json_values", b"json_values", "profiles", b"profiles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stratum: _TypeAlias = Stratum  # noqa: Y015
+
+@_typing.final
+class CountProfilesResponse(_message.Message):
+    """Profiles by stratum."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STRATA_FIELD_NUMBER: _builtins.int
+    LINEAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def strata(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stratum]:
+        """Ordered by values, as text."""
+
+    @_builtins.property
+    def lineage(self) -> Global___Lineage:
+        """What was read."""
+
+    def __init__(
+        self,
+        *,
+        strata: _abc.Iterable[Global___Stratum] | None = ...,
+        lineage: Global___Lineage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lineage", b"lineage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lineage", b"lineage", "strata", b"strata"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountProfilesResponse: _TypeAlias = CountProfilesResponse  # noqa: Y015
+
+@_typing.final
+class ListLoggedPagesRequest(_message.Message):
+    """Asks for logged pages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    PROFILE_IDS_FIELD_NUMBER: _builtins.int
+    WITH_FEATURES_FIELD_NUMBER: _builtins.int
+    with_features: _builtins.bool
+    """Whether to return the features that were logged with each page."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The last moment; unset means the as-of of the call. Pages shown at that
+        very moment are included.
+        """
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Only pages shown after this moment, not those at it; unset means from the
+        first.
+        """
+
+    @_builtins.property
+    def profile_ids(self) -> _columns_pb2.IntegerColumn:
+        """Whose; empty means everybody's."""
+
+    def __init__(
+        self,
+        *,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        profile_ids: _columns_pb2.IntegerColumn | None = ...,
+        with_features: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "profile_ids", b"profile_ids", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "profile_ids", b"profile_ids", "since", b"since", "with_features", b"with_features"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLoggedPagesRequest: _TypeAlias = ListLoggedPagesRequest  # noqa: Y015
+
+@_typing.final
+class LoggedFeatures(_message.Message):
+    """Vectors of one feature group as a page used them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUP_FIELD_NUMBER: _builtins.int
+    ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    KNOWN_AT_MICROS_FIELD_NUMBER: _builtins.int
+    VALID_FROM_MICROS_FIELD_NUMBER: _builtins.int
+    group: _builtins.str
+    """Name of the group."""
+    @_builtins.property
+    def entity_ids(self) -> _columns_pb2.IntegerColumn:
+        """The entities."""
+
+    @_builtins.property
+    def values(self) -> _columns_pb2.FloatColumn:
+        """Row-major matrix of entities x fields; NaN where a field was missing."""
+
+    @_builtins.property
+    def known_at_micros(self) -> _columns_pb2.IntegerColumn:
+        """known_at of each vector in microseconds."""
+
+    @_builtins.property
+    def valid_from_micros(self) -> _columns_pb2.IntegerColumn:
+        """valid_from of each vector in microseconds."""
+
+    def __init__(
+        self,
+        *,
+        group: _builtins.str = ...,
+        entity_ids: _columns_pb2.IntegerColumn | None = ...,
+        values: _columns_pb2.FloatColumn | None = ...,
+        known_at_micros: _columns_pb2.IntegerColumn | None = ...,
+        valid_from_micros: _columns_pb2.IntegerColumn | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "known_at_micros", b"known_at_micros", "valid_from_micros", b"valid_from_micros", "values", b"values"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "group", b"group", "known_at_micros", b"known_at_micros", "valid_from_micros", b"valid_from_micros", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoggedFeatures: _TypeAlias = LoggedFeatures  # noqa: Y015
+
+@_typing.final
+class LoggedPage(_message.Message):
+    """A page that the live system really showed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
+    SHOWN_AT_FIELD_NUMBER: _builtins.int
+    KNOWN_AT_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    CONTEXT_JSON_FIELD_NUMBER: _builtins.int
+    PAGE_FIELD_NUMBER: _builtins.int
+    PAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    profile_id: _builtins.int
+    """To whom."""
+    device: _builtins.str
+    """On what."""
+    context_json: _builtins.str
+    """What else was known of the visit, in canonical JSON."""
+    page: _builtins.bytes
+    """Canonical bytes of pagesim.page.v1.Page."""
+    page_digest: _builtins.str
+    """SHA-256 of them, in hexadecimal."""
+    @_builtins.property
+    def shown_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def known_at(self) -> _timestamp_pb2.Timestamp:
+        """When that was known."""
+
+    @_builtins.property
+    def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoggedFeatures]:
+        """What was logged with it, ordered by group."""
+
+    def __init__(
+        self,
+        *,
+        profile_id: _builtins.int = ...,
+        shown_at: _timestamp_pb2.Timestamp | None = ...,
+        known_at: _timestamp_pb2.Timestamp | None = ...,
+        device: _builtins.str = ...,
+        context_json: _builtins.str = ...,
+        page: _builtins.bytes = ...,
+        page_digest: _builtins.str = ...,
+        features: _abc.Iterable[Global___LoggedFeatures] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["known_at", b"known_at", "shown_at", b"shown_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_json", b"context_json", "device", b"device", "features", b"features", "known_at", b"known_at", "page", b"page", "page_digest", b"page_digest", "profile_id", b"profile_id", "shown_at", b"shown_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoggedPage: _TypeAlias = LoggedPage  # noqa: Y015
+
+@_typing.final
+class ListLoggedPagesResponse(_message.Message):
+    """Some logged pages; the answer goes on in the next message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pages(self) -> _containers.RepeatedCompositeFieldContainer[Global___LoggedPage]:
+        """The pages."""
+
+    def __init__(
+        self,
+        *,
+        pages: _abc.Iterable[Global___LoggedPage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pages", b"pages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLoggedPagesResponse: _TypeAlias = ListLoggedPagesResponse  # noqa: Y015
+
+@_typing.final
+class EntityRef(_message.Message):
+    """An entity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ENTITY_ID_FIELD_NUMBER: _builtins.int
+    kind: Global___EntityKind.ValueType
+    """What it is."""
+    entity_id: _builtins.int
+    """Which one."""
+    def __init__(
+        self,
+        *,
+        kind: Global___EntityKind.ValueType = ...,
+        entity_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntityRef: _TypeAlias = EntityRef  # noqa: Y015
+
+@_typing.final
+class DocumentRef(_message.Message):
+    """A document."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    collection: _builtins.str
+    """Its collection."""
+    name: _builtins.str
+    """Its name within the collection."""
+    def __init__(
+        self,
+        *,
+        collection: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection", b"collection", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentRef: _TypeAlias = DocumentRef  # noqa: Y015
+
+@_typing.final
+class FactVersion(_message.Message):
+    """One version of one fact, with the transaction that appended it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ENTITY_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_TO_FIELD_NUMBER: _builtins.int
+    KNOWN_AT_FIELD_NUMBER: _builtins.int
+    TX_ID_FIELD_NUMBER: _builtins.int
+    COMMITTED_AT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SYNTHETIC_FIELD_NUMBER: _builtins.int
+    OP_FIELD_NUMBER: _builtins.int
+    VALUE_JSON_FIELD_NUMBER: _builtins.int
+    kind: Global___FactKind.ValueType
+    """What kind of fact."""
+    name: _builtins.str
+    """Which of the entity's facts: the feature group, attribute, A/B test,
+    licence window or event id; empty for documents and logged pages.
+    """
+    tx_id: _builtins.int
+    """The transaction."""
+    source: _builtins.str
+    """Who said so."""
+    synthetic: _builtins.bool
+    """Whether a seeded rule made it up."""
+    op: Global___Op.ValueType
+    """What the fact does."""
+    value_json: _builtins.str
+    """The value in canonical JSON; features as an object by field, without those
+    that are missing.
+    """
+    @_builtins.property
+    def entity(self) -> Global___EntityRef:
+        """An entity."""
+
+    @_builtins.property
+    def document(self) -> Global___DocumentRef:
+        """A document."""
+
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is true."""
+
+    @_builtins.property
+    def valid_to(self) -> _timestamp_pb2.Timestamp:
+        """Until when, for licences; exclusive."""
+
+    @_builtins.property
+    def known_at(self) -> _timestamp_pb2.Timestamp:
+        """When the live system learned it."""
+
+    @_builtins.property
+    def committed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was committed."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___FactKind.ValueType = ...,
+        entity: Global___EntityRef | None = ...,
+        document: Global___DocumentRef | None = ...,
+        name: _builtins.str = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_to: _timestamp_pb2.Timestamp | None = ...,
+        known_at: _timestamp_pb2.Timestamp | None = ...,
+        tx_id: _builtins.int = ...,
+        committed_at: _timestamp_pb2.Timestamp | None = ...,
+        source: _builtins.str = ...,
+        synthetic: _builtins.bool = ...,
+        op: Global___Op.ValueType = ...,
+        value_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "committed_at", b"committed_at", "document", b"document", "entity", b"entity", "known_at", b"known_at", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "committed_at", b"committed_at", "document", b"document", "entity", b"entity", "kind", b"kind", "known_at", b"known_at", "name", b"name", "op", b"op", "source", b"source", "synthetic", b"synthetic", "tx_id", b"tx_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "value_json", b"value_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_about: _TypeAlias = _typing.Literal["entity", "document"]  # noqa: Y015
+    _WhichOneofArgType_about: _TypeAlias = _typing.Literal["about", b"about"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_about) -> _WhichOneofReturnType_about | None: ...
+
+Global___FactVersion: _TypeAlias = FactVersion  # noqa: Y015
+
+@_typing.final
+class TimeSpan(_message.Message):
+    """A span of time, half-open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """The first moment."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """The moment after the last; unset means that no end is known."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeSpan: _TypeAlias = TimeSpan  # noqa: Y015
+
+@_typing.final
+class HistoricalVersion(_message.Message):
+    """A version of a fact, with the spans in which it is what one sees."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    VISIBLE_FIELD_NUMBER: _builtins.int
+    IS_VISIBLE_FIELD_NUMBER: _builtins.int
+    is_visible: _builtins.bool
+    """Whether it is visible at the moment asked for."""
+    @_builtins.property
+    def version(self) -> Global___FactVersion:
+        """The version."""
+
+    @_builtins.property
+    def visible(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimeSpan]:
+        """The as-ofs at which it is visible, ascending; each as known at that as-of,
+        unless the call carries a known-by.
+        """
+
+    def __init__(
+        self,
+        *,
+        version: Global___FactVersion | None = ...,
+        visible: _abc.Iterable[Global___TimeSpan] | None = ...,
+        is_visible: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_visible", b"is_visible", "version", b"version", "visible", b"visible"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistoricalVersion: _TypeAlias = HistoricalVersion  # noqa: Y015
+
+@_typing.final
+class GetEntityHistoryRequest(_message.Message):
+    """Asks for the history of an entity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTITY_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entity(self) -> Global___EntityRef:
+        """An entity."""
+
+    @_builtins.property
+    def document(self) -> Global___DocumentRef:
+        """A document."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The moment; unset means the as-of of the call. Versions that became known
+        later are left out, unless the call carries a known-by.
+        """
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___FactKind.ValueType]:
+        """Kinds of facts to read; none means all."""
+
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of facts to read, as in FactVersion; none means all."""
+
+    def __init__(
+        self,
+        *,
+        entity: Global___EntityRef | None = ...,
+        document: Global___DocumentRef | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        kinds: _abc.Iterable[Global___FactKind.ValueType] | None = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "as_of", b"as_of", "document", b"document", "entity", b"entity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "as_of", b"as_of", "document", b"document", "entity", b"entity", "kinds", b"kinds", "names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_about: _TypeAlias = _typing.Literal["entity", "document"]  # noqa: Y015
+    _WhichOneofArgType_about: _TypeAlias = _typing.Literal["about", b"about"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_about) -> _WhichOneofReturnType_about | None: ...
+
+Global___GetEntityHistoryRequest: _TypeAlias = GetEntityHistoryRequest  # noqa: Y015
+
+@_typing.final
+class GetEntityHistoryResponse(_message.Message):
+    """Some versions, ordered by kind, name, valid_from, known_at and transaction;
+    the answer goes on in the next message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoricalVersion]:
+        """The versions."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[Global___HistoricalVersion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEntityHistoryResponse: _TypeAlias = GetEntityHistoryResponse  # noqa: Y015
+
+@_typing.final
+class ListFactChangesRequest(_message.Message):
+    """Asks what changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AXIS_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    ENTITIES_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    axis: Global___TimeAxis.ValueType
+    """Which time of a fact must lie in the interval."""
+    resume_token: _builtins.str
+    """Goes on after an earlier answer to the same question; empty begins."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """The moment before the first: facts at it are not included."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """The last moment; unset means the as-of of the call. Without a known-by in
+        the call, facts that became known later are left out.
+        """
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___FactKind.ValueType]:
+        """Kinds of facts to read; none means all."""
+
+    @_builtins.property
+    def entities(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntityRef]:
+        """Entities whose facts to read; none means all, and documents as well."""
+
+    def __init__(
+        self,
+        *,
+        axis: Global___TimeAxis.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        kinds: _abc.Iterable[Global___FactKind.ValueType] | None = ...,
+        entities: _abc.Iterable[Global___EntityRef] | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "entities", b"entities", "kinds", b"kinds", "resume_token", b"resume_token", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFactChangesRequest: _TypeAlias = ListFactChangesRequest  # noqa: Y015
+
+@_typing.final
+class ListFactChangesResponse(_message.Message):
+    """Some versions, ordered by the moment asked about, then by kind, entity, name
+    and the other times; the answer goes on in the next message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Goes on after the last of these."""
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FactVersion]:
+        """The versions: assertions, absences, retractions and repetitions alike."""
+
+    def __init__(
+        self,
+        *,
+        versions: _abc.Iterable[Global___FactVersion] | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListFactChangesResponse: _TypeAlias = ListFactChangesResponse  # noqa: Y015

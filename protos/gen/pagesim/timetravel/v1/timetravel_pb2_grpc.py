@@ -56,6 +56,11 @@ class TimeTravelServiceStub:
                 request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAttributesRequest.SerializeToString,
                 response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAttributesResponse.FromString,
                 _registered_method=True)
+        self.BatchGetAllocations = channel.unary_unary(
+                '/pagesim.timetravel.v1.TimeTravelService/BatchGetAllocations',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAllocationsRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAllocationsResponse.FromString,
+                _registered_method=True)
         self.BatchGetHistory = channel.unary_unary(
                 '/pagesim.timetravel.v1.TimeTravelService/BatchGetHistory',
                 request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetHistoryRequest.SerializeToString,
@@ -80,6 +85,36 @@ class TimeTravelServiceStub:
                 '/pagesim.timetravel.v1.TimeTravelService/GetDocument',
                 request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetDocumentRequest.SerializeToString,
                 response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetDocumentResponse.FromString,
+                _registered_method=True)
+        self.BatchGetEngagement = channel.unary_unary(
+                '/pagesim.timetravel.v1.TimeTravelService/BatchGetEngagement',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetEngagementRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetEngagementResponse.FromString,
+                _registered_method=True)
+        self.FindProfiles = channel.unary_unary(
+                '/pagesim.timetravel.v1.TimeTravelService/FindProfiles',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindProfilesRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindProfilesResponse.FromString,
+                _registered_method=True)
+        self.CountProfiles = channel.unary_unary(
+                '/pagesim.timetravel.v1.TimeTravelService/CountProfiles',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.CountProfilesRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.CountProfilesResponse.FromString,
+                _registered_method=True)
+        self.ListLoggedPages = channel.unary_stream(
+                '/pagesim.timetravel.v1.TimeTravelService/ListLoggedPages',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListLoggedPagesRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListLoggedPagesResponse.FromString,
+                _registered_method=True)
+        self.GetEntityHistory = channel.unary_stream(
+                '/pagesim.timetravel.v1.TimeTravelService/GetEntityHistory',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetEntityHistoryRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetEntityHistoryResponse.FromString,
+                _registered_method=True)
+        self.ListFactChanges = channel.unary_stream(
+                '/pagesim.timetravel.v1.TimeTravelService/ListFactChanges',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesResponse.FromString,
                 _registered_method=True)
 
 
@@ -111,6 +146,13 @@ class TimeTravelServiceServicer:
 
     def BatchGetAttributes(self, request, context):
         """Reads attributes of many entities, each at its own moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetAllocations(self, request, context):
+        """Reads which cells of A/B tests many profiles are in, each at its own moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -151,6 +193,48 @@ class TimeTravelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetEngagement(self, request, context):
+        """Reads events of many profiles with the logged pages that they followed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindProfiles(self, request, context):
+        """Finds the profiles whose attributes have given values at one moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountProfiles(self, request, context):
+        """Counts the profiles of each stratum at one moment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLoggedPages(self, request, context):
+        """Reads the pages that the live system really showed, by moment and profile.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEntityHistory(self, request, context):
+        """Reads every version of every fact about one entity: who learned what when.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFactChanges(self, request, context):
+        """Reads which facts became true or known in an interval, in a stable order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TimeTravelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -173,6 +257,11 @@ def add_TimeTravelServiceServicer_to_server(servicer, server):
                     servicer.BatchGetAttributes,
                     request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAttributesRequest.FromString,
                     response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAttributesResponse.SerializeToString,
+            ),
+            'BatchGetAllocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetAllocations,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAllocationsRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAllocationsResponse.SerializeToString,
             ),
             'BatchGetHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetHistory,
@@ -198,6 +287,36 @@ def add_TimeTravelServiceServicer_to_server(servicer, server):
                     servicer.GetDocument,
                     request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetDocumentRequest.FromString,
                     response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetDocumentResponse.SerializeToString,
+            ),
+            'BatchGetEngagement': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetEngagement,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetEngagementRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetEngagementResponse.SerializeToString,
+            ),
+            'FindProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindProfiles,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindProfilesRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindProfilesResponse.SerializeToString,
+            ),
+            'CountProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountProfiles,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.CountProfilesRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.CountProfilesResponse.SerializeToString,
+            ),
+            'ListLoggedPages': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListLoggedPages,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListLoggedPagesRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListLoggedPagesResponse.SerializeToString,
+            ),
+            'GetEntityHistory': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetEntityHistory,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetEntityHistoryRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetEntityHistoryResponse.SerializeToString,
+            ),
+            'ListFactChanges': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListFactChanges,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +429,33 @@ class TimeTravelService:
             '/pagesim.timetravel.v1.TimeTravelService/BatchGetAttributes',
             pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAttributesRequest.SerializeToString,
             pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAttributesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetAllocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/BatchGetAllocations',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAllocationsRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetAllocationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -445,6 +591,168 @@ class TimeTravelService:
             '/pagesim.timetravel.v1.TimeTravelService/GetDocument',
             pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetDocumentRequest.SerializeToString,
             pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetEngagement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/BatchGetEngagement',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetEngagementRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetEngagementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/FindProfiles',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindProfilesRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/CountProfiles',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.CountProfilesRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.CountProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLoggedPages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/ListLoggedPages',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListLoggedPagesRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListLoggedPagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEntityHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/GetEntityHistory',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetEntityHistoryRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.GetEntityHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFactChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/ListFactChanges',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

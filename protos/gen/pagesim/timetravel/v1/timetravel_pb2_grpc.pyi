@@ -43,6 +43,8 @@ class TimeTravelServiceStub:
     """Reads feature vectors of many entities, each at its own moment."""
     BatchGetAttributes: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetAttributesRequest, _timetravel_pb2.BatchGetAttributesResponse]
     """Reads attributes of many entities, each at its own moment."""
+    BatchGetAllocations: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetAllocationsRequest, _timetravel_pb2.BatchGetAllocationsResponse]
+    """Reads which cells of A/B tests many profiles are in, each at its own moment."""
     BatchGetHistory: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetHistoryRequest, _timetravel_pb2.BatchGetHistoryResponse]
     """Reads history events of many profiles, each at its own moment."""
     GetCatalogue: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.GetCatalogueRequest, _timetravel_pb2.GetCatalogueResponse]
@@ -53,6 +55,18 @@ class TimeTravelServiceStub:
     """Reads which videos are licensed in which countries at one moment."""
     GetDocument: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.GetDocumentRequest, _timetravel_pb2.GetDocumentResponse]
     """Reads one document, e.g. a configuration, at one moment."""
+    BatchGetEngagement: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetEngagementRequest, _timetravel_pb2.BatchGetEngagementResponse]
+    """Reads events of many profiles with the logged pages that they followed."""
+    FindProfiles: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.FindProfilesRequest, _timetravel_pb2.FindProfilesResponse]
+    """Finds the profiles whose attributes have given values at one moment."""
+    CountProfiles: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.CountProfilesRequest, _timetravel_pb2.CountProfilesResponse]
+    """Counts the profiles of each stratum at one moment."""
+    ListLoggedPages: _grpc.UnaryStreamMultiCallable[_timetravel_pb2.ListLoggedPagesRequest, _timetravel_pb2.ListLoggedPagesResponse]
+    """Reads the pages that the live system really showed, by moment and profile."""
+    GetEntityHistory: _grpc.UnaryStreamMultiCallable[_timetravel_pb2.GetEntityHistoryRequest, _timetravel_pb2.GetEntityHistoryResponse]
+    """Reads every version of every fact about one entity: who learned what when."""
+    ListFactChanges: _grpc.UnaryStreamMultiCallable[_timetravel_pb2.ListFactChangesRequest, _timetravel_pb2.ListFactChangesResponse]
+    """Reads which facts became true or known in an interval, in a stable order."""
 
 @_typing.type_check_only
 class TimeTravelServiceAsyncStub(TimeTravelServiceStub):
@@ -69,6 +83,8 @@ class TimeTravelServiceAsyncStub(TimeTravelServiceStub):
     """Reads feature vectors of many entities, each at its own moment."""
     BatchGetAttributes: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetAttributesRequest, _timetravel_pb2.BatchGetAttributesResponse]  # type: ignore[assignment]
     """Reads attributes of many entities, each at its own moment."""
+    BatchGetAllocations: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetAllocationsRequest, _timetravel_pb2.BatchGetAllocationsResponse]  # type: ignore[assignment]
+    """Reads which cells of A/B tests many profiles are in, each at its own moment."""
     BatchGetHistory: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetHistoryRequest, _timetravel_pb2.BatchGetHistoryResponse]  # type: ignore[assignment]
     """Reads history events of many profiles, each at its own moment."""
     GetCatalogue: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.GetCatalogueRequest, _timetravel_pb2.GetCatalogueResponse]  # type: ignore[assignment]
@@ -79,6 +95,18 @@ class TimeTravelServiceAsyncStub(TimeTravelServiceStub):
     """Reads which videos are licensed in which countries at one moment."""
     GetDocument: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.GetDocumentRequest, _timetravel_pb2.GetDocumentResponse]  # type: ignore[assignment]
     """Reads one document, e.g. a configuration, at one moment."""
+    BatchGetEngagement: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetEngagementRequest, _timetravel_pb2.BatchGetEngagementResponse]  # type: ignore[assignment]
+    """Reads events of many profiles with the logged pages that they followed."""
+    FindProfiles: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.FindProfilesRequest, _timetravel_pb2.FindProfilesResponse]  # type: ignore[assignment]
+    """Finds the profiles whose attributes have given values at one moment."""
+    CountProfiles: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.CountProfilesRequest, _timetravel_pb2.CountProfilesResponse]  # type: ignore[assignment]
+    """Counts the profiles of each stratum at one moment."""
+    ListLoggedPages: _aio.UnaryStreamMultiCallable[_timetravel_pb2.ListLoggedPagesRequest, _timetravel_pb2.ListLoggedPagesResponse]  # type: ignore[assignment]
+    """Reads the pages that the live system really showed, by moment and profile."""
+    GetEntityHistory: _aio.UnaryStreamMultiCallable[_timetravel_pb2.GetEntityHistoryRequest, _timetravel_pb2.GetEntityHistoryResponse]  # type: ignore[assignment]
+    """Reads every version of every fact about one entity: who learned what when."""
+    ListFactChanges: _aio.UnaryStreamMultiCallable[_timetravel_pb2.ListFactChangesRequest, _timetravel_pb2.ListFactChangesResponse]  # type: ignore[assignment]
+    """Reads which facts became true or known in an interval, in a stable order."""
 
 class TimeTravelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reads the bitemporal store. Every call needs an as-of; rows may carry their
@@ -116,6 +144,14 @@ class TimeTravelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_timetravel_pb2.BatchGetAttributesResponse, _abc.Awaitable[_timetravel_pb2.BatchGetAttributesResponse]]:
         """Reads attributes of many entities, each at its own moment."""
+
+    @_abc_1.abstractmethod
+    def BatchGetAllocations(
+        self,
+        request: _timetravel_pb2.BatchGetAllocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetravel_pb2.BatchGetAllocationsResponse, _abc.Awaitable[_timetravel_pb2.BatchGetAllocationsResponse]]:
+        """Reads which cells of A/B tests many profiles are in, each at its own moment."""
 
     @_abc_1.abstractmethod
     def BatchGetHistory(
@@ -156,5 +192,53 @@ class TimeTravelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_timetravel_pb2.GetDocumentResponse, _abc.Awaitable[_timetravel_pb2.GetDocumentResponse]]:
         """Reads one document, e.g. a configuration, at one moment."""
+
+    @_abc_1.abstractmethod
+    def BatchGetEngagement(
+        self,
+        request: _timetravel_pb2.BatchGetEngagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetravel_pb2.BatchGetEngagementResponse, _abc.Awaitable[_timetravel_pb2.BatchGetEngagementResponse]]:
+        """Reads events of many profiles with the logged pages that they followed."""
+
+    @_abc_1.abstractmethod
+    def FindProfiles(
+        self,
+        request: _timetravel_pb2.FindProfilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetravel_pb2.FindProfilesResponse, _abc.Awaitable[_timetravel_pb2.FindProfilesResponse]]:
+        """Finds the profiles whose attributes have given values at one moment."""
+
+    @_abc_1.abstractmethod
+    def CountProfiles(
+        self,
+        request: _timetravel_pb2.CountProfilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetravel_pb2.CountProfilesResponse, _abc.Awaitable[_timetravel_pb2.CountProfilesResponse]]:
+        """Counts the profiles of each stratum at one moment."""
+
+    @_abc_1.abstractmethod
+    def ListLoggedPages(
+        self,
+        request: _timetravel_pb2.ListLoggedPagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_timetravel_pb2.ListLoggedPagesResponse], _abc.AsyncIterator[_timetravel_pb2.ListLoggedPagesResponse]]:
+        """Reads the pages that the live system really showed, by moment and profile."""
+
+    @_abc_1.abstractmethod
+    def GetEntityHistory(
+        self,
+        request: _timetravel_pb2.GetEntityHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_timetravel_pb2.GetEntityHistoryResponse], _abc.AsyncIterator[_timetravel_pb2.GetEntityHistoryResponse]]:
+        """Reads every version of every fact about one entity: who learned what when."""
+
+    @_abc_1.abstractmethod
+    def ListFactChanges(
+        self,
+        request: _timetravel_pb2.ListFactChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_timetravel_pb2.ListFactChangesResponse], _abc.AsyncIterator[_timetravel_pb2.ListFactChangesResponse]]:
+        """Reads which facts became true or known in an interval, in a stable order."""
 
 def add_TimeTravelServiceServicer_to_server(servicer: TimeTravelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

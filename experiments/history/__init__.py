@@ -1,0 +1,1 @@
+"""Shows the history of an entity to people: who learned what when."""

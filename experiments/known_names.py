@@ -1,0 +1,36 @@
+"""The names that experiments may use, read from the store that they will read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from experiments.spec.mistakes import refuse
+from experiments.spec.names import KnownNames, find_unknown_names
+from services.page.inputs import MODEL_COLLECTION
+from timetravel.model import EntityKind
+
+if TYPE_CHECKING:
+    from experiments.spec import ExperimentSpec
+    from timetravel.store import Store
+
+
+def read_known_names(store: Store, snapshot: int) -> KnownNames | None:
+    """Return the names in a store, None of an empty one: it has no name that could be meant."""
+    if snapshot == 0:
+        return None
+    return KnownNames(
+        attributes=store.attribute_names(EntityKind.PROFILE, snapshot),
+        models=store.document_names(MODEL_COLLECTION, snapshot),
+    )
+
+
+def check_names(spec: ExperimentSpec, store: Store, snapshot: int) -> None:
+    """Refuse an experiment with a name that the store does not have.
+
+    Raises:
+        InvalidSpec: Every such name is told.
+    """
+    names = read_known_names(store, snapshot)
+    mistakes = list(find_unknown_names(spec.to_document(), names)) if names else []
+    if mistakes:
+        raise refuse(mistakes, {}, "experiment")

@@ -1,0 +1,102 @@
+"""Prepares the mix of row types of every variant: drawn, and as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from experiments.metrics.definition import LOGGED, Family
+from experiments.report.charts import Segment, draw_stack
+from experiments.report.figures import format_value
+from experiments.report.lines import ROW_SHARE, make_line
+from services.page.model import RowType
+
+if TYPE_CHECKING:
+    from experiments.metrics.definition import Metric
+    from experiments.report.findings import Findings
+    from experiments.report.lines import Cell
+
+_PLACES = {row_type.label: place for place, row_type in enumerate(RowType)}
+
+
+@dataclass(frozen=True, slots=True)
+class MixLine:
+    """Hold the share of one row type; `style` colours it, `logged` is "" without a log."""
+
+    title: str
+    style: str
+    logged: str
+    control: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Hold the row types that occur, and the bar of every variant, logged first."""
+
+    lines: tuple[MixLine, ...]
+    bars: tuple[tuple[str, str], ...]
+    has_logged: bool
+
+
+def make_mix(findings: Findings) -> Mix:
+    """Return the mix of row types of the logged pages, of control and of each treatment."""
+    metrics = [
+        own for own in findings.metrics(Family.COMPOSITION) if own.name.startswith(ROW_SHARE)
+    ]
+    owners: dict[str, dict[str, float]] = {}
+    logged = {
+        own.name: found.reference_mean
+        for own in metrics
+        if (found := findings.fidelity(own.name)) and found.reference_mean is not None
+    }
+    if logged:
+        owners[LOGGED] = logged
+    owners[findings.control] = {
+        own.name: found.mean for own in metrics if (found := findings.of_control(own.name))
+    }
+    for treatment in findings.treatments:
+        owners[treatment] = {
+            own.name: found.mean
+            for own in metrics
+            if (found := findings.of_treatment(own.name, treatment))
+        }
+    present = [
+        own for own in metrics if any(shares.get(own.name) for shares in owners.values())
+    ]
+    return Mix(
+        lines=tuple(_line(findings, own, logged) for own in present),
+        bars=tuple((name, _bar(name, shares, present)) for name, shares in owners.items()),
+        has_logged=bool(logged),
+    )
+
+
+def _line(findings: Findings, metric: Metric, logged: dict[str, float]) -> MixLine:
+    line = make_line(findings, metric, findings.treatments)
+    return MixLine(
+        title=_title(metric),
+        style=_style(metric),
+        logged=format_value(logged[metric.name], metric.unit) if metric.name in logged else "",
+        control=line.control,
+        cells=line.cells,
+    )
+
+
+def _bar(name: str, shares: dict[str, float], metrics: list[Metric]) -> str:
+    segments = [Segment(_title(own), shares.get(own.name, 0.0), _style(own)) for own in metrics]
+    told = ", ".join(
+        f"{own.label} {own.share:.0%}" for own in segments if round(own.share, 2) > 0
+    )
+    return draw_stack(segments, label=f"Rows of {name}: {told}")
+
+
+def _title(metric: Metric) -> str:
+    return _label(metric).replace("_", " ")
+
+
+def _style(metric: Metric) -> str:
+    return f"mix-{_PLACES[_label(metric)]}"
+
+
+def _label(metric: Metric) -> str:
+    return metric.name.removeprefix(ROW_SHARE)

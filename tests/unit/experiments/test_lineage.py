@@ -1,0 +1,205 @@
+"""No page uses the future: every leak is reported, and nothing else is."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from experiments.errors import LeakedPages
+from experiments.lineage import PageLeak, check_lineage, find_page_leaks
+from experiments.report.fidelity import render_outcome
+from experiments.validation.outcome import summarise
+from experiments.validation.validate import (
+    ValidationScope,
+    choose_logged_pages,
+    validate_pages,
+)
+from mesh.moments import format_moment
+from services.in_process import InProcessAssembler
+from services.page.model import PageRequests
+from tests.leaks import LeakyWorld
+from tests.page_worlds import DAY, END, START, PromisingNothing, make_world
+from timetravel.errors import LeakedFact
+from timetravel.guarded import GuardedReader
+from timetravel.lineage import Leak
+from timetravel.migrate import upgrade
+from timetravel.model import LAST_MICROS, FactKind
+from timetravel.segments.reader import SegmentReader
+from timetravel.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from services.page.model import AssembledPages
+    from tests.simulated_runs import SimulatedRun
+    from timetravel.model import JsonValue
+    from timetravel.reader import CatalogueRows, FactReader
+
+LEAKS: Final = 1_000
+CLEAN_PAGES: Final = 100_000
+SMALL_PAGES: Final[dict[str, JsonValue]] = {
+    "geometry": {
+        "devices": {
+            "tv": {"rows": 3, "columns": 3, "viewport_rows": 1, "viewport_columns": 2},
+        }
+    },
+    "ranking": {"candidate_depth": 4},
+    "row_selection": {"candidate_depth": 4},
+}
+"""Lineage does not depend on how much of a page is shown."""
+
+
+def assembler_over(reader: FactReader) -> InProcessAssembler:
+    return InProcessAssembler(reader, configuration_overlay=SMALL_PAGES)
+
+
+def one_page(reader: FactReader, profile_id: int, as_of: int) -> AssembledPages:
+    requests = PageRequests.of([(profile_id, as_of, "tv")])
+    return assembler_over(reader).assemble(requests)
+
+
+def as_known_at_each_moment() -> None:
+    return None
+
+
+def test_every_leak_is_reported_with_the_fact_that_leaked() -> None:
+    chance = Random(2)  # noqa: S311 - a test world, not a secret
+    worlds = [LeakyWorld(make_world(seed, videos=12, profiles=4), chance) for seed in range(5)]
+    told: Counter[FactKind] = Counter()
+    for _ in range(LEAKS):
+        world = chance.choice(worlds)
+        leak = world.inject()
+        guarded = GuardedReader(world.reader(leak), as_known_at_each_moment)
+        (failure,) = one_page(guarded, leak.profile_id, leak.as_of).failures
+        assert isinstance(failure.cause, LeakedFact)
+        name = f" {leak.name}" if leak.name else ""
+        assert failure.message.startswith(
+            f"lineage: The {leak.kind.name.lower()}{name} of {leak.about}, known at "
+            f"{format_moment(leak.fact.known_at)}, was used as of {format_moment(leak.as_of)}."
+        )
+        told[leak.kind] += 1
+    every_kind = {
+        *(FactKind.FEATURES, FactKind.ATTRIBUTE, FactKind.EVENT, FactKind.AVAILABILITY),
+        FactKind.DOCUMENT,
+    }
+    assert set(told) == every_kind
+    assert min(told.values()) > LEAKS // 20
+
+
+def test_every_leak_shows_in_the_lineage_of_its_page() -> None:
+    chance = Random(3)  # noqa: S311 - likewise
+    worlds = [LeakyWorld(make_world(seed, videos=12, profiles=4), chance) for seed in range(5)]
+    for _ in range(LEAKS):
+        world = chance.choice(worlds)
+        leak = world.inject()
+        pages = one_page(world.reader(leak), leak.profile_id, leak.as_of)
+        (found,) = find_page_leaks(pages, None)
+        assert (found.newest_known_at, found.as_of) == (leak.fact.known_at, leak.as_of)
+        with pytest.raises(LeakedPages, match=f"Page {leak.profile_id}@"):
+            check_lineage(pages, None)
+
+
+@pytest.fixture(scope="module")
+def clean_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SegmentReader]:
+    path: Path = tmp_path_factory.mktemp("lineage") / "store.db"
+    url = f"sqlite:///{path}"
+    upgrade(url)
+    with Store.open(url) as store:
+        world = make_world(7, videos=24, profiles=30)
+        with store.begin(END) as writer:
+            for group in world.groups:
+                writer.register(group)
+            writer.append(world.facts, source="test", synthetic=True)
+        yield SegmentReader(store.segment(store.snapshot()))
+
+
+def test_clean_pages_raise_no_alarm(clean_reader: SegmentReader) -> None:
+    chance = np.random.default_rng(4)
+    assembler = assembler_over(GuardedReader(clean_reader, as_known_at_each_moment))
+    made = 0
+    # Batches of several moments, as experiments have them; ascending, so that less is read.
+    for moments in np.sort(chance.integers(START + 3 * DAY, END, (100, 8)), axis=None).reshape(
+        100, 8
+    ):
+        profiles = chance.integers(1000, 1030, CLEAN_PAGES // 100)
+        as_of = chance.choice(moments, len(profiles))
+        pages = assembler.assemble(PageRequests(profiles, as_of, ("tv",) * len(profiles)))
+        assert pages.failures == ()
+        check_lineage(pages, None)
+        assert (pages.newest_known_at > START).all()
+        made += len(pages)
+    assert made >= CLEAN_PAGES
+
+
+class PromisingTooMuch(PromisingNothing):
+    """Says of the catalogue that it never changes."""
+
+    def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:
+        rows = super().catalogue(at, names)
+        return type(rows)(
+            rows.catalogue_version, rows.video_ids, rows.columns, None, rows.newest_known_at
+        )
+
+
+def test_what_is_kept_too_long_is_found_on_the_page() -> None:
+    world = make_world(3)
+    assembler = assembler_over(
+        GuardedReader(PromisingTooMuch(world.reader()), as_known_at_each_moment)
+    )
+    later, earlier = END, START + 2 * DAY
+    assembler.assemble(PageRequests.of([(world.profile_ids[1], later, "tv")]))
+    pages = assembler.assemble(PageRequests.of([(world.profile_ids[1], earlier, "tv")]))
+    (leak,) = find_page_leaks(pages, None)
+    assert leak.as_of == earlier < leak.newest_known_at
+
+
+def test_facts_may_be_read_as_known_later_where_that_is_asked_for() -> None:
+    chance = Random(5)  # noqa: S311 - likewise
+    world = LeakyWorld(make_world(1), chance)
+    leak = world.inject()
+    pages = one_page(world.reader(leak), leak.profile_id, leak.as_of)
+    known_at = leak.fact.known_at
+    assert find_page_leaks(pages, known_at) == []
+    (found,) = find_page_leaks(pages, known_at - 1)
+    assert str(found) == (
+        f"Page {leak.profile_id}@{format_moment(leak.as_of)} used a fact known at "
+        f"{format_moment(known_at)}, later than {format_moment(known_at - 1)}"
+    )
+
+
+def test_a_validation_that_looks_into_the_future_says_so_and_fails(
+    simulated_run: SimulatedRun, store: Store
+) -> None:
+    scope = ValidationScope(simulated_run.snapshot)
+    chosen = choose_logged_pages(store, scope)
+    leaking = store.as_of(simulated_run.snapshot, LAST_MICROS)  # as known now, unasked
+    outcome = validate_pages(store, scope, chosen, InProcessAssembler(leaking), leaking)
+    pages = [leak for leak in outcome.leaks if isinstance(leak, PageLeak)]
+    assert len(pages) == outcome.future_reads > 0
+    assert {leak.kind for leak in outcome.leaks if isinstance(leak, Leak)} == {
+        FactKind.FEATURES
+    }
+    assert not replace(outcome, threshold=0.0).passes
+    leaks = summarise(outcome)["leaks"]
+    assert isinstance(leaks, list)
+    assert str(outcome.leaks[0]) in leaks
+    told = io.StringIO()
+    Console(file=told, width=200, _environ={}).print(render_outcome(outcome))
+    assert "Used before it was known" in told.getvalue()
+    assert "The simulation looked into the future." in told.getvalue()
+    honest = validate_pages(
+        store,
+        scope,
+        chosen,
+        InProcessAssembler(store.as_of(scope.snapshot)),
+        store.as_of(scope.snapshot),
+    )
+    assert honest.leaks == ()

@@ -1,0 +1,83 @@
+"""What upkeep needs in tests, and looking for what must not be there any more."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from timetravel.life.caretaker import Surroundings, finish_upkeep
+from timetravel.life.places import Place, PlaceKind
+from timetravel.life.removals import erase_profiles, let_versions_go
+from timetravel.segments.directory import SegmentDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from timetravel.life.caretaker import CarriedOut
+    from timetravel.life.retention import Bounds
+    from timetravel.store import Store
+
+NONCE: Final = bytes(32)
+LATER: Final = 9_000
+
+
+def surroundings(host: str | None = None) -> Surroundings:
+    """Return what upkeep needs; results are not touched."""
+
+    def purge_segments(folder: Path, _profile_ids: NDArray[np.int64]) -> int:
+        return SegmentDirectory(folder).clear()
+
+    return Surroundings(
+        host=host or Place.here(Path(), PlaceKind.RESULTS).host,
+        now_micros=lambda: LATER,
+        draw_nonce=lambda: NONCE,
+        purges={PlaceKind.SEGMENTS: purge_segments, PlaceKind.RESULTS: lambda *_: 0},
+    )
+
+
+def erase(store: Store, *profile_ids: int) -> CarriedOut:
+    """Erase profiles, down to the files."""
+    erase_profiles(store.engine, profile_ids, reason="test", began_at=LATER, nonce=NONCE)
+    return finish_upkeep(store.engine, surroundings())
+
+
+def retain(store: Store, bounds: Bounds) -> CarriedOut:
+    """Let go of superseded versions, down to the files."""
+    let_versions_go(store.engine, bounds, reason="test", began_at=LATER, nonce=NONCE)
+    return finish_upkeep(store.engine, surroundings())
+
+
+def files_with(marker: bytes, folder: Path) -> list[str]:
+    """Return the names of the files below a folder that hold a marker."""
+    return sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and marker in path.read_bytes()
+    )
+
+
+@contextmanager
+def own_database() -> Iterator[str]:
+    """Make a PostgreSQL database of one's own, and drop it at the end; yield its URL."""
+    server = os.environ.get("PAGESIM_POSTGRES_URL")
+    if server is None:
+        pytest.skip("PAGESIM_POSTGRES_URL names no server; `make test-postgres` starts one")
+    name = f"pagesim_upkeep_{uuid4().hex[:12]}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    try:
+        yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        engine.dispose()

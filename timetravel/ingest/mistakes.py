@@ -1,0 +1,62 @@
+"""What is wrong with the records of a chunk: each mistake with its place, up to a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+_SHOWN_LENGTH: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong with one record.
+
+    Attributes:
+        index: The record's place among the records, from 0; the feature group's, where
+            field begins with "feature_groups".
+        field: Name of the field at fault, e.g. "availability.valid_to".
+        value: The value as it came, shortened; empty where there was none.
+        rule: What it breaks, as a sentence.
+        remedy: What to do, as a sentence.
+    """
+
+    index: int
+    field: str
+    value: str
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        shown = f" ({self.value})" if self.value else ""
+        return f"{self.field}{shown}: {self.rule} {self.remedy}"
+
+
+@dataclass(slots=True)
+class Mistakes:
+    """Collects mistakes: all are counted, the first are kept.
+
+    Attributes:
+        kept_at_most: How many are kept.
+        kept: The first.
+        total: How many there were.
+    """
+
+    kept_at_most: int
+    kept: list[Mistake] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, index: int, field: str, value: object, rule: str, remedy: str) -> None:
+        """Note a mistake."""
+        self.total += 1
+        if len(self.kept) < self.kept_at_most:
+            self.kept.append(Mistake(index, field, show(value), rule, remedy))
+
+
+def show(value: object) -> str:
+    """Return a value as a message shows it: short, text in quotes, nothing for None."""
+    if value is None:
+        return ""
+    # A long text is cut before it is quoted, which takes time.
+    text = repr(value[:_SHOWN_LENGTH] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
