@@ -1,4 +1,7 @@
-"""Loads the kernels before the first call, by making one small page in the usual way."""
+"""Loads the kernels before the first call, by making one small page in the usual way.
+
+`python -m services.warm_up` compiles them, those of segments included, before anybody waits.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,7 @@ from timetravel.reader import (
     HistoryRows,
     digest_listing,
 )
+from timetravel.segments import warm_up as segments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +54,11 @@ _OVERLAY: dict[str, JsonValue] = {
 
 
 def warm_up() -> None:
-    """Make a page of a world of a few videos, so that every kernel is compiled and loaded."""
+    """Make a page of a world of a few videos, so that every kernel is compiled and loaded.
+
+    Compiling takes 15 seconds, once: the result is kept beside the code, or in a cache
+    folder of the user's where the code cannot be written to. Loading takes a second.
+    """
     assembler = InProcessAssembler(_FewVideos(), configuration_overlay=_OVERLAY)
     assembler.assemble(PageRequests.of([(1, 0, "")]))
 
@@ -148,3 +156,8 @@ class _FewVideos:
             if (own.collection, own.name) == (collection, name):
                 return DocumentVersion(own.body, own.schema_version, None, 0)
         raise UnknownDocument(f"There is no {collection} {name!r}.", remedy="Name another.")
+
+
+if __name__ == "__main__":
+    segments.warm_up()
+    warm_up()

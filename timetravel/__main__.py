@@ -12,6 +12,7 @@ from mesh.serving import Registration, add_serving_arguments, serve, serving_opt
 from timetravel.ingest.server import SERVICE as INGEST
 from timetravel.ingest.server import add_ingest
 from timetravel.segments.directory import SegmentDirectory
+from timetravel.segments.warm_up import warm_up
 from timetravel.server import add_time_travel
 from timetravel.store import Store
 
@@ -47,6 +48,8 @@ def main() -> None:
     if not store_url:
         parser.error(f"no store is named: give --store or set {STORE_VARIABLE}")
     segments = SegmentDirectory(namespace.segments) if namespace.segments else None
+    if segments:
+        warm_up()
     try:
         options = serving_options(namespace)
         with Store.open(store_url) as store:

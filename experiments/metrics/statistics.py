@@ -9,7 +9,11 @@ For n pages of G members, with d_ij the difference of page j of member i and m t
     s_i = sum_j (d_ij - m)
     standard error = sqrt(G / (G - 1) * sum_i s_i^2) / n
     interval = m -+ t(G - 1; (1 + confidence) / 2) * standard error
-    p = 2 * P(T(G - 1) > |m| / standard error)
+    p = max(2 * P(T(G - 1) > |m| / standard error), 2^(1 - G))
+
+The floor is the smallest two-sided p value that flipping the signs of G members can reach
+(Fisher, The Design of Experiments, 1935, section 21): two members who happen to have the same
+difference, hence no spread, prove little.
 
 With one page per member this is the paired t test. Source: Liang and Zeger, Longitudinal
 data analysis using generalized linear models (Biometrika 1986), with the finite-sample factor
@@ -96,12 +100,12 @@ def t_p_value(mean: Float64Array, error: Float64Array, profiles: Float64Array) -
     """Return two-sided p values of "the mean is zero".
 
     NaN with fewer than two members, and where no page differs: there is nothing to test.
-    The same difference on every page has p = 0.
+    The same difference on every page of G members has p = 2^(1 - G).
     """
     freedom = np.where(profiles > 1, profiles - 1, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.abs(mean) / error
-    p_value: Float64Array = 2 * stats.t.sf(ratio, freedom)
+    p_value: Float64Array = np.maximum(2 * stats.t.sf(ratio, freedom), np.exp2(1 - profiles))
     return p_value
 
 

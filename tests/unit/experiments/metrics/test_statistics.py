@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,14 @@ def test_the_summary_equals_its_formula(
 def test_where_no_page_differs_there_is_nothing_to_test() -> None:
     zero, many = np.zeros(1), np.array([50.0])
     assert np.isnan(t_p_value(zero, zero, many)[0])
-    assert t_p_value(np.ones(1), zero, many)[0] == 0.0
+
+
+@pytest.mark.parametrize("members", [2, 3, 6, 10])
+def test_equal_differences_prove_no_more_than_flipping_their_signs_can(members: int) -> None:
+    sums = [abs(sum(signs)) for signs in itertools.product((-1, 1), repeat=members)]
+    as_far = sum(one >= members for one in sums) / len(sums)
+    one, no_spread = np.ones(1), np.zeros(1)
+    assert t_p_value(one, no_spread, np.array([float(members)]))[0] == pytest.approx(as_far)
 
 
 def test_one_member_says_nothing_about_others() -> None:
