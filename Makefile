@@ -97,6 +97,7 @@ $(RIVALS)/.installed: requirements/rivals.lock
 .PHONY: bench-store
 bench-store: $(INSTALLED) $(RIVALS)/.installed ## Compare ways to read the past, Feast and pandas among them (3 GB of disk)
 	@$(BIN)/python -m benchmarks.store --rivals $(RIVALS)/bin/python
+	@$(BIN)/python -m benchmarks.ingest
 
 .PHONY: golden-update
 golden-update: $(INSTALLED) ## Rewrite the golden files; read the diff before committing

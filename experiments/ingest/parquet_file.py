@@ -55,11 +55,7 @@ class ParquetFile:
         number = int(begins[group])
         try:
             with pq.ParquetFile(self.path) as file:
-                for batch in file.iter_batches(
-                    batch_size=size,
-                    columns=list(names),
-                    row_groups=range(group, len(self._rows_by_group)),
-                ):
+                for batch in self._read_groups(file, names, group, size):
                     numbers = np.arange(number, number + len(batch), dtype=np.int64)
                     if len(batch):
                         yield Numbered(numbers, batch.select(list(names)))
@@ -67,6 +63,15 @@ class ParquetFile:
                     self._share = number / max(int(begins[-1]), 1)
         except (pa.ArrowInvalid, OSError) as error:
             raise self._unreadable(error) from error
+
+    def _read_groups(
+        self, file: pq.ParquetFile, names: Sequence[str], first: int, size: int
+    ) -> Iterator[pa.RecordBatch]:
+        # Asked for several groups, it holds the bytes of all of them until the last is read.
+        for group in range(first, len(self._rows_by_group)):
+            yield from file.iter_batches(
+                batch_size=size, columns=list(names), row_groups=[group]
+            )
 
     def _unreadable(self, error: Exception) -> UnreadableData:
         return UnreadableData(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from experiments.ingest.parquet_file import ParquetFile
 from tests.ingest_service import NOW
 from timetravel.chunks import Chunk
 from timetravel.engine import writing
@@ -313,3 +314,14 @@ def test_memory_holds_a_chunk_and_not_the_file(load: Load) -> None:
     load([path], "events", PLAYS, records_per_chunk=1_000, advance=seen.append)
     assert len(seen) == 5
     assert sum(seen) == path.stat().st_size
+
+
+def test_a_parquet_file_is_held_a_few_row_groups_at_a_time(tmp_path: Path) -> None:
+    path, rows, groups = tmp_path / "vectors.parquet", 10_000, 60
+    values = np.random.default_rng(0).random(rows * groups)
+    pq.write_table(pa.table({"value": values}), path, row_group_size=rows)
+    before = pa.total_allocated_bytes()
+    slices = ParquetFile(path).read(["value"], 0, rows)
+    held = [pa.total_allocated_bytes() - before for _ in slices]
+    assert len(held) == groups
+    assert max(held) < values.nbytes / 5
