@@ -224,7 +224,9 @@ def measure_rivals(
         pq.write_table(pa.table(columns), path)
     np.savez(folder / "questions.npz", profile_ids=questions.profile_ids, at=questions.at)
     rivals = Path(__file__).with_name("rivals.py")
-    subprocess.run([arguments.rivals, rivals, folder], check=True)
+    # What rivals' own libraries deprecate among themselves is not ours to see.
+    quiet = ("-W", "ignore::DeprecationWarning")
+    subprocess.run([arguments.rivals, *quiet, rivals, folder], check=True)
     medians: dict[str, float] = json.loads((folder / "rivals.json").read_text())
     return medians
 
