@@ -10,6 +10,7 @@
         ├── DataNotFound       (NotFound)      a data file or mapping that is not there
         ├── UnreadableData     (InvalidInput)  a data file that is not of its format
         ├── NoLoggedPages      (NotFound)      the scope holds no page
+        ├── UnknownSnapshot    (NotFound)      an append position that the store has not reached
         ├── TooFewProfiles     (WrongState)    strata that cannot be filled
         ├── OutputExists       (AlreadyExists) a directory that holds something
         ├── RunNotFound        (NotFound)      no finished run where one was named
@@ -58,6 +59,10 @@ class UnreadableData(ExperimentError, InvalidInput):
 
 class NoLoggedPages(ExperimentError, NotFound):
     """Refuse a scope in which nothing was logged."""
+
+
+class UnknownSnapshot(ExperimentError, NotFound):
+    """Refuse to read up to an append position that is not there."""
 
 
 class TooFewProfiles(ExperimentError, WrongState):

@@ -27,6 +27,7 @@ from experiments.lineage import check_lineage
 from experiments.metrics.compute import compute_metrics, count_page_ids
 from experiments.pages import PartitionPath, write_partition
 from experiments.partitions import plan_partitions
+from experiments.pinning import pin_snapshot
 from experiments.report.document import write_report
 from experiments.run_record import (
     PartitionRecord,
@@ -86,6 +87,7 @@ def run_experiment(
     directory: Path,
     *,
     segments: Path,
+    snapshot: int | None = None,
     now: Callable[[], datetime],
     progress: Progress,
 ) -> RunResult:
@@ -96,11 +98,14 @@ def run_experiment(
         store_url: The store that holds the facts and logged pages.
         directory: Gets everything; must be empty or not there.
         segments: Folder in which snapshots are laid out, for this run and the next.
+        snapshot: Append position up to which every variant reads; the newest if left out.
         now: The wall clock, for the record alone.
         progress: Shows how far it is.
 
     Raises:
         InvalidSpec: It names what the store does not have.
+        UnknownSnapshot: The store has not reached it.
+        BeforeRetention: The store no longer has what it saw.
         OutputExists: The directory holds something.
         NoLoggedPages: The scope is empty.
         TooFewProfiles: The scope asks for too many.
@@ -109,7 +114,7 @@ def run_experiment(
         PagesimError: The store, the mesh or a stack failed.
     """
     with Store.open(store_url) as store:
-        upkeep, snapshot = store.newest_upkeep(), store.snapshot()
+        upkeep, snapshot = store.newest_upkeep(), pin_snapshot(store, snapshot)
         check_names(spec, store, snapshot)
         pages = select_pages(
             find_candidates(store, spec.scope, snapshot), spec.scope, spec.seed

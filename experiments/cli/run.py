@@ -18,6 +18,7 @@ from experiments.cli.terminal import (
     store_option,
 )
 from experiments.known_names import read_known_names
+from experiments.pinning import pin_snapshot
 from experiments.report.terminal import render
 from experiments.runner import run_experiment
 from experiments.spec import load_spec
@@ -34,9 +35,22 @@ from timetravel.store import Store
     metavar="DIRECTORY",
     help="Directory of the run; runs/NAME-TIME if left out. Must be empty or not there.",
 )
+@click.option(
+    "--snapshot",
+    type=int,
+    metavar="N",
+    help="Read the store as it was when it had N transactions, e.g. to repeat a run: its "
+    "run.json has the number. The newest if left out.",
+)
 @json_option
 def run(
-    experiment: Path, store: str, segments: Path, output: Path | None, *, as_json: bool
+    experiment: Path,
+    store: str,
+    segments: Path,
+    output: Path | None,
+    snapshot: int | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Run an experiment: make the pages of every variant, compare, and report.
 
@@ -45,7 +59,7 @@ def run(
     """
     url = absolute_store(store)
     with Store.open(url) as opened:
-        names = read_known_names(opened, opened.snapshot())
+        names = read_known_names(opened, pin_snapshot(opened, snapshot))
     spec = load_spec(experiment, names=names)
     now = datetime.now(UTC)
     directory = output or Path("runs") / f"{spec.name}-{now:%Y%m%dT%H%M%SZ}"
@@ -54,6 +68,7 @@ def run(
         url,
         directory,
         segments=segments,
+        snapshot=snapshot,
         now=lambda: datetime.now(UTC),
         progress=progress,
     )
