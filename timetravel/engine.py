@@ -16,7 +16,12 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from timetravel.errors import InvalidStoreUrl, StoreNotFound, StoreUnavailable
+from timetravel.errors import (
+    InvalidStoreUrl,
+    StoreNotFound,
+    StoreReadOnly,
+    StoreUnavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,12 +153,34 @@ def translated_errors(url: sa.URL) -> Iterator[None]:
                 remedy="Name another file.",
                 field="store",
             ) from error
+        if _is_refusal_to_write(raised):
+            raise StoreReadOnly(
+                f"{describe_url(url)} may not be written to: {reason}.",
+                remedy=_permit(url),
+                field="store",
+            ) from error
         if _is_out_of_reach(raised):
             raise StoreUnavailable(
                 f"{describe_url(url)} does not answer: {reason}.",
                 remedy="Try again when the server runs and no other process holds the lock.",
             ) from error
         raise
+
+
+def _is_refusal_to_write(error: BaseException | None) -> bool:
+    refusals = (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)
+    is_locked_file = getattr(error, "sqlite_errorname", "").startswith("SQLITE_READONLY")
+    return is_locked_file or isinstance(error, refusals)
+
+
+def _permit(url: sa.URL) -> str:
+    if url.get_backend_name() == SQLITE:
+        return "Make the file and its folder writable, or work on a copy."
+    # Runs and validations write one table, whoever fills the others.
+    return (
+        "Name a user who may. To run experiments, one who reads may do, if the owner says "
+        f'GRANT INSERT, UPDATE, DELETE ON copy_place TO "{url.username}".'
+    )
 
 
 def _is_out_of_reach(error: BaseException | None) -> bool:

@@ -28,6 +28,7 @@
         ├── BackupDamaged         (WrongState)       a file that is no whole backup
         ├── ProfileErased         (WrongState)       facts about whom must not come back
         ├── BeforeRetention       (WrongState)       a question about what was let go of
+        ├── StoreReadOnly         (WrongState)       this user may not write to it
         ├── StoreChanged          (WrongState)       facts went away while they were read
         ├── ProgramMissing        (WrongState)       pg_dump or pg_restore is not installed
         ├── TooManyStreams        (Exhausted)        more senders than are served at once
@@ -170,6 +171,10 @@ class ProfileErased(TimeTravelError, WrongState):
 
 class BeforeRetention(TimeTravelError, WrongState):
     """Refuse a question whose answer has been let go of."""
+
+
+class StoreReadOnly(TimeTravelError, WrongState):
+    """Refuse to write for a user who may not."""
 
 
 class StoreChanged(TimeTravelError, WrongState):

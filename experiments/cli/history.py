@@ -20,7 +20,7 @@ from experiments.history.table import (
     render_legend,
 )
 from experiments.report.figures import count_of
-from mesh.moments import parse_moment
+from mesh.moments import EARLIEST_MICROS, parse_moment
 from timetravel.ledger.versions import Subject
 from timetravel.model import LAST_MICROS
 from timetravel.store import Store
@@ -81,7 +81,7 @@ def history(
     at = LAST_MICROS if as_of is None else parse_moment(as_of, field="--as-of")
     fixed = None if known_by is None else parse_moment(known_by, field="--known-by")
     with Store.open(store) as opened:
-        snapshot = opened.snapshot()
+        snapshot, retained = opened.snapshot(), opened.retained()
         found = opened.ledger(snapshot, fixed).entity_history(subject, at)
         everything = opened.ledger(snapshot).entity_history(subject, LAST_MICROS)
     chosen = None if field is None else choose_field(everything, field)
@@ -91,6 +91,12 @@ def history(
             for history in (found, everything)
         )
     later = len(everything) - len(found)
+    if retained.since > EARLIEST_MICROS:
+        click.echo(
+            f"Not shown: versions superseded before {format_minute(retained.since)}; "
+            "retention has let go of them.",
+            err=True,
+        )
     if as_json:
         for record in history_records(found):
             sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,10 +18,12 @@ from experiments.history import picture
 from experiments.history.fields import Field
 from mesh.moments import parse_moment
 from tests.dirty_facts import SPAN, START, random_batches, seeded
+from tests.upkeep import retain
 from timetravel import migrate
 from timetravel.errors import InvalidQuestion, UnknownEntity
 from timetravel.in_memory import InMemoryFacts
 from timetravel.ledger.versions import Subject
+from timetravel.life.retention import Bounds
 from timetravel.model import (
     LAST_MICROS,
     AllocationFact,
@@ -41,6 +44,7 @@ from timetravel.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 TASTE: Final = FeatureGroup("taste", EntityKind.PROFILE, 1, ("comedy", "drama"))
 WIDTH: Final = 80
@@ -204,6 +208,21 @@ def test_what_is_not_there_is_told_with_what_is(
 ) -> None:
     with pytest.raises(error, match=message):
         shown(store_url, *arguments)
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_what_retention_let_go_of_is_said_beside_what_is_left(
+    store_url: str, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    whole = CliRunner().invoke(history, ["profile/17", "--store", store_url, *options])
+    assert whole.stderr == ""
+    shutil.copy(store_url.removeprefix("sqlite:///"), tmp_path / "store.db")
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    with Store.open(url) as store:
+        retain(store, Bounds(parse_moment("2024-03-01T00:00Z"), store.snapshot()))
+    cut = CliRunner().invoke(history, ["profile/17", "--store", url, *options])
+    assert "superseded before 2024-03-01 00:00" in cut.stderr
+    assert len(cut.stdout) < len(whole.stdout)
 
 
 @given(st.integers(0, 2**16))
