@@ -96,7 +96,7 @@ class _FewVideos:
         del kind, at
         values: dict[str, JsonValue] = {COUNTRY: "US", MATURITY_LIMIT: 18}
         rows = len(entity_ids)
-        columns = {name: [values[name]] * rows for name in names}
+        columns = {name: [values.get(name)] * rows for name in names}
         return AttributeRows(columns, np.zeros(rows, np.int64))
 
     def allocations(
@@ -136,7 +136,7 @@ class _FewVideos:
             TITLE: "Title",
             YEAR: 2000,
         }
-        columns = {name: [values[name]] * _VIDEOS for name in names}
+        columns = {name: [values.get(name)] * _VIDEOS for name in names}
         return CatalogueRows(self._version, self._video_ids, columns, None, 0)
 
     def catalogue_features(self, group: str, at: int) -> CatalogueFeatures:

@@ -154,6 +154,8 @@ def _spell_number(entry: Mapping[str, Any]) -> str:
 
 def _spell_many(entry: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     entry = _resolve(entry, schema)
+    if entry["type"] == "array":
+        return f"lists of {_spell_many(entry['items'], schema)}"
     return _NOUNS[entry["type"]] + _spell_bounds(entry.get("minimum"), entry.get("maximum"))
 
 

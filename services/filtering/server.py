@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pagesim.filtering.v1 import filtering_pb2_grpc
 
-from services.filtering.stage import CATALOGUE_ATTRIBUTES, FilteringStage
+from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
+from services.filtering.stage import FilteringStage
 from services.filtering.wire import decode_request, encode_response
 from services.page.facts import SharedFacts, connect_facts
 from services.page.pool import StagePool

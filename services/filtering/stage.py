@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from services.errors import InvalidPages
+from services.filtering.catalogue import FilteredCatalogue, FilteringView
 from services.filtering.kernel import clear_seen
 from services.filtering.task import Eligibility
-from services.page.configuration import FilteringSection, SeenPolicy
+from services.page.configuration import SeenPolicy
 from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
 from services.page.facts import CAPACITY
-from services.page.inputs import ADDED_AT, MATURITY
 from services.page.listing import bitmap_bytes, check_same_listing, find_positions
 from services.page.profiles import read_history, read_profiles
 from timetravel.kernel import kernel_array
@@ -23,64 +22,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from services.page.facts import SharedFacts
-    from services.page.model import BoolArray, Int64Array, PageRequests
-    from timetravel.reader import AvailabilityBitmaps
+    from services.page.model import BoolArray, PageRequests
 
     UInt8Array = npt.NDArray[np.uint8]
-
-CATALOGUE_ATTRIBUTES = (ADDED_AT, MATURITY)
-"""The video attributes that filtering reads; a video with neither is not in the catalogue."""
-
-_UNKNOWN_AGE = -1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Catalogue:
-    """Hold which videos are in the catalogue, and for which age each is meant."""
-
-    is_present: BoolArray
-    maturity: Int64Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _View:
-    """Hold what filtering needs of one epoch."""
-
-    catalogue_version: str
-    video_ids: Int64Array
-    catalogue: _Catalogue
-    licences: AvailabilityBitmaps
-    settings: FilteringSection
-    newest_known_at: int
-    _bitmaps: dict[tuple[str, int], UInt8Array] = field(default_factory=dict)
-
-    def bitmap(self, country: str, maturity_limit: int | None) -> UInt8Array:
-        """Return what a country and a maturity limit allow: uint8[ceil(videos / 8)]."""
-        limit = (
-            self.settings.default_maturity_limit if maturity_limit is None else maturity_limit
-        )
-        key = (country, limit)
-        bitmap = self._bitmaps.get(key)
-        if bitmap is None:
-            allowed = np.zeros(len(self.video_ids), np.bool_)
-            if country in self.licences.countries:
-                licensed = self.licences.available[self.licences.countries.index(country)]
-                maturity = np.where(
-                    self.catalogue.maturity == _UNKNOWN_AGE,
-                    self.settings.default_video_maturity,
-                    self.catalogue.maturity,
-                )
-                allowed = licensed & self.catalogue.is_present & (maturity <= limit)
-            bitmap = np.packbits(allowed, bitorder="little")
-            self._bitmaps[key] = bitmap
-        return bitmap
 
 
 class FilteringStage:
     """Decide which videos each page may show.
 
-    A video is eligible when it is in the catalogue, licensed in the profile's country,
-    within its maturity limit, and, if the configuration excludes them, not seen.
+    A video is eligible when it is in the catalogue and not withdrawn, licensed in the
+    profile's country, within its maturity limit, not blocked for it, within the device's
+    capabilities, and, if the configuration excludes them, not seen.
     """
 
     def __init__(self, facts: SharedFacts) -> None:
@@ -103,7 +55,7 @@ class FilteringStage:
         newest = np.maximum(profiles.newest_known_at, history.newest_known_at)
         is_seen = np.zeros(len(history.video_ids), np.bool_)
         bitmaps: UInt8Array | None = None
-        listing: _View | None = None
+        listing: FilteringView | None = None
         for view, indexes in group_by_epoch(requests.as_of_micros, self._views.at):
             if listing is None or bitmaps is None:
                 listing = view
@@ -114,8 +66,14 @@ class FilteringStage:
             )
             for index in indexes.tolist():
                 bitmaps[index] = view.bitmap(
-                    profiles.countries[index], profiles.maturity_limits[index]
+                    profiles.countries[index],
+                    profiles.maturity_limits[index],
+                    requests.devices[index],
                 )
+                genres, videos = profiles.blocked_genres[index], profiles.blocked_videos[index]
+                if genres or videos:
+                    blocked = find_positions(view.video_ids, np.array(videos, np.int64))
+                    view.clear_blocked(bitmaps[index], genres, blocked)
                 if view.settings.seen is SeenPolicy.EXCLUDE:
                     events = slice(history.offsets[index], history.offsets[index + 1])
                     is_seen[events] = _means_seen(
@@ -145,24 +103,11 @@ class FilteringStage:
         self._catalogues.forget(momentary_only=momentary_only)
         self._views.forget(momentary_only=momentary_only)
 
-    def _load_catalogue(self, at: int) -> Epoch[_Catalogue]:
+    def _load_catalogue(self, at: int) -> Epoch[FilteredCatalogue]:
         rows = self._facts.catalogue.at(at)
-        ages, added = rows.value.columns[MATURITY], rows.value.columns[ADDED_AT]
-        catalogue = _Catalogue(
-            is_present=np.array(
-                [
-                    age is not None or moment is not None
-                    for age, moment in zip(ages, added, strict=True)
-                ],
-                np.bool_,
-            ),
-            maturity=np.array(
-                [age if isinstance(age, int) else _UNKNOWN_AGE for age in ages], np.int64
-            ),
-        )
-        return combine(catalogue, rows)
+        return combine(FilteredCatalogue.of(rows.value), rows)
 
-    def _load_view(self, at: int) -> Epoch[_View]:
+    def _load_view(self, at: int) -> Epoch[FilteringView]:
         rows = self._facts.catalogue.at(at)
         catalogue = self._catalogues.at(at)
         licences = self._facts.availability.at(at)
@@ -170,7 +115,7 @@ class FilteringStage:
         check_same_listing(
             rows.value.catalogue_version, licences.value.catalogue_version, field="availability"
         )
-        view = _View(
+        view = FilteringView(
             catalogue_version=rows.value.catalogue_version,
             video_ids=rows.value.video_ids,
             catalogue=catalogue.value,

@@ -13,11 +13,20 @@ def read_title(value: JsonValue) -> str:
     return value if isinstance(value, str) else ""
 
 
-def read_genres(value: JsonValue) -> tuple[str, ...]:
-    """Return genres; none where they are not known."""
+def read_texts(value: JsonValue) -> tuple[str, ...]:
+    """Return texts, e.g. genres; none where they are not known."""
     if not isinstance(value, (list, tuple)):
         return ()
-    return tuple(genre for genre in value if isinstance(genre, str))
+    return tuple(text for text in value if isinstance(text, str))
+
+
+def read_whole_numbers(value: JsonValue) -> tuple[int, ...]:
+    """Return whole numbers, e.g. video ids; none where they are not known."""
+    if not isinstance(value, (list, tuple)):
+        return ()
+    return tuple(
+        number for number in value if isinstance(number, int) and not isinstance(number, bool)
+    )
 
 
 def read_year(value: JsonValue) -> int | None:

@@ -236,12 +236,16 @@ class FilteringSection(_Section):
     A title counts as seen when it was rated, or played to `finished_share` of its length.
     A profile without a maturity limit gets `default_maturity_limit`; a video without a
     maturity is shown to profiles with that limit of `default_video_maturity` or more. Ages.
+    `device_capabilities` lists what devices can do, e.g. {tv: [hdr]}; a video whose attribute
+    `requires` names anything else is not shown on them. Devices that it leaves out can do
+    nothing special; left out itself, every device can show everything.
     """
 
     seen: SeenPolicy = SeenPolicy.EXCLUDE
     finished_share: Annotated[float, Field(gt=0, le=1)] = 0.9
     default_maturity_limit: Annotated[int, Field(ge=0)] = 0
     default_video_maturity: Annotated[int, Field(ge=0)] = 18
+    device_capabilities: dict[Text, tuple[Text, ...]] | None = None
 
 
 class RankingSection(_Section):

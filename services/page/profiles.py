@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.errors import UnknownProfile
-from services.page.inputs import COUNTRY, HISTORY_KINDS, MATURITY_LIMIT, PROFILE_ATTRIBUTES
+from services.page.attributes import read_texts, read_whole_numbers
+from services.page.inputs import (
+    BLOCKED_GENRES,
+    BLOCKED_VIDEOS,
+    COUNTRY,
+    HISTORY_KINDS,
+    MATURITY_LIMIT,
+    PROFILE_ATTRIBUTES,
+)
 from timetravel.model import EntityKind
 
 if TYPE_CHECKING:
@@ -23,11 +31,15 @@ class Profiles:
     Args:
         countries: Country code of each; "" where nothing is known of the profile.
         maturity_limits: Age of each; None where it is not known.
+        blocked_genres: Genres that a parent has blocked for each.
+        blocked_videos: Likewise, ids of videos.
         newest_known_at: int64[pages] in microseconds.
     """
 
     countries: tuple[str, ...]
     maturity_limits: tuple[int | None, ...]
+    blocked_genres: tuple[tuple[str, ...], ...]
+    blocked_videos: tuple[tuple[int, ...], ...]
     newest_known_at: Int64Array
 
     def take(self, indexes: Int64Array) -> Profiles:
@@ -36,6 +48,8 @@ class Profiles:
         return Profiles(
             countries=tuple(self.countries[place] for place in places),
             maturity_limits=tuple(self.maturity_limits[place] for place in places),
+            blocked_genres=tuple(self.blocked_genres[place] for place in places),
+            blocked_videos=tuple(self.blocked_videos[place] for place in places),
             newest_known_at=self.newest_known_at[indexes],
         )
 
@@ -62,6 +76,8 @@ def read_profiles(reader: FactReader, requests: PageRequests) -> Profiles:
         maturity_limits=tuple(
             limit if isinstance(limit, int) else None for limit in rows.columns[MATURITY_LIMIT]
         ),
+        blocked_genres=tuple(map(read_texts, rows.columns[BLOCKED_GENRES])),
+        blocked_videos=tuple(map(read_whole_numbers, rows.columns[BLOCKED_VIDEOS])),
         newest_known_at=np.asarray(rows.newest_known_at, np.int64),
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.page.attributes import read_genres, read_year
+from services.page.attributes import read_texts, read_year
 from services.page.inputs import COUNTRY, GENRES, YEAR
 from timetravel.model import EntityKind
 from worlds.features.content import VideoContent
@@ -61,7 +61,7 @@ def recompute_profile_features(
     content = VideoContent.describe(
         spaces,
         rows.video_ids,
-        [read_genres(value) for value in rows.columns[GENRES]],
+        [read_texts(value) for value in rows.columns[GENRES]],
         [read_year(value) for value in rows.columns[YEAR]],
     )
     events = Events.of_history(profile_ids, reader.history(profile_ids, at))

@@ -127,7 +127,7 @@ def read_movies(directory: Path, advance: Callable[[int], None]) -> tuple[Movie,
         title, year = split_title(text)
         if not title:
             raise _malformed(path, line, f"has the title {text!r}", "Give the film a title.")
-        movies[movie_id] = Movie(movie_id, title, year, _read_genres(path, line, genres))
+        movies[movie_id] = Movie(movie_id, title, year, _read_texts(path, line, genres))
     if not movies:
         raise _malformed(path, 2, "holds no film", "Download the release again.")
     return tuple(movies.values())
@@ -246,7 +246,7 @@ def _read_time(path: Path, line: int, text: str) -> int:
     return seconds
 
 
-def _read_genres(path: Path, line: int, text: str) -> tuple[str, ...]:
+def _read_texts(path: Path, line: int, text: str) -> tuple[str, ...]:
     if text == _NO_GENRES:
         return ()
     genres = text.split("|")

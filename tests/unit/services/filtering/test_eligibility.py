@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,12 +11,16 @@ from hypothesis import strategies as st
 
 from mesh.moments import EARLIEST_MICROS
 from services.errors import UnknownProfile
-from services.filtering.stage import CATALOGUE_ATTRIBUTES, FilteringStage
+from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
+from services.filtering.stage import FilteringStage
 from services.page.facts import SharedFacts
 from services.page.model import PageRequests
-from tests.page_worlds import END, PageWorld, make_world
+from tests.page_worlds import END, GENRES, PageWorld, make_world
 from tests.strategies import page_requests, page_worlds
-from timetravel.model import AttributeFact, EntityKind, EventKind
+from timetravel.model import AttributeFact, EntityKind, EventKind, Op
+
+if TYPE_CHECKING:
+    from timetravel.model import JsonValue
 
 
 def stage_over(world: PageWorld, seen: str = "exclude") -> FilteringStage:
@@ -85,6 +91,80 @@ def test_what_is_not_known_of_ages_is_taken_strictly() -> None:
     bits = np.unpackbits(eligibility.bitmaps[0], bitorder="little").astype(np.bool_)
     ages = world.reader().catalogue(END, ("maturity",)).columns["maturity"]
     assert {ages[place] for place in np.flatnonzero(bits).tolist()} == {0}
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.data())
+def test_withdrawn_blocked_and_unplayable_videos_are_not_eligible(data: st.DataObject) -> None:
+    world = data.draw(page_worlds())
+    listing = world.reader().catalogue(END, ("genres",))
+    video_ids = listing.video_ids.tolist()
+    some = st.lists(st.sampled_from(video_ids), unique=True, max_size=8)
+    withdrawn, blocked = set(data.draw(some)), data.draw(some)
+    genre = data.draw(st.sampled_from((*GENRES, "Unheard of")))
+    needs = {
+        video: data.draw(st.sampled_from((["hdr"], ["hdr", "4k"], [])))
+        for video in data.draw(some)
+    }
+    profile_id = data.draw(st.sampled_from(world.profile_ids))
+    facts = [
+        *(said_of_video(video, "withdrawn", value=True) for video in sorted(withdrawn)),
+        *(
+            said_of_video(video, "requires", value=list(needed))
+            for video, needed in needs.items()
+        ),
+        said_of_profile(profile_id, "blocked_videos", [*blocked, 999_999]),
+        said_of_profile(profile_id, "blocked_genres", [genre]),
+    ]
+    capabilities = {"tv": ["hdr", "4k"], "phone": ["hdr"]}
+    overlay: dict[str, JsonValue] = {"filtering": {"device_capabilities": dict(capabilities)}}
+    for device in ("tv", "phone", "car"):
+        requests = PageRequests.of([(profile_id, END, device)])
+        before = eligible(world, requests, None)
+        after = eligible(world.extended(facts), requests, overlay)
+        gone = {
+            video
+            for video, genres in zip(video_ids, listing.columns["genres"], strict=True)
+            if video in withdrawn
+            or video in blocked
+            or genre in (genres or ())  # type: ignore[operator]  # a list of texts
+            or not set(needs.get(video, ())) <= set(capabilities.get(device, ()))
+        }
+        assert after == before - gone
+
+
+def test_what_a_profile_blocks_is_blocked_for_it_alone_and_until_it_is_not() -> None:
+    world = make_world(5)
+    first, second = world.profile_ids[:2]
+    drama = said_of_profile(first, "blocked_genres", ["Drama"])
+    lifted = AttributeFact(
+        *(EntityKind.PROFILE, first, "blocked_genres", END - 5, END - 5, None, Op.ABSENT)
+    )
+    blocking = world.extended([drama])
+    for profile_id, changed in ((first, True), (second, False)):
+        requests = PageRequests.of([(profile_id, END, "tv")])
+        assert (eligible(world, requests) != eligible(blocking, requests)) is changed
+    requests = PageRequests.of([(first, END, "tv")])
+    assert eligible(blocking.extended([lifted]), requests) == eligible(world, requests)
+
+
+def said_of_video(video: int, name: str, value: JsonValue) -> AttributeFact:
+    return AttributeFact(EntityKind.VIDEO, video, name, END - 9, END - 9, value)
+
+
+def said_of_profile(profile_id: int, name: str, value: JsonValue) -> AttributeFact:
+    return AttributeFact(EntityKind.PROFILE, profile_id, name, END - 9, END - 9, value)
+
+
+def eligible(
+    world: PageWorld, requests: PageRequests, overlay: dict[str, JsonValue] | None = None
+) -> set[int]:
+    facts = SharedFacts(
+        world.reader(), attributes=CATALOGUE_ATTRIBUTES, configuration_overlay=overlay
+    )
+    bits = np.unpackbits(FilteringStage(facts).filter(requests).bitmaps[0], bitorder="little")
+    listing = world.reader().catalogue(END, ("genres",)).video_ids
+    return set(listing[np.flatnonzero(bits[: len(listing)])].tolist())
 
 
 def test_an_unknown_profile_is_named() -> None:

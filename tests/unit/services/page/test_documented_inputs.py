@@ -1,0 +1,20 @@
+"""docs/ingest.md names every attribute that pages are made from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from services.page.inputs import PROFILE_ATTRIBUTES, VIDEO_ATTRIBUTES
+
+PAGE = (Path(__file__).parents[4] / "docs" / "ingest.md").read_text()
+
+
+def documented(kind: str) -> set[str]:
+    rows = re.findall(rf"^\| {kind} \| ([^|]*) \|", PAGE, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+
+
+def test_the_attributes_that_pages_read_are_those_documented() -> None:
+    assert documented("profile") == set(PROFILE_ATTRIBUTES)
+    assert documented("video") == set(VIDEO_ATTRIBUTES)
