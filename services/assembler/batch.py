@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from services.dedup.task import KeptRows
     from services.page.epochs import EpochCache
     from services.page.facts import KnownConfiguration
-    from services.page.model import AssembledPages, Geometry, Int64Array, PageRequests
+    from services.page.model import (
+        AssembledPages,
+        BoolArray,
+        Geometry,
+        Int64Array,
+        PageRequests,
+    )
     from services.page.profiles import Profiles
     from services.ranking.task import RankedRows
     from timetravel.reader import FactReader
@@ -86,7 +92,8 @@ def assemble_batch(
             field="positions",
         )
     wanted = np.array([shape.rows + selection.spare_rows for shape in geometries], np.int64)
-    offered = select(layout, epochs, ranked, wanted)
+    shown = layout.shown_at(requests.as_of_micros)
+    offered = select(layout, epochs, ranked, shown, wanted)
     task = offer(requests, geometries, layout, ranked, offered)
     kept = stages.dedup(task)
     newest = np.maximum.reduce(
@@ -116,9 +123,22 @@ def assemble_batch(
 
 
 def select(
-    layout: PageLayout, epochs: Sequence[EpochPages], ranked: RankedRows, wanted: Int64Array
+    layout: PageLayout,
+    epochs: Sequence[EpochPages],
+    ranked: RankedRows,
+    shown: BoolArray,
+    wanted: Int64Array,
 ) -> OfferedColumns:
-    """Return the rows offered for each page, `wanted` (int64[pages]) at most."""
+    """Return the rows offered for each page.
+
+    Args:
+        layout: The rows.
+        epochs: The catalogue of each page.
+        ranked: What there is for each row.
+        shown: bool[pages, rows], rows that the page may have at its moment.
+        wanted: int64[pages], rows at most.
+    """
+    scores = np.where(shown, ranked.row_scores, np.float32(np.nan))
     pages, rows = ranked.counts.shape
     offered = OfferedColumns(
         counts=np.zeros(pages, np.int64),
@@ -137,7 +157,7 @@ def select(
             first=first[indexes],
             counts=ranked.counts[indexes],
             positions=ranked.positions,
-            row_scores=ranked.row_scores[indexes],
+            row_scores=scores[indexes],
         )
         select_rows(columns, layout.rules, epoch.catalogue.genres, wanted[indexes], part)
         offered.counts[indexes] = part.counts

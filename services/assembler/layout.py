@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mesh.moments import EARLIEST_MICROS, parse_moment
 from services.assembler.candidates import GivenRows, given_sources
 from services.assembler.selection import BY_SCORE, GREEDY, TEMPLATE, SelectionRules
 from services.page.configuration import (
@@ -22,6 +23,7 @@ from services.page.model import RowDefinition, RowType
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from services.page.model import BoolArray, Int64Array
 
 _POLICIES = {
     SelectionPolicy.TEMPLATE: TEMPLATE,
@@ -29,6 +31,7 @@ _POLICIES = {
     SelectionPolicy.GREEDY: GREEDY,
 }
 _NO_MAXIMUM = 2**31
+_NEVER = np.iinfo(np.int64).max
 _KEPT_LAYOUTS = 8
 
 
@@ -40,11 +43,21 @@ class PageLayout:
         rows: The rows; their titles may still hold {country} and {title}.
         given: Which of them get candidates that depend on the profile.
         rules: How rows are selected.
+        since: int64[rows], microseconds, the first moment of a page that may have the row.
+        until: int64[rows], likewise the first moment after.
     """
 
     rows: tuple[RowDefinition, ...]
     given: GivenRows
     rules: SelectionRules
+    since: Int64Array
+    until: Int64Array
+
+    def shown_at(self, moments: Int64Array) -> BoolArray:
+        """Return which rows pages of these moments may have: bool[moments, rows]."""
+        at = moments[:, np.newaxis]
+        shown: BoolArray = (self.since <= at) & (at < self.until)
+        return shown
 
     @property
     def maximum_seeds(self) -> int:
@@ -95,6 +108,15 @@ def lay_out(configuration: PageConfiguration, genres: Sequence[str]) -> PageLayo
             maximum_alike=np.array([row.candidates or 0 for row in templates], np.int64),
         ),
         rules=_rules(configuration, rows, [place for place, _, _, _ in unfolded]),
+        since=_moments([row.since for row in templates], EARLIEST_MICROS),
+        until=_moments([row.until for row in templates], _NEVER),
+    )
+
+
+def _moments(texts: Sequence[str | None], otherwise: int) -> Int64Array:
+    return np.array(
+        [otherwise if text is None else parse_moment(text, field="rows") for text in texts],
+        np.int64,
     )
 
 

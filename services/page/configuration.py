@@ -12,9 +12,18 @@ from enum import StrEnum
 from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from pydantic import model_validator as validate_model
 
+from mesh.errors import InvalidInput
+from mesh.moments import parse_moment
 from services.errors import InvalidConfiguration, UnsupportedSchema
 from services.page.model import Geometry, RowOrdering, RowType
 
@@ -81,11 +90,22 @@ def _row_ordering(value: object) -> object:
     return labels[value]
 
 
+def _moment(value: str) -> str:
+    try:
+        parse_moment(value)
+    except InvalidInput:
+        raise ValueError(
+            f"{value!r} is no moment; write 2024-06-15 or 2024-06-15T18:00Z"
+        ) from None
+    return value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 
 
 class RowTemplate(_Section):
@@ -93,8 +113,9 @@ class RowTemplate(_Section):
 
     `genres` of a genre row: None means every genre of the catalogue. `seeds` of a because
     you watched row: titles that get a row each, of `candidates` alike ones. `videos` of an
-    editorial row: in order. Titles may hold {country}, and {genre} or {title} where the row
-    has one.
+    editorial row: in order. `since` and `until` bound the moments of the pages that may have
+    the row: the first one, and the first after. Titles may hold {country}, and {genre} or
+    {title} where the row has one.
     """
 
     type: Annotated[RowType, BeforeValidator(_row_type)]
@@ -106,6 +127,15 @@ class RowTemplate(_Section):
     seeds: Annotated[int, Field(ge=1, le=10)] | None = None
     candidates: Annotated[int, Field(ge=1, le=1000)] | None = None
     videos: tuple[int, ...] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+    @validate_model(mode="after")
+    def _is_shown_at_some_moment(self) -> Self:
+        bounds = [parse_moment(bound) for bound in (self.since, self.until) if bound]
+        if bounds != sorted(set(bounds)):
+            raise ValueError(f"since {self.since} is not before until {self.until}")
+        return self
 
     @validate_model(mode="after")
     def _fits_its_type(self) -> Self:

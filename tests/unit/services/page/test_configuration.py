@@ -49,6 +49,12 @@ def test_every_section_belongs_to_a_service() -> None:
         ({"rows": {"new": {"genres": ["A"]}}}, "rows.new", "genres is for genre rows"),
         ({"rows": {"new": {"seen": "allow"}}}, "rows.new", "filtering.seen"),
         ({"rows": {"new": {"type": "editorial"}}}, "rows.new", "needs videos"),
+        ({"rows": {"new": {"since": "soon"}}}, "rows.new.since", "'soon' is no moment"),
+        (
+            {"rows": {"new": {"since": "2024-02-01", "until": "2024-02-01"}}},
+            "rows.new",
+            "not before until",
+        ),
         ({"rows": {"because-you-watched": {"seeds": None}}}, "rows.because", "needs seeds"),
         ({"rows": {"a:b": {"type": "new", "title": "A"}}}, "configuration", "'a:b'"),
         ({"rows": {"my-list": None}}, "configuration", "'my-list'"),
