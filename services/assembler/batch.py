@@ -16,7 +16,7 @@ from services.page.epochs import group_by_epoch
 from services.page.listing import check_same_listing
 from services.page.model import expand_ranges
 from services.page.profiles import read_history
-from services.ranking.task import RankingTask
+from services.ranking.task import RankingTask, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +83,9 @@ def assemble_batch(
             given_positions=given.positions,
             depth=selection.candidate_depth,
             row_score_depth=selection.row_score_depth,
+            seen=Seen(eligibility.seen_counts, eligibility.seen_positions)
+            if layout.shows_seen
+            else Seen.nothing(len(requests)),
         )
     )
     if int(ranked.positions.max(initial=-1)) >= eligibility.video_count:

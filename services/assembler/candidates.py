@@ -246,6 +246,9 @@ def give_candidates(
             personal.listed_starts[page] : personal.listed_starts[page + 1]
         ]
         seeds = personal.seeds[personal.seeds_starts[page] : personal.seeds_starts[page + 1]]
+        with_seen = showable.bitmaps[page].copy()
+        for index in range(showable.seen_starts[page], showable.seen_starts[page + 1]):
+            with_seen[showable.seen[index] >> 3] |= np.uint8(1 << (showable.seen[index] & 7))
         for row in range(len(rows.sources)):
             source, allows_seen = rows.sources[row], rows.allows_seen[row]
             found = 0
@@ -256,7 +259,7 @@ def give_candidates(
             elif source == ALIKE and rows.slots[row] < len(seeds):
                 found = find_alike(
                     contents,
-                    showable.bitmaps[page],
+                    with_seen if allows_seen else showable.bitmaps[page],
                     seeds[rows.slots[row]],
                     rows.maximum_alike[row],
                     given[size:],

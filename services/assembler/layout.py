@@ -14,11 +14,10 @@ from services.page.configuration import (
     FAMILY_SEPARATOR,
     PageConfiguration,
     RowTemplate,
-    SeenPolicy,
     SelectionPolicy,
     family_of,
 )
-from services.page.model import RowDefinition, RowType
+from services.page.model import RowDefinition, RowType, SeenPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +51,11 @@ class PageLayout:
     rules: SelectionRules
     since: Int64Array
     until: Int64Array
+
+    @property
+    def shows_seen(self) -> bool:
+        """Return whether some row shows videos that the profile has seen."""
+        return bool(self.given.allows_seen.any())
 
     def shown_at(self, moments: Int64Array) -> BoolArray:
         """Return which rows pages of these moments may have: bool[moments, rows]."""
@@ -104,7 +108,9 @@ def lay_out(configuration: PageConfiguration, genres: Sequence[str]) -> PageLayo
         given=GivenRows(
             sources=given_sources(rows),
             slots=np.array([slot for _, slot, _, _ in unfolded], np.int64),
-            allows_seen=np.array([row.seen is SeenPolicy.ALLOW for row in templates], np.bool_),
+            allows_seen=np.array(
+                [row.seen is not SeenPolicy.EXCLUDE for row in rows], np.bool_
+            ),
             maximum_alike=np.array([row.candidates or 0 for row in templates], np.int64),
         ),
         rules=_rules(configuration, rows, [place for place, _, _, _ in unfolded]),
@@ -142,6 +148,7 @@ def _define(row_id: str, template: RowTemplate, genre: str = "") -> RowDefinitio
         prior=template.prior,
         genre=genre,
         video_ids=template.videos or (),
+        seen=template.seen,
     )
 
 

@@ -10,7 +10,7 @@ from services.errors import InvalidPages
 from services.filtering.catalogue import FilteredCatalogue, FilteringView
 from services.filtering.kernel import clear_seen
 from services.filtering.task import Eligibility
-from services.page.configuration import SeenPolicy
+from services.page.configuration import SeenTitles
 from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
 from services.page.facts import CAPACITY
 from services.page.listing import bitmap_bytes, check_same_listing, find_positions
@@ -74,7 +74,7 @@ class FilteringStage:
                 if genres or videos:
                     blocked = find_positions(view.video_ids, np.array(videos, np.int64))
                     view.clear_blocked(bitmaps[index], genres, blocked)
-                if view.settings.seen is SeenPolicy.EXCLUDE:
+                if view.settings.seen is SeenTitles.EXCLUDE:
                     events = slice(history.offsets[index], history.offsets[index + 1])
                     is_seen[events] = _means_seen(
                         history.kinds[events],

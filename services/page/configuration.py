@@ -25,7 +25,7 @@ from pydantic import model_validator as validate_model
 from mesh.errors import InvalidInput
 from mesh.moments import parse_moment
 from services.errors import InvalidConfiguration, UnsupportedSchema
-from services.page.model import Geometry, RowOrdering, RowType
+from services.page.model import Geometry, RowOrdering, RowType, SeenPolicy
 
 if TYPE_CHECKING:
     from timetravel.model import JsonValue
@@ -52,8 +52,8 @@ FAMILY_SEPARATOR = ":"
 """Stands between the id of a configured row and what it was unfolded for: "genre:Drama"."""
 
 
-class SeenPolicy(StrEnum):
-    """Say whether titles that the profile has seen may be shown."""
+class SeenTitles(StrEnum):
+    """Say whether titles that the profile has seen may be shown anywhere."""
 
     EXCLUDE = "exclude"
     ALLOW = "allow"
@@ -100,6 +100,13 @@ def _moment(value: str) -> str:
     return value
 
 
+def _seen_policy(value: object) -> object:
+    labels = {member.label: member for member in SeenPolicy}
+    if not isinstance(value, str) or value not in labels:
+        raise ValueError(f"{value!r} is no policy; use one of {', '.join(labels)}")
+    return labels[value]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -113,7 +120,9 @@ class RowTemplate(_Section):
 
     `genres` of a genre row: None means every genre of the catalogue. `seeds` of a because
     you watched row: titles that get a row each, of `candidates` alike ones. `videos` of an
-    editorial row: in order. `since` and `until` bound the moments of the pages that may have
+    editorial row: in order. `seen` says whether titles that the profile has seen are left
+    out, stand after all others (demote), or like any other (allow); `filtering.seen` may allow
+    them in all rows. `since` and `until` bound the moments of the pages that may have
     the row: the first one, and the first after. Titles may hold {country}, and {genre} or
     {title} where the row has one.
     """
@@ -122,7 +131,7 @@ class RowTemplate(_Section):
     title: Text
     ordering: Annotated[RowOrdering, BeforeValidator(_row_ordering)] = RowOrdering.MODEL
     prior: float = 0.0
-    seen: SeenPolicy = SeenPolicy.EXCLUDE
+    seen: Annotated[SeenPolicy, BeforeValidator(_seen_policy)] = SeenPolicy.EXCLUDE
     genres: tuple[Text, ...] | None = None
     seeds: Annotated[int, Field(ge=1, le=10)] | None = None
     candidates: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -158,12 +167,6 @@ class RowTemplate(_Section):
         for name in needed.get(self.type, ()):
             if getattr(self, name) is None:
                 raise ValueError(f"a {self.type.label} row needs {name}")
-        personal = (RowType.CONTINUE_WATCHING, RowType.MY_LIST)
-        if self.seen is SeenPolicy.ALLOW and self.type not in personal:
-            raise ValueError(
-                "seen titles can be allowed in continue_watching and my_list rows; for all "
-                "rows, set filtering.seen"
-            )
         allowed = {"country"}
         allowed |= {"genre"} if self.type is RowType.GENRE else set()
         allowed |= {"title"} if self.type is RowType.BECAUSE_YOU_WATCHED else set()
@@ -271,7 +274,7 @@ class FilteringSection(_Section):
     nothing special; left out itself, every device can show everything.
     """
 
-    seen: SeenPolicy = SeenPolicy.EXCLUDE
+    seen: SeenTitles = SeenTitles.EXCLUDE
     finished_share: Annotated[float, Field(gt=0, le=1)] = 0.9
     default_maturity_limit: Annotated[int, Field(ge=0)] = 0
     default_video_maturity: Annotated[int, Field(ge=0)] = 18

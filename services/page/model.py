@@ -158,6 +158,19 @@ class PageRequests:
         )
 
 
+class SeenPolicy(IntEnum):
+    """Say whether a row shows videos that the profile has seen; numbers as in the proto."""
+
+    EXCLUDE = 1
+    DEMOTE = 2
+    ALLOW = 3
+
+    @property
+    def label(self) -> str:
+        """Return the name that configurations use."""
+        return self.name.lower()
+
+
 @dataclass(frozen=True, slots=True)
 class RowDefinition:
     """Describe one row that a page may show; see `pagesim.page.v1.RowDefinition`."""
@@ -169,6 +182,7 @@ class RowDefinition:
     prior: float = 0.0
     genre: str = ""
     video_ids: tuple[int, ...] = ()
+    seen: SeenPolicy = SeenPolicy.EXCLUDE
 
 
 @dataclass(frozen=True, slots=True)

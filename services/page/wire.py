@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pagesim.page.v1 import page_pb2
 
 from services.errors import InvalidPages
-from services.page.model import PageRequests, RowDefinition, RowOrdering, RowType
+from services.page.model import PageRequests, RowDefinition, RowOrdering, RowType, SeenPolicy
 from timetravel.columns import decode_integers, encode_integers
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def encode_row(row: RowDefinition) -> page_pb2.RowDefinition:
         video_ids=row.video_ids,
         ordering=page_pb2.RowOrdering.ValueType(row.ordering),
         prior=row.prior,
+        seen=page_pb2.SeenPolicy.ValueType(row.seen),
     )
 
 
@@ -102,7 +103,21 @@ def decode_row(message: page_pb2.RowDefinition) -> RowDefinition:
         prior=message.prior,
         genre=message.genre,
         video_ids=tuple(message.video_ids),
+        seen=_decode_seen(message),
     )
+
+
+def _decode_seen(message: page_pb2.RowDefinition) -> SeenPolicy:
+    if message.seen == page_pb2.SEEN_POLICY_UNSPECIFIED:
+        return SeenPolicy.EXCLUDE
+    try:
+        return SeenPolicy(message.seen)
+    except ValueError:
+        raise InvalidPages(
+            f"Row {message.row_id!r} has seen policy {message.seen}.",
+            remedy=f"Policies are {sorted(member.value for member in SeenPolicy)}.",
+            field="rows",
+        ) from None
 
 
 def decode_places(

@@ -55,6 +55,8 @@ class Pages(NamedTuple):
     base_of: int64[pages], the base of each page.
     affinity: float32[pages, affinity fields].
     taste: float32[pages, content fields].
+    seen_starts: int64[pages + 1] into seen.
+    seen: int32, videos that are not eligible only because they were seen, ascending.
     """
 
     as_of: Int64Array
@@ -63,6 +65,8 @@ class Pages(NamedTuple):
     base_of: Int64Array
     affinity: Float32Array
     taste: Float32Array
+    seen_starts: Int64Array
+    seen: Int32Array
 
 
 class RowPlan(NamedTuple):
@@ -72,6 +76,7 @@ class RowPlan(NamedTuple):
     by_model: bool[rows], whether the model orders the candidates.
     limits: int64[rows], candidates taken from an order at most.
     priors: float32[rows], added to the score of a row.
+    seen: int64[rows], numbers of `SeenPolicy`.
     masks: uint64[contents, words], one bit for each row of mask_rows that a content is in.
     contents: int32[videos], number of each video's content.
     mask_rows: int64[bits], the row of each bit.
@@ -86,6 +91,7 @@ class RowPlan(NamedTuple):
     by_model: BoolArray
     limits: Int64Array
     priors: Float32Array
+    seen: Int64Array
     masks: UInt64Array
     contents: Int32Array
     mask_rows: Int64Array

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 FROM_MASK, FROM_ORDER, FROM_REQUEST = 0, 1, 2
 """Where the candidates of a row come from."""
 
+_EXCLUDE, _DEMOTE = 1, 2  # of services.page.model.SeenPolicy
+_UNSEEN, _SEEN, _BOTH = 0, 1, 2
+
 MASK_BITS = 64
 """Rows in one word of a membership mask."""
 
@@ -180,25 +183,139 @@ def fill_from_masks(
 
 
 @kernel
-def list_candidates(
-    bitmap: UInt8Array, page: int, row: int, rows: RowPlan, candidates: Int32Array
+def find_mask_bits(rows: RowPlan) -> Int64Array:
+    """Return the bit of each row in the membership masks, -1 where it has none: int64[rows]."""
+    bits = np.full(len(rows.sources), -1, np.int64)
+    for bit in range(len(rows.mask_rows)):
+        bits[rows.mask_rows[bit]] = bit
+    return bits
+
+
+@kernel
+def is_wanted(
+    bitmap: UInt8Array, page: int, video: int, which: int, seen_by: Int64Array
+) -> bool:
+    """Return whether a video is among the unseen, the seen, or both, that a page may show."""
+    if seen_by[video] == page:
+        return which != _UNSEEN
+    return which != _SEEN and is_set(bitmap, video)
+
+
+@kernel
+def add_members(
+    bitmap: UInt8Array,
+    page: int,
+    rows: RowPlan,
+    mask_bit: int,
+    which: int,
+    seen_by: Int64Array,
+    candidates: Int32Array,
+    found: int,
 ) -> int:
-    """Write a row's candidates from its order or its request; return how many there are."""
-    found = 0
-    if rows.sources[row] == FROM_ORDER:
-        order = rows.order_of[page, row]
-        if order >= 0:
-            for index in range(rows.order_offsets[order], rows.order_offsets[order + 1]):
-                if found == rows.limits[row]:
-                    break
-                if is_set(bitmap, rows.order_positions[index]):
-                    candidates[found] = rows.order_positions[index]
-                    found += 1
+    """Add the videos of a row that has a bit in the masks; see `add_candidates`."""
+    word, bit = mask_bit // MASK_BITS, np.uint64(mask_bit % MASK_BITS)
+    for video in range(len(rows.contents)):
+        is_member = (rows.masks[rows.contents[video], word] >> bit) & np.uint64(1)
+        if is_member and is_wanted(bitmap, page, video, which, seen_by):
+            candidates[found] = video
+            found += 1
+    return found
+
+
+@kernel
+def add_ordered(
+    bitmap: UInt8Array,
+    page: int,
+    row: int,
+    rows: RowPlan,
+    which: int,
+    seen_by: Int64Array,
+    candidates: Int32Array,
+    found: int,
+) -> int:
+    """Add the first videos of a row's own order; see `add_candidates`."""
+    order = rows.order_of[page, row]
+    if order < 0:
         return found
+    for index in range(rows.order_offsets[order], rows.order_offsets[order + 1]):
+        if found == rows.limits[row]:
+            break
+        video = rows.order_positions[index]
+        if is_wanted(bitmap, page, video, which, seen_by):
+            candidates[found] = video
+            found += 1
+    return found
+
+
+@kernel
+def add_candidates(
+    bitmap: UInt8Array,
+    page: int,
+    row: int,
+    rows: RowPlan,
+    mask_bit: int,
+    which: int,
+    seen_by: Int64Array,
+    candidates: Int32Array,
+    found: int,
+) -> int:
+    """Add a row's unseen candidates, seen ones, or both; return how many there are then.
+
+    Args:
+        bitmap: uint8[ceil(videos / 8)], eligible videos, the seen not among them.
+        page: The page.
+        row: The row.
+        rows: The plan.
+        mask_bit: Bit of the row in the membership masks; -1 if it has none.
+        which: _UNSEEN, _SEEN or _BOTH.
+        seen_by: int64[videos], the last page whose profile has seen each.
+        candidates: int32, written from `found` on.
+        found: Candidates that are there already.
+    """
+    if rows.sources[row] == FROM_MASK:
+        return add_members(bitmap, page, rows, mask_bit, which, seen_by, candidates, found)
+    if rows.sources[row] == FROM_ORDER:
+        return add_ordered(bitmap, page, row, rows, which, seen_by, candidates, found)
     cell = page * len(rows.sources) + row
     for index in range(rows.given_starts[cell], rows.given_starts[cell + 1]):
-        candidates[found] = rows.given_positions[index]
-        found += 1
+        video = rows.given_positions[index]
+        if rows.seen[row] != _DEMOTE or (seen_by[video] == page) == (which == _SEEN):
+            candidates[found] = video
+            found += 1
+    return found
+
+
+@kernel
+def sort_candidates(scores: Float32Array, candidates: Int32Array, scratch: Scratch) -> None:
+    """Sort candidates by descending score, and by position where scores are equal."""
+    candidates.sort()
+    sort_descending(scores, candidates, len(candidates), scratch)
+
+
+@kernel
+def list_candidates(
+    pages: Pages,
+    page: int,
+    row: int,
+    rows: RowPlan,
+    mask_bit: int,
+    seen_by: Int64Array,
+    scores: Float32Array,
+    candidates: Int32Array,
+    scratch: Scratch,
+) -> int:
+    """Write a row's candidates, best first and demoted ones last; return how many there are."""
+    bitmap = pages.bitmaps[page]
+    which = _UNSEEN if rows.seen[row] <= _DEMOTE else _BOTH
+    first = add_candidates(bitmap, page, row, rows, mask_bit, which, seen_by, candidates, 0)
+    found = first
+    if rows.seen[row] == _DEMOTE:
+        found = add_candidates(
+            bitmap, page, row, rows, mask_bit, _SEEN, seen_by, candidates, first
+        )
+    if rows.by_model[row]:
+        sort_candidates(scores, candidates[:first], scratch)
+        sort_candidates(scores, candidates[first:found], scratch)
     return found
 
 
@@ -269,22 +386,25 @@ def rank_pages(
     counts = np.empty(row_count, np.int64)
     candidates = np.empty(widest_list(rows, len(scores)), np.int32)
     scratch = make_scratch(len(candidates), len(videos.taste_values))
+    mask_bits = find_mask_bits(rows)
+    seen_by = np.full(len(scores), -1, np.int64)
     written = 0
     for page in range(len(pages.as_of)):
         score_videos(pages, page, videos, weights, scratch, scores)
         eligible = list_eligible(pages.bitmaps[page], scores, ranked)
         if eligible < 0:
             return written, page
+        for index in range(pages.seen_starts[page], pages.seen_starts[page + 1]):
+            seen_by[pages.seen[index]] = page
         counts[:] = 0
         if len(rows.mask_rows) > 0:
             sort_descending(scores, ranked, eligible, scratch)
             fill_from_masks(ranked, eligible, rows, kept, counts)
         for row in range(row_count):
-            if rows.sources[row] != FROM_MASK:
-                found = list_candidates(pages.bitmaps[page], page, row, rows, candidates)
-                if rows.by_model[row]:
-                    candidates[:found].sort()
-                    sort_descending(scores, candidates, found, scratch)
+            if rows.sources[row] != FROM_MASK or rows.seen[row] != _EXCLUDE:
+                found = list_candidates(
+                    pages, page, row, rows, mask_bits[row], seen_by, scores, candidates, scratch
+                )
                 counts[row] = min(found, depth)
                 kept[row, : counts[row]] = candidates[: counts[row]]
             for place in range(counts[row]):

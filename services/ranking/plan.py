@@ -90,6 +90,7 @@ def plan_rows(
             np.int64,
         ),
         priors=np.array([row.prior for row in task.rows], np.float32),
+        seen=np.array([row.seen for row in task.rows], np.int64),
         masks=view.catalogue.masks(genres),
         contents=view.catalogue.videos.contents,
         mask_rows=mask_rows,

@@ -20,7 +20,7 @@ from services.page.inputs import (
     YEAR,
 )
 from services.page.listing import bitmap_bytes, check_same_listing
-from services.page.model import members_of
+from services.page.model import members_of, starts
 from services.page.profiles import read_profiles
 from services.ranking.columns import Kept, Pages
 from services.ranking.kernel import rank_pages
@@ -160,6 +160,13 @@ def _rank_epoch(
             remedy="Give positions in the catalogue listing.",
             field="given_positions",
         )
+    if len(task.seen.positions) and int(task.seen.positions.max()) >= videos:
+        raise InvalidPages(
+            f"Position {int(task.seen.positions.max())} is not among {videos} videos.",
+            remedy="Give positions in the catalogue listing.",
+            field="seen_positions",
+        )
+    seen = task.seen.take(indexes)
     own = sorted({countries[index] for index in indexes.tolist()})
     pages = Pages(
         as_of=task.requests.as_of_micros[indexes],
@@ -168,6 +175,8 @@ def _rank_epoch(
         base_of=np.array([own.index(countries[index]) for index in indexes.tolist()], np.int64),
         affinity=_or_zero(affinity, indexes),
         taste=_or_zero(taste, indexes),
+        seen_starts=starts(seen.counts),
+        seen=seen.positions,
     )
     plan = plan_rows(task, view, indexes, countries)
     rows = len(task.rows)

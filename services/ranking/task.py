@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.errors import InvalidModel, InvalidPages
-from services.page.model import starts
+from services.page.model import members_of, starts
 
 if TYPE_CHECKING:
     from services.page.model import (
@@ -19,6 +19,28 @@ if TYPE_CHECKING:
         RowDefinition,
     )
     from services.ranking.columns import Int32Array, UInt8Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """Hold videos that are left out of bitmaps only because they were seen.
+
+    Args:
+        counts: int64[pages].
+        positions: int32[seen], positions in the listing, ascending within a page.
+    """
+
+    counts: Int64Array
+    positions: Int32Array
+
+    @classmethod
+    def nothing(cls, pages: int) -> Seen:
+        """Return that nothing was seen."""
+        return cls(np.zeros(pages, np.int64), np.empty(0, np.int32))
+
+    def take(self, pages: Int64Array) -> Seen:
+        """Return what was seen by some pages, in their order."""
+        return Seen(self.counts[pages], self.positions[members_of(self.counts, pages)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +57,7 @@ class RankingTask:
         given_positions: int32[candidates], positions in the listing, page-major.
         depth: Videos to keep per row at most.
         row_score_depth: Leading videos that make the score of a row.
+        seen: Seen videos, which rows may show that do not exclude them.
     """
 
     requests: PageRequests
@@ -46,6 +69,7 @@ class RankingTask:
     given_positions: Int32Array
     depth: int
     row_score_depth: int
+    seen: Seen
 
     def __post_init__(self) -> None:
         pages, rows = len(self.requests), len(self.rows)
@@ -57,6 +81,8 @@ class RankingTask:
             "given_positions": len(self.given_positions) == int(self.given_counts.sum()),
             "depth": self.depth >= 1,
             "row_score_depth": self.row_score_depth >= 1,
+            "seen_counts": len(self.seen.counts) == pages,
+            "seen_positions": len(self.seen.positions) == int(self.seen.counts.sum()),
         }
         for field, holds in checks.items():
             if not holds:

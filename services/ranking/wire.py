@@ -15,7 +15,7 @@ from services.page.wire import (
     encode_batch,
     encode_row,
 )
-from services.ranking.task import RankedRows, RankingTask
+from services.ranking.task import RankedRows, RankingTask, Seen
 from timetravel.columns import (
     decode_floats,
     decode_integers,
@@ -38,6 +38,8 @@ def encode_request(task: RankingTask) -> ranking_pb2.RankRequest:
         given_positions=encode_integers(task.given_positions),
         depth=task.depth,
         row_score_depth=task.row_score_depth,
+        seen_counts=encode_integers(task.seen.counts),
+        seen_positions=encode_integers(task.seen.positions),
     )
 
 
@@ -72,7 +74,21 @@ def decode_request(message: ranking_pb2.RankRequest) -> RankingTask:
         given_positions=positions.astype(np.int32),
         depth=message.depth,
         row_score_depth=message.row_score_depth,
+        seen=_decode_seen(message, pages),
     )
+
+
+def _decode_seen(message: ranking_pb2.RankRequest, pages: int) -> Seen:
+    if not message.HasField("seen_counts"):
+        return Seen.nothing(pages)
+    counts = decode_counts(message.seen_counts, field="seen_counts", length=pages)
+    positions = decode_places(
+        message.seen_positions,
+        field="seen_positions",
+        length=int(counts.sum()),
+        limit=_LARGEST_POSITION,
+    )
+    return Seen(counts, positions.astype(np.int32))
 
 
 def encode_response(ranked: RankedRows) -> ranking_pb2.RankResponse:

@@ -14,7 +14,7 @@ from services.page.canonical import canonical_bytes, page_digest, parse_page
 from services.page.configuration import (
     DedupPolicy,
     PageConfiguration,
-    SeenPolicy,
+    SeenTitles,
     apply_overlay,
     family_of,
     parse_configuration,
@@ -95,7 +95,7 @@ def test_no_page_shows_an_ineligible_video(data: st.DataObject) -> None:
                 assert isinstance(maturity, int)
                 assert video.video_id in licensed
                 assert maturity <= limit
-                if rules.seen is SeenPolicy.EXCLUDE:
+                if rules.seen is SeenTitles.EXCLUDE:
                     exempt = row.type is RowType.CONTINUE_WATCHING
                     assert exempt or video.video_id not in seen
 

@@ -47,7 +47,7 @@ def test_every_section_belongs_to_a_service() -> None:
         ({"rows": {"new": {"title": "New in {genre}"}}}, "rows.new", "{genre} cannot"),
         ({"rows": {"new": {"title": "New in {"}}}, "rows.new", "Single '{'"),
         ({"rows": {"new": {"genres": ["A"]}}}, "rows.new", "genres is for genre rows"),
-        ({"rows": {"new": {"seen": "allow"}}}, "rows.new", "filtering.seen"),
+        ({"rows": {"new": {"seen": "never"}}}, "rows.new.seen", "exclude, demote, allow"),
         ({"rows": {"new": {"type": "editorial"}}}, "rows.new", "needs videos"),
         ({"rows": {"new": {"since": "soon"}}}, "rows.new.since", "'soon' is no moment"),
         (

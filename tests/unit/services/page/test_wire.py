@@ -26,12 +26,13 @@ from services.page.model import (
     RowDefinition,
     RowOrdering,
     RowType,
+    SeenPolicy,
     expand_ranges,
     members_of,
 )
 from services.page.wire import MAXIMUM_PAGES, decode_batch, encode_batch
 from services.ranking import wire as ranking_wire
-from services.ranking.task import RankedRows, RankingTask
+from services.ranking.task import RankedRows, RankingTask, Seen
 from tests.page_worlds import END
 from timetravel.columns import encode_floats, encode_integers
 
@@ -48,13 +49,18 @@ RANKING = RankingTask(
     rows=(
         RowDefinition("genre:A", RowType.GENRE, "A", RowOrdering.MODEL, 0.5, "A"),
         RowDefinition("mine", RowType.MY_LIST, "Mine", RowOrdering.GIVEN),
-        RowDefinition("hand", RowType.EDITORIAL, "H", RowOrdering.GIVEN, video_ids=(9, 2**40)),
+        RowDefinition(
+            *("hand", RowType.EDITORIAL, "H", RowOrdering.GIVEN),
+            video_ids=(9, 2**40),
+            seen=SeenPolicy.DEMOTE,
+        ),
     ),
     is_given=np.array([False, True, False]),
     given_counts=np.array([[0, 2, 0], [0, 0, 0], [0, 1, 0]], np.int64),
     given_positions=np.array([8, 0, 4], np.int32),
     depth=9,
     row_score_depth=2,
+    seen=Seen(np.array([1, 0, 2], np.int64), np.array([7, 1, 8], np.int32)),
 )
 RANKED = RankedRows(
     catalogue_version="0123456789abcdef",
@@ -98,7 +104,7 @@ def check_same(some: object, other: object) -> None:
     assert type(some) is type(other)
     for field in fields(some):  # type: ignore[arg-type]  # a dataclass
         mine, theirs = getattr(some, field.name), getattr(other, field.name)
-        if isinstance(mine, PageRequests):
+        if isinstance(mine, (PageRequests, Seen)):
             check_same(mine, theirs)
         elif isinstance(mine, np.ndarray):
             assert mine.dtype == theirs.dtype, field.name
@@ -172,6 +178,14 @@ def test_a_broken_batch_is_refused(columns: dict[str, object], field: str) -> No
     assert refused.value.field == field
 
 
+def refused_policy() -> page_pb2.RowDefinition:
+    """Return a row whose seen policy nobody knows."""
+    row = page_pb2.RowDefinition()
+    row.CopyFrom(RANK.rows[0])
+    row.seen = 9  # type: ignore[assignment]  # as a newer client might
+    return row
+
+
 @pytest.mark.parametrize(
     ("columns", "field"),
     [
@@ -182,7 +196,10 @@ def test_a_broken_batch_is_refused(columns: dict[str, object], field: str) -> No
         ({"given_counts": integers(1)}, "given_counts"),
         ({"given_positions": integers(1)}, "given_positions"),
         ({"rows": [page_pb2.RowDefinition(row_id="a")] * 3}, "rows"),
+        ({"rows": [refused_policy()] * 3}, "rows"),
         ({"depth": 0}, "depth"),
+        ({"seen_counts": integers(1)}, "seen_counts"),
+        ({"seen_positions": integers(1)}, "seen_positions"),
         ({"row_score_depth": 0}, "row_score_depth"),
     ],
 )

@@ -12,10 +12,10 @@ from services.errors import CatalogueMismatch, InvalidModel, InvalidPages, Unsup
 from services.filtering.stage import FilteringStage
 from services.page.facts import SharedFacts
 from services.page.inputs import VIDEO_ATTRIBUTES, VIDEO_POPULARITY
-from services.page.model import PageRequests, RowDefinition, RowOrdering, RowType
+from services.page.model import PageRequests, RowDefinition, RowOrdering, RowType, SeenPolicy
 from services.ranking.model import ModelInput, parse_model
 from services.ranking.stage import RankingStage
-from services.ranking.task import RankedRows, RankingTask
+from services.ranking.task import RankedRows, RankingTask, Seen
 from tests.page_worlds import DAY, END, PageWorld, make_world
 from timetravel.model import DocumentFact, EntityKind, FeatureFact
 
@@ -43,6 +43,7 @@ class Ranked:
         model: str = "personal",
         given: list[int] | None = None,
         candidate_depth: int = 7,
+        depth: int = DEPTH,
         version: str | None = None,
     ) -> None:
         overlay: dict[str, JsonValue] = {
@@ -62,8 +63,9 @@ class Ranked:
             is_given=np.array([given is not None] * len(rows)),
             given_counts=np.array([[len(given or [])] * len(rows)], np.int64),
             given_positions=np.array((given or []) * len(rows), np.int32),
-            depth=DEPTH,
+            depth=depth,
             row_score_depth=4,
+            seen=Seen(self.eligibility.seen_counts, self.eligibility.seen_positions),
         )
         self.answer: RankedRows = RankingStage(facts).rank(task)
         bits = np.unpackbits(self.eligibility.bitmaps[0], bitorder="little")
@@ -89,6 +91,50 @@ class Ranked:
         column = features.group.fields.index(field)
         values: list[float] = features.values[:, column].tolist()
         return values
+
+
+SOURCES = [
+    (RowType.TOP_PICKS, MODEL),
+    (RowType.TOP_PICKS, GIVEN),
+    (RowType.GENRE, MODEL),
+    (RowType.NEW, MODEL),
+    (RowType.NEW, GIVEN),
+    (RowType.TRENDING, GIVEN),
+    (RowType.POPULAR, MODEL),
+]
+
+
+@pytest.mark.parametrize(("row_type", "ordering"), SOURCES)
+def test_a_row_shows_what_was_seen_not_at_all_or_last_or_like_the_rest(
+    row_type: RowType, ordering: RowOrdering
+) -> None:
+    more = {"genre": "Drama"} if row_type is RowType.GENRE else {}
+    found = 0
+    for seed in range(4):
+        ranked = Ranked(
+            make_world(seed),
+            [row(row_type, ordering, seen=policy, **more) for policy in SeenPolicy],
+            candidate_depth=60,
+            depth=60,
+        )
+        seen = set(ranked.eligibility.seen_positions.tolist())
+        excluding, demoting, allowing = (ranked.row(index) for index in range(3))
+        assert not seen & set(excluding)
+        assert demoting[: len(excluding)] == excluding
+        assert set(demoting[len(excluding) :]) <= seen
+        assert sorted(demoting) == sorted(allowing)
+        assert [video for video in allowing if video not in seen] == excluding
+        if ordering is MODEL:
+            assert ranked.scores(2) == sorted(ranked.scores(2), reverse=True)
+        found += len(set(allowing) & seen)
+    assert found > 0
+
+
+def test_what_was_seen_takes_no_room_of_what_was_not(world: PageWorld) -> None:
+    rows = [row(RowType.POPULAR, GIVEN, seen=policy) for policy in SeenPolicy]
+    ranked = Ranked(world, rows, depth=3)
+    assert ranked.row(1) == ranked.row(0)
+    assert len(ranked.row(2)) == 3
 
 
 @pytest.fixture

@@ -103,6 +103,34 @@ ROW_ORDERING_GIVEN: RowOrdering.ValueType  # 2
 """In the order of the candidates as given."""
 Global___RowOrdering: _TypeAlias = RowOrdering  # noqa: Y015
 
+class _SeenPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SeenPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SeenPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEEN_POLICY_UNSPECIFIED: _SeenPolicy.ValueType  # 0
+    """Not set; the same as EXCLUDE."""
+    SEEN_POLICY_EXCLUDE: _SeenPolicy.ValueType  # 1
+    """Never."""
+    SEEN_POLICY_DEMOTE: _SeenPolicy.ValueType  # 2
+    """After all others."""
+    SEEN_POLICY_ALLOW: _SeenPolicy.ValueType  # 3
+    """Like any other."""
+
+class SeenPolicy(_SeenPolicy, metaclass=_SeenPolicyEnumTypeWrapper):
+    """Whether a row shows videos that the profile has seen."""
+
+SEEN_POLICY_UNSPECIFIED: SeenPolicy.ValueType  # 0
+"""Not set; the same as EXCLUDE."""
+SEEN_POLICY_EXCLUDE: SeenPolicy.ValueType  # 1
+"""Never."""
+SEEN_POLICY_DEMOTE: SeenPolicy.ValueType  # 2
+"""After all others."""
+SEEN_POLICY_ALLOW: SeenPolicy.ValueType  # 3
+"""Like any other."""
+Global___SeenPolicy: _TypeAlias = SeenPolicy  # noqa: Y015
+
 @_typing.final
 class PageBatch(_message.Message):
     """Who and when: one record per requested page. All columns have one length."""
@@ -160,6 +188,7 @@ class RowDefinition(_message.Message):
     VIDEO_IDS_FIELD_NUMBER: _builtins.int
     ORDERING_FIELD_NUMBER: _builtins.int
     PRIOR_FIELD_NUMBER: _builtins.int
+    SEEN_FIELD_NUMBER: _builtins.int
     row_id: _builtins.str
     """Identifies the row within its configuration, e.g. "genre:Drama"."""
     type: Global___RowType.ValueType
@@ -172,6 +201,8 @@ class RowDefinition(_message.Message):
     """In what order the videos stand."""
     prior: _builtins.float
     """Added to the row's score before rows are compared."""
+    seen: Global___SeenPolicy.ValueType
+    """Whether it shows videos that the profile has seen."""
     @_builtins.property
     def video_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Hand-picked videos of an EDITORIAL row, in order."""
@@ -186,10 +217,11 @@ class RowDefinition(_message.Message):
         video_ids: _abc.Iterable[_builtins.int] | None = ...,
         ordering: Global___RowOrdering.ValueType = ...,
         prior: _builtins.float = ...,
+        seen: Global___SeenPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["genre", b"genre", "ordering", b"ordering", "prior", b"prior", "row_id", b"row_id", "title", b"title", "type", b"type", "video_ids", b"video_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["genre", b"genre", "ordering", b"ordering", "prior", b"prior", "row_id", b"row_id", "seen", b"seen", "title", b"title", "type", b"type", "video_ids", b"video_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from pagesim.columns.v1 import columns_pb2 as pagesim_dot_columns_dot_v1_dot_col
 from pagesim.page.v1 import page_pb2 as pagesim_dot_page_dot_v1_dot_page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pagesim/ranking/v1/ranking.proto\x12\x12pagesim.ranking.v1\x1a pagesim/columns/v1/columns.proto\x1a\x1apagesim/page/v1/page.proto\"\xc2\x02\n\x0bRankRequest\x12)\n\x05pages\x18\x01 \x01(\x0b\x32\x1a.pagesim.page.v1.PageBatch\x12\x19\n\x11\x63\x61talogue_version\x18\x02 \x01(\t\x12\x10\n\x08\x65ligible\x18\x03 \x01(\x0c\x12,\n\x04rows\x18\x04 \x03(\x0b\x32\x1e.pagesim.page.v1.RowDefinition\x12\x37\n\x0cgiven_counts\x18\x05 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x10\n\x08is_given\x18\x06 \x01(\x0c\x12:\n\x0fgiven_positions\x18\x07 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\r\n\x05\x64\x65pth\x18\x08 \x01(\r\x12\x17\n\x0frow_score_depth\x18\t \x01(\r\"\xbb\x02\n\x0cRankResponse\x12\x19\n\x11\x63\x61talogue_version\x18\x01 \x01(\t\x12\x31\n\x06\x63ounts\x18\x02 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x34\n\tpositions\x18\x03 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12/\n\x06scores\x18\x04 \x01(\x0b\x32\x1f.pagesim.columns.v1.FloatColumn\x12\x33\n\nrow_scores\x18\x05 \x01(\x0b\x32\x1f.pagesim.columns.v1.FloatColumn\x12\x41\n\x16newest_known_at_micros\x18\x06 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn2[\n\x0eRankingService\x12I\n\x04Rank\x12\x1f.pagesim.ranking.v1.RankRequest\x1a .pagesim.ranking.v1.RankResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pagesim/ranking/v1/ranking.proto\x12\x12pagesim.ranking.v1\x1a pagesim/columns/v1/columns.proto\x1a\x1apagesim/page/v1/page.proto\"\xb5\x03\n\x0bRankRequest\x12)\n\x05pages\x18\x01 \x01(\x0b\x32\x1a.pagesim.page.v1.PageBatch\x12\x19\n\x11\x63\x61talogue_version\x18\x02 \x01(\t\x12\x10\n\x08\x65ligible\x18\x03 \x01(\x0c\x12,\n\x04rows\x18\x04 \x03(\x0b\x32\x1e.pagesim.page.v1.RowDefinition\x12\x37\n\x0cgiven_counts\x18\x05 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x10\n\x08is_given\x18\x06 \x01(\x0c\x12:\n\x0fgiven_positions\x18\x07 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\r\n\x05\x64\x65pth\x18\x08 \x01(\r\x12\x17\n\x0frow_score_depth\x18\t \x01(\r\x12\x36\n\x0bseen_counts\x18\n \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x39\n\x0eseen_positions\x18\x0b \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\"\xbb\x02\n\x0cRankResponse\x12\x19\n\x11\x63\x61talogue_version\x18\x01 \x01(\t\x12\x31\n\x06\x63ounts\x18\x02 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x34\n\tpositions\x18\x03 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12/\n\x06scores\x18\x04 \x01(\x0b\x32\x1f.pagesim.columns.v1.FloatColumn\x12\x33\n\nrow_scores\x18\x05 \x01(\x0b\x32\x1f.pagesim.columns.v1.FloatColumn\x12\x41\n\x16newest_known_at_micros\x18\x06 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn2[\n\x0eRankingService\x12I\n\x04Rank\x12\x1f.pagesim.ranking.v1.RankRequest\x1a .pagesim.ranking.v1.RankResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pagesim.ranking.v1.ranking_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RANKREQUEST']._serialized_start=119
-  _globals['_RANKREQUEST']._serialized_end=441
-  _globals['_RANKRESPONSE']._serialized_start=444
-  _globals['_RANKRESPONSE']._serialized_end=759
-  _globals['_RANKINGSERVICE']._serialized_start=761
-  _globals['_RANKINGSERVICE']._serialized_end=852
+  _globals['_RANKREQUEST']._serialized_end=556
+  _globals['_RANKRESPONSE']._serialized_start=559
+  _globals['_RANKRESPONSE']._serialized_end=874
+  _globals['_RANKINGSERVICE']._serialized_start=876
+  _globals['_RANKINGSERVICE']._serialized_end=967
 # @@protoc_insertion_point(module_scope)

@@ -35,6 +35,8 @@ class RankRequest(_message.Message):
     GIVEN_POSITIONS_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     ROW_SCORE_DEPTH_FIELD_NUMBER: _builtins.int
+    SEEN_COUNTS_FIELD_NUMBER: _builtins.int
+    SEEN_POSITIONS_FIELD_NUMBER: _builtins.int
     catalogue_version: _builtins.str
     """Digest of the catalogue listing that positions refer to."""
     eligible: _builtins.bytes
@@ -68,6 +70,18 @@ class RankRequest(_message.Message):
         already eligible.
         """
 
+    @_builtins.property
+    def seen_counts(self) -> _columns_pb2.IntegerColumn:
+        """Videos left out of each page's bitmap only because the profile has seen
+        them, as in FilterResponse. Empty when no row shows such videos.
+        """
+
+    @_builtins.property
+    def seen_positions(self) -> _columns_pb2.IntegerColumn:
+        """Their positions in the catalogue listing, ascending within a page,
+        concatenated.
+        """
+
     def __init__(
         self,
         *,
@@ -80,10 +94,12 @@ class RankRequest(_message.Message):
         given_positions: _columns_pb2.IntegerColumn | None = ...,
         depth: _builtins.int = ...,
         row_score_depth: _builtins.int = ...,
+        seen_counts: _columns_pb2.IntegerColumn | None = ...,
+        seen_positions: _columns_pb2.IntegerColumn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["given_counts", b"given_counts", "given_positions", b"given_positions", "pages", b"pages"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["given_counts", b"given_counts", "given_positions", b"given_positions", "pages", b"pages", "seen_counts", b"seen_counts", "seen_positions", b"seen_positions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalogue_version", b"catalogue_version", "depth", b"depth", "eligible", b"eligible", "given_counts", b"given_counts", "given_positions", b"given_positions", "is_given", b"is_given", "pages", b"pages", "row_score_depth", b"row_score_depth", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalogue_version", b"catalogue_version", "depth", b"depth", "eligible", b"eligible", "given_counts", b"given_counts", "given_positions", b"given_positions", "is_given", b"is_given", "pages", b"pages", "row_score_depth", b"row_score_depth", "rows", b"rows", "seen_counts", b"seen_counts", "seen_positions", b"seen_positions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
