@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from mesh.addresses import parse_address
+from mesh.announcement import Announcement, announce, announcement_folder
 from mesh.baseline import read_baseline, take_secrets
 from mesh.control_plane import ControlPlane, MeshSettings
 from mesh.errors import PagesimError
@@ -88,13 +89,17 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         }
         asked_to_stop = stop_signals()
         _log.info("mesh_ready", directory=str(directory), **addresses)
-        ready.tell_addresses(**addresses)
-        try:
-            while not asked_to_stop.wait(_CHECK_SECONDS):
-                control_plane.check()
-        finally:
-            _log.info("mesh_stopping")
-            server.stop(_GRACE_SECONDS)
+        announcement = Announcement(
+            **addresses, directory=directory.absolute(), process_id=os.getpid()
+        )
+        with announce(announcement, announcement_folder(os.environ)):
+            ready.tell_addresses(**addresses)
+            try:
+                while not asked_to_stop.wait(_CHECK_SECONDS):
+                    control_plane.check()
+            finally:
+                _log.info("mesh_stopping")
+                server.stop(_GRACE_SECONDS)
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:
