@@ -26,6 +26,7 @@ from mesh.serving.calls import CallInterceptor
 from mesh.serving.channels import MAX_MESSAGE_BYTES
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
+from mesh.serving.tracing import process_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,7 +104,9 @@ def start(
     server = grpc.server(
         ThreadPoolExecutor(options.workers, thread_name_prefix="call"),
         options=_SERVER_OPTIONS,
-        interceptors=[CallInterceptor(metrics, contextless=contextless)],
+        interceptors=[
+            CallInterceptor(metrics, contextless=contextless, tracer=process_tracer())
+        ],
     )
     names = [one.full_name for one in registrations]
     for one in registrations:
