@@ -63,6 +63,7 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         ),
         start_timeout_seconds=namespace.start_timeout_seconds,
         probe_timeout_seconds=namespace.probe_timeout_seconds,
+        access_log_bytes=namespace.access_log_bytes,
     )
     options = ServingOptions(
         address=namespace.control_address,
@@ -144,6 +145,13 @@ def _parser() -> argparse.ArgumentParser:
         default=MeshSettings().probe_timeout_seconds,
         metavar="SECONDS",
         help="how long the first answer of a new stack may take (%(default)s)",
+    )
+    parser.add_argument(
+        "--access-log-bytes",
+        type=int,
+        default=MeshSettings().access_log_bytes,
+        metavar="BYTES",
+        help="size at which the access log begins anew; the former one is kept (%(default)s)",
     )
     parser.add_argument(
         "--ready-fd",

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mesh.envoy import ACCESS_LOG
+from mesh.envoy import ACCESS_LOG, FORMER_ACCESS_LOG
 from mesh.errors import InvalidInput
 from mesh.moments import EARLIEST_MICROS, parse_moment
 
@@ -63,33 +64,27 @@ class LogLine:
 class LogFile:
     """A log that grows: each reading gives the whole lines that are new."""
 
-    path: Path
     source: str
     _offset: int = 0
-    _inode: int = 0
     _rest: bytes = b""
     _at_micros: int = EARLIEST_MICROS
     _stack: str = ""
 
-    def read_new(self) -> Iterator[LogLine]:
-        """Yield the lines written since the last reading; begin again where it was rotated."""
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            return
-        with file:
-            self._rewind_if_rotated(file.fileno())
+    def read_new(self, path: Path) -> Iterator[LogLine]:
+        """Yield the lines written since the last reading; begin again if it was truncated.
+
+        Args:
+            path: Where the file is now.
+        """
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size < self._offset:
+                self._offset, self._rest = 0, b""
             file.seek(self._offset)
             while piece := file.read(_PIECE_BYTES):
                 self._offset += len(piece)
                 *lines, self._rest = (self._rest + piece).split(b"\n")
                 for line in lines:
                     yield self._parse(line.decode(errors="replace"))
-
-    def _rewind_if_rotated(self, descriptor: int) -> None:
-        status = os.fstat(descriptor)
-        if status.st_ino != self._inode or status.st_size < self._offset:
-            self._inode, self._offset, self._rest = status.st_ino, 0, b""
 
     def _parse(self, text: str) -> LogLine:
         values = _parse_entry(text)
@@ -112,21 +107,31 @@ class StackLogs:
 
     directory: Path
     stack_id: str
-    _files: dict[Path, LogFile] = field(default_factory=dict)
+    _files: dict[tuple[int, int], LogFile] = field(default_factory=dict)
 
     def read_new(self) -> list[LogLine]:
         """Return what was logged since the last reading, ordered by time."""
-        for path, source in self._find():
-            if path not in self._files:
-                self._files[path] = LogFile(path, source)
         own = f"{self.stack_id}/"
-        lines = (line for file in self._files.values() for line in file.read_new())
         return sorted(
-            (one for one in lines if one.source.startswith(own) or one.stack == self.stack_id),
+            (
+                line
+                for line in self._read_files()
+                if line.source.startswith(own) or line.stack == self.stack_id
+            ),
             key=lambda line: line.at_micros,
         )
 
+    def _read_files(self) -> Iterator[LogLine]:
+        for path, source in self._find():
+            with suppress(FileNotFoundError):  # not there yet, or just rotated away
+                status = path.stat()
+                # A rotated log is the same file under another name.
+                key = (status.st_dev, status.st_ino)
+                file = self._files.setdefault(key, LogFile(source))
+                yield from file.read_new(path)
+
     def _find(self) -> Iterator[tuple[Path, str]]:
+        yield self.directory / FORMER_ACCESS_LOG, ACCESS
         yield self.directory / ACCESS_LOG, ACCESS
         for owner in (BASELINE_LOGS, self.stack_id):
             for path in sorted((self.directory / LOGS / owner).glob("*.log")):

@@ -94,16 +94,26 @@ def test_following_gives_each_whole_line_once_also_of_new_files(directory: Path)
     assert logs.read_new() == []
 
 
-@pytest.mark.parametrize("how", ["moved", "truncated"])
-def test_a_rotated_log_is_read_from_its_new_beginning(directory: Path, how: str) -> None:
+def test_a_rotated_log_is_read_to_its_end_and_then_from_its_new_beginning(
+    directory: Path,
+) -> None:
+    logs = StackLogs(directory, "trial")
+    log = directory / "access.jsonl"
+    for second in range(0, 12, 3):
+        write(directory, "access.jsonl", access(second, "trial"))
+        assert second in seconds(logs.read_new())
+        write(directory, "access.jsonl", access(second + 1, "trial"))
+        log.replace(directory / "access.jsonl.1")
+        write(directory, "access.jsonl", access(second + 2, "trial"))
+        assert seconds(logs.read_new()) == [second + 1, second + 2]
+    assert seconds(StackLogs(directory, "trial").read_new()) == [8, 9, 10, 11]
+
+
+def test_a_truncated_log_is_read_from_its_beginning(directory: Path) -> None:
     logs = StackLogs(directory, "trial")
     write(directory, "access.jsonl", access(0, "trial"), access(1, "trial"))
     assert seconds(logs.read_new()) == [0, 1]
-    log = directory / "access.jsonl"
-    if how == "moved":
-        log.rename(directory / "access.jsonl.1")
-    else:
-        log.write_text("")
+    (directory / "access.jsonl").write_text("")
     write(directory, "access.jsonl", access(2, "trial"))
     assert seconds(logs.read_new()) == [2]
 
