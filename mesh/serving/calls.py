@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mesh.serving.call_metrics import CallMetrics
     from mesh.serving.tracing import CallSpan, CallTracer
 
-_INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
+INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
 _CENTURY_SECONDS = 100 * 365 * 86400.0
 
 Q = TypeVar("Q")
@@ -59,7 +59,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         """Wrap the method's handler."""
         handler = continuation(handler_call_details)
         service, _, method = handler_call_details.method.removeprefix("/").rpartition("/")
-        if handler is None or service.startswith(_INFRASTRUCTURE):
+        if handler is None or service.startswith(INFRASTRUCTURE):
             return handler
         return wrap_handler(handler, lambda call: self._serve(service, method, call))
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("mesh.serving")
 
-_SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),  # else two processes would share a port, and calls, in silence
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -82,7 +82,7 @@ class RunningServer:
         """Say "not serving", let calls in flight end within the time, and stop."""
         self._checks.enter_graceful_shutdown()
         self._server.stop(grace_seconds).wait()
-        _close_pages(self._pages)
+        close_pages(self._pages)
 
 
 def start(
@@ -106,7 +106,7 @@ def start(
     contextless = [one.full_name for one in registrations if not one.needs_context]
     server = grpc.server(
         ThreadPoolExecutor(options.workers, thread_name_prefix="call"),
-        options=_SERVER_OPTIONS,
+        options=SERVER_OPTIONS,
         interceptors=[
             CallInterceptor(metrics, contextless=contextless, tracer=process_tracer())
         ],
@@ -119,11 +119,11 @@ def start(
     reflection.enable_server_reflection(
         [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
     )
-    pages, metrics_address = _serve_metrics(options.metrics_address, registry)
+    pages, metrics_address = serve_metrics(options.metrics_address, registry)
     try:
         address = _listen(server, options.address)
     except BaseException:
-        _close_pages(pages)
+        close_pages(pages)
         raise
     server.start()
     for name in ("", *names):
@@ -184,7 +184,13 @@ def _listen(server: grpc.Server, text: str) -> Address:
     return Address(address.host, port)
 
 
-def _serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, Address]:
+def serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, Address]:
+    """Serve the Prometheus page; return its server and its address.
+
+    Raises:
+        AddressInUse: Somebody already listens there.
+        InvalidInput: The address is not of this machine.
+    """
     address = parse_address(text, field="--metrics-address")
     try:
         pages, _ = start_http_server(address.port, addr=address.host, registry=registry)
@@ -193,7 +199,8 @@ def _serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, 
     return pages, Address(address.host, pages.server_port)
 
 
-def _close_pages(pages: WSGIServer) -> None:
+def close_pages(pages: WSGIServer) -> None:
+    """Stop serving the Prometheus page."""
     closing = threading.Thread(target=pages.shutdown)
     closing.start()
     # The server looks for its end twice a second, or when somebody knocks.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mesh.client import MeshProcess
-from mesh.topology import Stack
+from mesh.topology import ServiceProcess, Stack
 from tests.mesh_processes import FIRST, SECOND, probe_process
 from tests.trace_collector import TraceCollector
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 SERVER, CLIENT = 2, 3
+ASYNC = ServiceProcess("test.Async", "tests.async_probe", ("--service", "test.Async"))
 CALLER = """
 import json, sys
 from mesh.context import use_context
 from mesh.serving import connect
-from mesh.topology import Stack
+from mesh.topology import ServiceProcess, Stack
 from tests.mesh_probe import ProbeClient, Question
 address, stack, service, path, traceparent, fault = sys.argv[1:]
 from dataclasses import replace
@@ -65,7 +66,8 @@ def traced_mesh(
         for name, value in settings.items():
             patch.setenv(name, value)
         directory = tmp_path_factory.mktemp("traced")
-        mesh = MeshProcess.start([probe_process(FIRST), probe_process(SECOND)], directory)
+        baseline = [probe_process(FIRST), probe_process(SECOND), ASYNC]
+        mesh = MeshProcess.start(baseline, directory)
     with mesh:
         yield mesh
 
@@ -77,9 +79,10 @@ def call(
     *,
     traceparent: str = "",
     fault: str = "",
+    path: tuple[str, ...] = (SECOND,),
 ) -> None:
     mesh.service.create_stack(Stack(stack, 0, None, 3, variant="blue"))
-    arguments = [mesh.address, stack, FIRST, json.dumps([SECOND]), traceparent, fault]
+    arguments = [mesh.address, stack, FIRST, json.dumps(path), traceparent, fault]
     subprocess.run(
         [sys.executable, "-c", CALLER, *arguments], check=True, env={**os.environ, **settings}
     )
@@ -139,3 +142,26 @@ def test_a_failed_call_is_told_at_every_hop(
     assert [(one.failed, one.attributes["rpc.grpc.status_code"]) for one in spans] == [
         (True, 5)
     ] * 4
+
+
+def test_a_service_of_asyncio_is_part_of_the_trace(
+    traced_mesh: MeshProcess, collector: TraceCollector, settings: dict[str, str]
+) -> None:
+    call(traced_mesh, "through-asyncio", settings, path=(ASYNC.service, SECOND))
+    spans = [
+        one for one in of_stack("through-asyncio", collector, 8) if "Repeat" not in one.name
+    ]
+    assert len({one.trace_id for one in spans}) == 1
+    children = {one.parent_id: one for one in spans}
+    path, found = [], children[""]
+    while True:
+        path.append((found.process, found.kind))
+        if found.span_id not in children:
+            break
+        found = children[found.span_id]
+    assert path == [
+        ("pagesim", CLIENT),
+        *((FIRST, SERVER), (FIRST, CLIENT)),
+        *((ASYNC.service, SERVER), (ASYNC.service, CLIENT)),
+        (SECOND, SERVER),
+    ]
