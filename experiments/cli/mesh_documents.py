@@ -52,24 +52,26 @@ def describe_status(
             "errors_per_second": round(errors, 2),
         }
 
+    def services(endpoints: Sequence[Endpoint]) -> list[Document]:
+        return [
+            one
+            | rates(
+                now.service_traffic(owner, one["service"]),
+                before.service_traffic(owner, one["service"]) if before else None,
+            )
+            for owner, one in _describe_services(endpoints, now)
+        ]
+
     def stack_document(status: StackStatus) -> Document:
         stack_id = status.stack.stack_id
         return {
             **_describe_stack(status),
-            "services": _describe_services(status.endpoints, now),
+            "services": services(status.endpoints),
             **rates(
                 now.stack_traffic(stack_id), before.stack_traffic(stack_id) if before else None
             ),
         }
 
-    services = [
-        one
-        | rates(
-            now.service_traffic(one["service"]),
-            before.service_traffic(one["service"]) if before else None,
-        )
-        for one in _describe_services(mesh.baseline, now)
-    ]
     return {
         "address": mesh.address,
         "control_address": announcement.control_address if announcement else None,
@@ -79,7 +81,7 @@ def describe_status(
         "directory": str(announcement.directory) if announcement else None,
         "process_id": announcement.process_id if announcement else None,
         "window_seconds": round(elapsed_seconds, 3) if before else None,
-        "baseline": services,
+        "baseline": services(mesh.baseline),
         "stacks": [stack_document(one) for one in stacks],
     }
 
@@ -121,20 +123,25 @@ def _describe_stack(status: StackStatus) -> Document:
     }
 
 
-def _describe_services(endpoints: Sequence[Endpoint], now: Observation) -> list[Document]:
+def _describe_services(
+    endpoints: Sequence[Endpoint], now: Observation
+) -> list[tuple[str, Document]]:
     replicas: dict[tuple[str, str], list[Endpoint]] = {}
     for one in endpoints:
         replicas.setdefault((one.stack_id or BASELINE, one.service), []).append(one)
     return [
-        {
-            "service": service,
-            "replicas": len(found),
-            "healthy": now.healthy_replicas(stack_id, service),
-            "processes": [
-                _describe_process(one) | {"answers": one.metrics_address not in now.silent}
-                for one in found
-            ],
-        }
+        (
+            stack_id,
+            {
+                "service": service,
+                "replicas": len(found),
+                "healthy": now.healthy_replicas(stack_id, service),
+                "processes": [
+                    _describe_process(one) | {"answers": one.metrics_address not in now.silent}
+                    for one in found
+                ],
+            },
+        )
         for (stack_id, service), found in sorted(replicas.items())
     ]
 

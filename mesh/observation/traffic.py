@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mesh.addresses import parse_address
 from mesh.envoy import METRICS_PATH
@@ -36,30 +36,48 @@ class Traffic:
         return Traffic(self.calls + other.calls, self.errors + other.errors)
 
 
+class Counted(NamedTuple):
+    """What calls are counted by.
+
+    Attributes:
+        owner: Stack whose process answered; empty for the baseline.
+        service: Full gRPC name of the service that answered.
+        stack: Stack that was called.
+    """
+
+    owner: str
+    service: str
+    stack: str
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What the metrics of a mesh said at one moment.
 
     Attributes:
-        traffic: By stack and service, of all processes together. A process counts from its
-            own start, and forgets stacks that were silent for long.
+        traffic: Of all processes together. A process counts from its own start, and forgets
+            stacks that were silent for long.
         healthy: Replicas that Envoy calls, by owner (empty for the baseline) and the
             service's name in statistics; None if Envoy's page did not answer.
         silent: Addresses of metrics pages that did not answer.
     """
 
-    traffic: Mapping[tuple[str, str], Traffic]
+    traffic: Mapping[Counted, Traffic]
     healthy: Mapping[tuple[str, str], int] | None
     silent: frozenset[Address]
 
     def stack_traffic(self, stack_id: str) -> Traffic:
         """Return the stack's traffic, calls between its services included."""
-        found = (one for (stack, _), one in self.traffic.items() if stack == stack_id)
+        found = (one for counted, one in self.traffic.items() if counted.stack == stack_id)
         return sum(found, Traffic())
 
-    def service_traffic(self, service: str) -> Traffic:
-        """Return the service's traffic, of all stacks."""
-        found = (one for (_, name), one in self.traffic.items() if name == service)
+    def service_traffic(self, owner: str, service: str) -> Traffic:
+        """Return the traffic of the owner's processes of a service, of all stacks."""
+        found = (
+            one
+            for counted, one in self.traffic.items()
+            if (counted.owner, counted.service) == (owner, service)
+        )
         return sum(found, Traffic())
 
     def healthy_replicas(self, stack_id: str, service: str) -> int | None:
@@ -77,22 +95,24 @@ def observe(envoy_metrics_address: str, endpoints: Sequence[Endpoint]) -> Observ
         METRICS_PATH,
         {"filter": r"^cluster\..*\.membership_healthy$"},
     )
-    answered = [sample for page in pages.values() if page is not None for sample in page]
     return Observation(
-        traffic=sum_traffic(answered),
+        traffic=sum_traffic((one.stack_id, pages[one.metrics_address]) for one in endpoints),
         healthy=None if envoy is None else read_health(envoy),
         silent=frozenset(address for address, page in pages.items() if page is None),
     )
 
 
-def sum_traffic(samples: Iterable[Sample]) -> dict[tuple[str, str], Traffic]:
-    """Return the traffic by stack and service."""
-    found: defaultdict[tuple[str, str], Traffic] = defaultdict(Traffic)
-    for sample in samples:
-        if sample.name in (_CALLS, _ERRORS):
-            number = int(sample.value)
-            counted = Traffic(calls=number) if sample.name == _CALLS else Traffic(errors=number)
-            found[sample.labels["stack"], sample.labels["service"]] += counted
+def sum_traffic(
+    pages: Iterable[tuple[str, Iterable[Sample] | None]],
+) -> dict[Counted, Traffic]:
+    """Return the traffic on the pages of processes, each with the process's owner."""
+    found: defaultdict[Counted, Traffic] = defaultdict(Traffic)
+    for owner, samples in pages:
+        for sample in samples or ():
+            if sample.name in (_CALLS, _ERRORS):
+                key = Counted(owner, sample.labels["service"], sample.labels["stack"])
+                number = int(sample.value)
+                found[key] += Traffic(number) if sample.name == _CALLS else Traffic(0, number)
     return dict(found)
 
 

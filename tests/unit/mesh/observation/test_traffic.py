@@ -65,7 +65,9 @@ def test_traffic_is_summed_over_methods_and_processes(
     assert seen.stack_traffic("trial") == Traffic(calls=16)
     assert seen.stack_traffic("other") == Traffic(calls=7)
     assert seen.stack_traffic("absent") == Traffic()
-    assert seen.service_traffic(FIRST) == Traffic(calls=12)
+    assert seen.service_traffic("", FIRST) == Traffic(calls=12)
+    assert seen.service_traffic("trial", SECOND) == Traffic(calls=11)
+    assert seen.service_traffic("", SECOND) == Traffic()
     assert seen.silent == frozenset()
 
 
