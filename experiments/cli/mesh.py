@@ -108,6 +108,7 @@ def _observe_status(chosen: ChosenMesh, window_seconds: float) -> dict[str, obje
         running,
         stacks,
         now,
+        control_address=chosen.control_address,
         announcement=chosen.announcement,
         before=before,
         elapsed_seconds=time.monotonic() - started,

@@ -25,6 +25,7 @@ def describe_status(
     stacks: Sequence[StackStatus],
     now: Observation,
     *,
+    control_address: str,
     announcement: Announcement | None,
     before: Observation | None,
     elapsed_seconds: float,
@@ -35,6 +36,7 @@ def describe_status(
         mesh: Its addresses and baseline.
         stacks: Its stacks.
         now: What its metrics say.
+        control_address: host:port of its MeshService.
         announcement: What it says of itself, if it runs on this machine.
         before: What its metrics said earlier; None leaves out rates.
         elapsed_seconds: Between the two.
@@ -74,7 +76,7 @@ def describe_status(
 
     return {
         "address": mesh.address,
-        "control_address": announcement.control_address if announcement else None,
+        "control_address": control_address,
         "metrics_address": announcement.metrics_address if announcement else None,
         "envoy_metrics_address": mesh.envoy_metrics_address,
         "envoy_metrics_answer": now.healthy is not None,

@@ -70,11 +70,12 @@ class LogFile:
     _at_micros: int = EARLIEST_MICROS
     _stack: str = ""
 
-    def read_new(self, path: Path) -> Iterator[LogLine]:
+    def read_new(self, path: Path, containing: bytes = b"") -> Iterator[LogLine]:
         """Yield the lines written since the last reading; begin again if it was truncated.
 
         Args:
             path: Where the file is now.
+            containing: Leave out lines without this, unread: an access log is long.
         """
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size < self._offset:
@@ -84,7 +85,8 @@ class LogFile:
                 self._offset += len(piece)
                 *lines, self._rest = (self._rest + piece).split(b"\n")
                 for line in lines:
-                    yield self._parse(line.decode(errors="replace"))
+                    if containing in line:
+                        yield self._parse(line.decode(errors="replace"))
 
     def _parse(self, text: str) -> LogLine:
         values = _parse_entry(text)
@@ -128,7 +130,8 @@ class StackLogs:
                 # A rotated log is the same file under another name.
                 key = (status.st_dev, status.st_ino)
                 file = self._files.setdefault(key, LogFile(source))
-                yield from file.read_new(path)
+                named = f'"{self.stack_id}"'.encode() if source == ACCESS else b""
+                yield from file.read_new(path, containing=named)
 
     def _find(self) -> Iterator[tuple[Path, str]]:
         yield self.directory / FORMER_ACCESS_LOG, ACCESS
