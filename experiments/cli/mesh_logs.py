@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -12,13 +13,15 @@ from typing import TYPE_CHECKING
 import click
 
 from experiments.cli.mesh_choice import mesh_option, open_mesh
-from experiments.cli.terminal import json_option
+from experiments.cli.terminal import console, json_option
+from mesh.announcement import announcement_folder, find_announcements
 from mesh.errors import MeshNotFound
 from mesh.moments import format_moment, parse_moment, to_micros
 from mesh.observation.log_lines import ACCESS, StackLogs, choose_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mesh.observation.log_lines import LogLine
 
@@ -32,7 +35,10 @@ _TOLD_ELSEWHERE = frozenset({"at", "timestamp", "event", "level", "stack", "as_o
 @click.argument("stack")
 @mesh_option
 @click.option(
-    "--follow", "-f", is_flag=True, help="Go on with what is logged from now on, until Ctrl-C."
+    "--follow",
+    "-f",
+    is_flag=True,
+    help="Go on with what is logged from now on, until Ctrl-C or its end.",
 )
 @click.option("--errors", is_flag=True, help="Only failed calls, warnings and tracebacks.")
 @click.option(
@@ -78,9 +84,11 @@ def logs(
 
     lines = read()
     _print(lines if tail is None else lines[len(lines) - min(tail, len(lines)) :], as_json)
-    while follow:
+    while follow and _is_running(directory):
         time.sleep(_POLL_SECONDS)
         _print(read(), as_json)
+    if follow:
+        console.print("The mesh has ended.", highlight=False)
 
 
 def parse_since(text: str, now_micros: int) -> int:
@@ -93,6 +101,11 @@ def parse_since(text: str, now_micros: int) -> int:
     if ago:
         return now_micros - int(ago[1]) * _UNIT_MICROS[ago[2]]
     return parse_moment(text, field="--since")
+
+
+def _is_running(directory: Path) -> bool:
+    announced = find_announcements(announcement_folder(os.environ))
+    return any(one.directory == directory for one in announced)
 
 
 def _print(lines: Sequence[LogLine], as_json: bool) -> None:  # noqa: FBT001 - as the flag is

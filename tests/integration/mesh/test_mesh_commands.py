@@ -13,6 +13,7 @@ import grpc
 import psutil
 import pytest
 
+from mesh.client import MeshProcess
 from mesh.topology import Stack
 from tests.commands import check_pagesim, run_pagesim, start_pagesim
 from tests.mesh_probe import ProbeClient, Question
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mesh.client import MeshProcess
     from mesh.stacks import StackStatus
 
     Create = Callable[..., StackStatus]
@@ -166,6 +166,16 @@ def test_logs_can_be_followed(mesh: MeshProcess, create: Create, client_of: Clie
     finally:
         following.terminate()
         following.communicate()
+
+
+def test_following_ends_with_the_mesh(tmp_path: Path) -> None:
+    with MeshProcess.start([probe_process(FIRST)], tmp_path) as ending:
+        ending.service.create_stack(Stack("trial", 0))
+        following = start_pagesim("mesh", "logs", "trial", "--mesh", tmp_path, "--follow")
+        assert following.stdout is not None
+        assert "grpc.health" in following.stdout.readline()
+    _, messages = following.communicate()
+    assert (following.returncode, messages) == (0, "The mesh has ended.\n")
 
 
 def test_drain_removes_a_stack_and_the_next_call_is_refused(

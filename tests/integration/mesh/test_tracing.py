@@ -144,6 +144,19 @@ def test_a_failed_call_is_told_at_every_hop(
     ] * 4
 
 
+def test_a_retried_call_is_served_several_times_under_one_call(
+    traced_mesh: MeshProcess, collector: TraceCollector, settings: dict[str, str]
+) -> None:
+    call(traced_mesh, "retried", settings, fault="unavailable")
+    spans = of_stack("retried", collector, 1 + 4 + 4 + 16)
+    tried = [one for one in spans if (one.process, one.name) == (SECOND, f"{SECOND}/Ask")]
+    calls = [one for one in spans if (one.process, one.kind) == (FIRST, CLIENT)]
+    # Envoy retries the inner call for FIRST, and the outer one for the caller: 4 x 4.
+    assert len(calls) == 4
+    assert {one.parent_id for one in tried} == {one.span_id for one in calls}
+    assert len(tried) == 16
+
+
 def test_a_service_of_asyncio_is_part_of_the_trace(
     traced_mesh: MeshProcess, collector: TraceCollector, settings: dict[str, str]
 ) -> None:
