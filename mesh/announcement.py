@@ -43,22 +43,30 @@ class Announcement:
     process_id: int
 
 
-def announcement_folder(environment: Mapping[str, str]) -> Path:
+def announcement_folder(environment: Mapping[str, str]) -> Path | None:
     """Return the folder of announcements, in the user's state folder (XDG).
 
     Not the runtime folder: that is only there in a login session, and both sides must agree.
+    None for a user without a home.
     """
     named = Path(environment.get("XDG_STATE_HOME", ""))
-    state = named if named.is_absolute() else Path.home() / ".local/state"
+    try:
+        state = named if named.is_absolute() else Path.home() / ".local/state"
+    except RuntimeError:
+        return None
     return state / "pagesim" / "meshes"
 
 
 @contextmanager
-def announce(announcement: Announcement, folder: Path) -> Iterator[None]:
+def announce(announcement: Announcement, folder: Path | None) -> Iterator[None]:
     """Announce the mesh while the block runs.
 
     A mesh whose announcement cannot be written runs all the same; it is found by its address.
     """
+    if folder is None:
+        _log.warning("mesh_not_announced", reason="the user has no home")
+        yield
+        return
     path = folder / f"{announcement.process_id}.json"
     unfinished = path.with_suffix(".unfinished")
     try:
@@ -79,10 +87,10 @@ def announce(announcement: Announcement, folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def find_announcements(folder: Path) -> tuple[Announcement, ...]:
+def find_announcements(folder: Path | None) -> tuple[Announcement, ...]:
     """Return the meshes that run, oldest announcement first; clear away what others left."""
     found = []
-    for path in folder.glob("*.json"):
+    for path in folder.glob("*.json") if folder else ():
         with suppress(FileNotFoundError), path.open() as file:
             if _is_locked(file.fileno()):
                 found.append((path.stat().st_mtime_ns, _read(json.load(file))))

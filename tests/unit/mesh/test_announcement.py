@@ -79,4 +79,19 @@ def test_the_folder_is_the_users_unless_xdg_says_otherwise(
     own = tmp_path / ".local/state/pagesim/meshes"
     assert announcement_folder({}) == own
     assert announcement_folder({"XDG_STATE_HOME": "relative"}) == own
-    assert announcement_folder({"XDG_STATE_HOME": "/state"}).is_relative_to("/state")
+    named = announcement_folder({"XDG_STATE_HOME": str(tmp_path / "state")})
+    assert named == tmp_path / "state/pagesim/meshes"
+
+
+def test_a_mesh_of_a_user_without_a_home_runs_unannounced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("pathlib.Path.home", fail)
+    folder = announcement_folder({})
+    assert folder is None
+    with announce(announcement(1, tmp_path), folder):
+        assert find_announcements(folder) == ()
+    assert "mesh_not_announced" in capsys.readouterr().out
