@@ -1,8 +1,9 @@
-"""A service that sends back what it gets: python -m benchmarks.mesh_echo."""
+"""A service that sends back what it gets, after some work: python -m benchmarks.mesh_echo."""
 
 from __future__ import annotations
 
 import argparse
+import time
 from typing import TYPE_CHECKING
 
 import grpc
@@ -13,10 +14,15 @@ if TYPE_CHECKING:
     from mesh.serving import ServingOptions
 
 SERVICE = "pagesim.benchmark.v1.EchoService"
+WORK_HEADER = "work-microseconds"
 METHOD = f"/{SERVICE}/Echo"
 
 
-def _echo(message: bytes, _call: grpc.ServicerContext) -> bytes:
+def _echo(message: bytes, call: grpc.ServicerContext) -> bytes:
+    asked = dict(call.invocation_metadata()).get(WORK_HEADER, "0")
+    end = time.perf_counter() + int(asked) / 1e6
+    while time.perf_counter() < end:
+        pass
     return message
 
 
