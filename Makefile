@@ -27,6 +27,10 @@ $(INSTALLED): requirements/dev.lock pyproject.toml
 .PHONY: install
 install: $(INSTALLED) ## Build the environment from the lock
 
+.PHONY: own-service-node
+own-service-node: ## Install the packages of the example in Node, which its tests need
+	@npm ci --prefix examples/own-service-node --ignore-scripts --no-audit --no-fund
+
 .PHONY: demo
 demo: $(INSTALLED) ## Run an experiment on a synthetic world, to its HTML report
 	@scripts/demo $(BIN) $(STORE)

@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from mesh.addresses import parse_address
+from mesh.announcement import Announcement, announce, announcement_folder
 from mesh.baseline import read_baseline, take_secrets
 from mesh.control_plane import ControlPlane, MeshSettings
 from mesh.errors import PagesimError
@@ -62,6 +63,7 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         ),
         start_timeout_seconds=namespace.start_timeout_seconds,
         probe_timeout_seconds=namespace.probe_timeout_seconds,
+        access_log_bytes=namespace.access_log_bytes,
     )
     options = ServingOptions(
         address=namespace.control_address,
@@ -88,13 +90,17 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         }
         asked_to_stop = stop_signals()
         _log.info("mesh_ready", directory=str(directory), **addresses)
-        ready.tell_addresses(**addresses)
-        try:
-            while not asked_to_stop.wait(_CHECK_SECONDS):
-                control_plane.check()
-        finally:
-            _log.info("mesh_stopping")
-            server.stop(_GRACE_SECONDS)
+        announcement = Announcement(
+            **addresses, directory=directory.absolute(), process_id=os.getpid()
+        )
+        with announce(announcement, announcement_folder(os.environ)):
+            ready.tell_addresses(**addresses)
+            try:
+                while not asked_to_stop.wait(_CHECK_SECONDS):
+                    control_plane.check()
+            finally:
+                _log.info("mesh_stopping")
+                server.stop(_GRACE_SECONDS)
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:
@@ -139,6 +145,13 @@ def _parser() -> argparse.ArgumentParser:
         default=MeshSettings().probe_timeout_seconds,
         metavar="SECONDS",
         help="how long the first answer of a new stack may take (%(default)s)",
+    )
+    parser.add_argument(
+        "--access-log-bytes",
+        type=int,
+        default=MeshSettings().access_log_bytes,
+        metavar="BYTES",
+        help="size at which the access log begins anew; the former one is kept (%(default)s)",
     )
     parser.add_argument(
         "--ready-fd",

@@ -114,9 +114,11 @@ def current_context() -> CallContext:
         return _context.get()
     except LookupError:
         raise MissingContext(
-            "There is no call context here, so no as-of.",
+            "There is no call context here, so no as-of, and no x-pagesim-stack header to send "
+            "on.",
             remedy="Call within use_context(...), and hand work to threads with "
             "ContextExecutor or run_in_context.",
+            field=STACK_HEADER,
         ) from None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import grpc
 import structlog
 
+from mesh.access_log import AccessLog
 from mesh.addresses import Address
 from mesh.data_plane import DataPlane
 from mesh.envoy import ACCESS_LOG, DISCOVERY_SOCKET, Envoy
@@ -54,6 +55,7 @@ class MeshSettings:
         start_timeout_seconds: How long a process may take to be ready.
         acknowledge_timeout_seconds: How long Envoy may take to acknowledge a change.
         probe_timeout_seconds: How long the first answer of a stack may take.
+        access_log_bytes: Size at which the access log begins anew.
     """
 
     listen: Address = _LOOPBACK
@@ -61,6 +63,7 @@ class MeshSettings:
     start_timeout_seconds: float = 60.0
     acknowledge_timeout_seconds: float = 10.0
     probe_timeout_seconds: float = 10.0
+    access_log_bytes: int = 64 << 20
 
 
 class ControlPlane:
@@ -129,7 +132,7 @@ class ControlPlane:
         return self._stacks
 
     def check(self) -> None:
-        """Look after the processes: log those that died.
+        """Look after the processes, log those that died, and keep the access log short.
 
         Raises:
             ProcessFailed: Envoy is among them, so there is no mesh.
@@ -137,6 +140,7 @@ class ControlPlane:
         self._stacks.report_dead()
         if self._envoy.exit_reason() is not None:
             raise self._envoy.failure()
+        self._access_log.check()
 
     def _start(self, running: ExitStack) -> None:
         settings = self._settings
@@ -153,6 +157,11 @@ class ControlPlane:
         spawner = Spawner()
         self._envoy = Envoy(spawner, directory=self._directory, metrics=settings.envoy_metrics)
         running.callback(self._envoy.stop)
+        self._access_log = AccessLog(
+            self._directory,
+            limit_bytes=settings.access_log_bytes,
+            reopen=self._envoy.reopen_logs,
+        )
         self._address = self._envoy.wait_listening(
             settings.listen, timeout_seconds=settings.acknowledge_timeout_seconds
         )

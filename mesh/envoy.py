@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ADMIN_SOCKET = "admin.sock"
 DISCOVERY_SOCKET = "discovery.sock"
 ACCESS_LOG = "access.jsonl"
+FORMER_ACCESS_LOG = "access.jsonl.1"
 BOOTSTRAP = "envoy.json"
 LOG = "envoy.log"
 METRICS_PATH = "/stats/prometheus"
@@ -147,6 +148,10 @@ class Envoy:
         """Where the Prometheus page is, under /stats/prometheus."""
         return self._listeners()[_METRICS_LISTENER]
 
+    def reopen_logs(self) -> None:
+        """Make Envoy open its access log anew, after it was moved."""
+        self._ask_admin("/reopen_logs", method="POST")
+
     def stop(self) -> None:
         """End Envoy."""
         self._child.stop(_STOP_SECONDS)
@@ -178,10 +183,10 @@ class Envoy:
             )
         return found
 
-    def _ask_admin(self, path: str) -> str:
+    def _ask_admin(self, path: str, method: str = "GET") -> str:
         connection = _AdminConnection(self._directory)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             return connection.getresponse().read().decode()
         except OSError:
             return ""  # not there yet, or no longer

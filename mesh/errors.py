@@ -15,6 +15,7 @@ caller should react; the server interceptor maps the kind to a gRPC status code:
         ├── ContradictingAsOf        (InvalidInput)       a moment later than the stack's
         ├── InvalidStack             (InvalidInput)
         ├── UnknownStack             (NotFound)
+        ├── MeshNotFound             (NotFound)           no mesh where one was looked for
         ├── StackExists              (AlreadyExists)
         ├── AddressInUse             (WrongState)
         ├── ProcessFailed            (Unavailable)        a launched process died
@@ -113,6 +114,10 @@ class InvalidStack(MeshError, InvalidInput):
 
 class UnknownStack(MeshError, NotFound):
     """Refuse to use a stack that does not exist."""
+
+
+class MeshNotFound(MeshError, NotFound):
+    """Report that no mesh runs where one was looked for."""
 
 
 class StackExists(MeshError, AlreadyExists):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "experiments.cli")
-_DECIDING = ("PAGESIM_STORE", "PYTHONUNBUFFERED")
+_DECIDING = ("PAGESIM_STORE", "PAGESIM_MESH", "PYTHONUNBUFFERED")
 _SAFETY_NET_SECONDS = 300.0
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ class Question:
         path: Services to call next, one through the other.
         drop_context: Call the next one without any header, as a faulty service would.
         in_thread: Call the next one from another thread.
+        in_bare_thread: Call the next one from a thread that was not given the context.
+        faultless_hops: Services that do neither of these first.
         sleep_seconds: Time that the last service of the path waits first.
         fault: "known" raises an error of our own, "unknown" another one, "code" sets a
             status, "abort" aborts, "unavailable" answers UNAVAILABLE, "exit" ends the process.
@@ -46,6 +49,8 @@ class Question:
     path: tuple[str, ...] = ()
     drop_context: bool = False
     in_thread: bool = False
+    in_bare_thread: bool = False
+    faultless_hops: int = 0
     sleep_seconds: float = 0.0
     fault: str = ""
     last_fault: str = ""
@@ -68,16 +73,16 @@ class Answer:
         return (self, *(self.inner.hops if self.inner else ()))
 
 
-def _encode(message: Question | Answer) -> bytes:
+def encode(message: Question | Answer) -> bytes:
     return json.dumps(asdict(message)).encode()
 
 
-def _decode_question(body: bytes) -> Question:
+def decode_question(body: bytes) -> Question:
     values = json.loads(body)
     return Question(**(values | {"path": tuple(values["path"])}))
 
 
-def _decode_answer(body: bytes) -> Answer:
+def decode_answer(body: bytes) -> Answer:
     def build(values: dict[str, object]) -> Answer:
         inner = values.pop("inner")
         return Answer(**values, inner=build(inner) if isinstance(inner, dict) else None)  # type: ignore[arg-type]  # JSON of an Answer
@@ -85,21 +90,36 @@ def _decode_answer(body: bytes) -> Answer:
     return build(json.loads(body))
 
 
+def pass_on(question: Question) -> tuple[str, Question]:
+    """Return the next service of the path, and what it is to do."""
+    service, *path = question.path
+    faulty = question.faultless_hops > 0
+    return service, Question(
+        tuple(path),
+        drop_context=question.drop_context and faulty,
+        in_bare_thread=question.in_bare_thread and faulty,
+        faultless_hops=max(question.faultless_hops - 1, 0),
+        fault="" if path else question.last_fault,
+        last_fault=question.last_fault,
+        sleep_seconds=question.sleep_seconds,
+    )
+
+
 class ProbeClient:
     """Calls a probe, in all four ways that gRPC knows."""
 
     def __init__(self, channel: grpc.Channel, service: str) -> None:
         self.ask: grpc.UnaryUnaryMultiCallable[Question, Answer] = channel.unary_unary(
-            f"/{service}/Ask", _encode, _decode_answer
+            f"/{service}/Ask", encode, decode_answer
         )
         self.repeat: grpc.UnaryStreamMultiCallable[Question, Answer] = channel.unary_stream(
-            f"/{service}/Repeat", _encode, _decode_answer
+            f"/{service}/Repeat", encode, decode_answer
         )
         self.gather: grpc.StreamUnaryMultiCallable[Question, Answer] = channel.stream_unary(
-            f"/{service}/Gather", _encode, _decode_answer
+            f"/{service}/Gather", encode, decode_answer
         )
         self.echo: grpc.StreamStreamMultiCallable[Question, Answer] = channel.stream_stream(
-            f"/{service}/Echo", _encode, _decode_answer
+            f"/{service}/Echo", encode, decode_answer
         )
 
 
@@ -119,6 +139,7 @@ class Probe:
         self._peers = peers
         self._bare_peers = bare_peers
         self._executor = ContextExecutor(2)
+        self._bare_executor = ThreadPoolExecutor(2)
 
     @property
     def registration(self) -> Registration:
@@ -133,6 +154,8 @@ class Probe:
             inner = None
         elif question.in_thread:
             inner = self._executor.submit(self._go_on, question).result()
+        elif question.in_bare_thread and not question.faultless_hops:
+            inner = self._bare_executor.submit(self._go_on, question).result()
         else:
             inner = self._go_on(question)
         return Answer(
@@ -148,16 +171,11 @@ class Probe:
         )
 
     def _go_on(self, question: Question) -> Answer:
-        channel = self._bare_peers if question.drop_context else self._peers
+        drops = question.drop_context and not question.faultless_hops
+        channel = self._bare_peers if drops else self._peers
         if channel is None:
             raise AssertionError("this probe was given no peers")
-        service, *path = question.path
-        onward = Question(
-            tuple(path),
-            fault="" if path else question.last_fault,
-            last_fault=question.last_fault,
-            sleep_seconds=question.sleep_seconds,
-        )
+        service, onward = pass_on(question)
         answer: Answer = ProbeClient(channel, service).ask(onward)
         return answer
 
@@ -191,16 +209,14 @@ class Probe:
 
     def _add_to_server(self, server: grpc.Server) -> None:
         handlers: dict[str, grpc.RpcMethodHandler[Question, Answer]] = {
-            "Ask": grpc.unary_unary_rpc_method_handler(self._ask, _decode_question, _encode),
+            "Ask": grpc.unary_unary_rpc_method_handler(self._ask, decode_question, encode),
             "Repeat": grpc.unary_stream_rpc_method_handler(
-                self._repeat, _decode_question, _encode
+                self._repeat, decode_question, encode
             ),
             "Gather": grpc.stream_unary_rpc_method_handler(
-                self._gather, _decode_question, _encode
+                self._gather, decode_question, encode
             ),
-            "Echo": grpc.stream_stream_rpc_method_handler(
-                self._echo, _decode_question, _encode
-            ),
+            "Echo": grpc.stream_stream_rpc_method_handler(self._echo, decode_question, encode),
         }
         generic = grpc.method_handlers_generic_handler(self._service, handlers)
         server.add_generic_rpc_handlers((generic,))

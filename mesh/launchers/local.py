@@ -65,6 +65,7 @@ class LocalLauncher:
             log=self._logs / owner / f"{process.service}-{launch.replica}.log",
             environment={
                 **_ENVIRONMENT,
+                "OTEL_SERVICE_NAME": process.service,  # else traces could not tell them apart
                 **process.environment,
                 **{name: self._secrets[name] for name in process.secrets},
             },

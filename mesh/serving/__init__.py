@@ -7,7 +7,8 @@ A service's `__main__` is three lines around its own arguments::
     options = serving_options(parser.parse_args())
     serve([Registration("pagesim.ranking.v1.RankingService", add)], options)
 
-and calls other services with `connect(options.mesh_address)`.
+and calls other services with `connect(options.mesh_address)`. Handlers that are coroutines are
+served with `mesh.serving.async_server` and call with `mesh.serving.async_channels`.
 """
 
 from mesh.serving.channels import MAX_MESSAGE_BYTES, connect, connect_without_mesh

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextvars
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 import structlog
 
-from mesh.context import read_context, set_context
+from mesh.context import TRACEPARENT_HEADER, read_context, set_context
 from mesh.errors import PagesimError
 from mesh.serving.call_metrics import Served
 from mesh.serving.deadlines import set_remaining_seconds
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from mesh.serving.call_metrics import CallMetrics
+    from mesh.serving.tracing import CallSpan, CallTracer
 
-_INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
+INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
 _CENTURY_SECONDS = 100 * 365 * 86400.0
 
 Q = TypeVar("Q")
@@ -38,9 +40,16 @@ class CallInterceptor(grpc.ServerInterceptor):
     with FAILED_PRECONDITION when it carries no stack or no as-of.
     """
 
-    def __init__(self, metrics: CallMetrics, *, contextless: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        metrics: CallMetrics,
+        *,
+        contextless: Collection[str] = (),
+        tracer: CallTracer | None = None,
+    ) -> None:
         self._metrics = metrics
         self._contextless = frozenset(contextless)
+        self._tracer = tracer
 
     def intercept_service(
         self,
@@ -50,7 +59,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         """Wrap the method's handler."""
         handler = continuation(handler_call_details)
         service, _, method = handler_call_details.method.removeprefix("/").rpartition("/")
-        if handler is None or service.startswith(_INFRASTRUCTURE):
+        if handler is None or service.startswith(INFRASTRUCTURE):
             return handler
         return wrap_handler(handler, lambda call: self._serve(service, method, call))
 
@@ -61,11 +70,15 @@ class CallInterceptor(grpc.ServerInterceptor):
         started = time.perf_counter()
         served = Served(service, method)
         code: grpc.StatusCode | None = grpc.StatusCode.UNKNOWN
+        span = self._begin_span(service, method, call)
         try:
             variables = contextvars.copy_context()
             variables.run(set_remaining_seconds, _remaining_seconds(call))
             if service not in self._contextless:
                 context = read_context(call.invocation_metadata())
+                if span is not None:
+                    span.describe(context)
+                    context = replace(context, traceparent=span.traceparent)
                 variables.run(set_context, context)
                 served = Served(service, method, context.stack, context.variant)
             yield variables
@@ -94,6 +107,16 @@ class CallInterceptor(grpc.ServerInterceptor):
             )
         finally:
             self._metrics.count(served, seconds=time.perf_counter() - started, code=code)
+            if span is not None:
+                span.end(code)
+
+    def _begin_span(
+        self, service: str, method: str, call: grpc.ServicerContext
+    ) -> CallSpan | None:
+        if self._tracer is None or service in self._contextless:
+            return None
+        headers = dict(call.invocation_metadata())
+        return self._tracer.serve(service, method, str(headers.get(TRACEPARENT_HEADER, "")))
 
     def _report(self, served: Served, code: grpc.StatusCode, message: str) -> None:
         _log.warning("call_failed", **served._asdict(), code=code.name, message=message)

@@ -9,7 +9,9 @@ import grpc
 from mesh.addresses import parse_address
 from mesh.context import context_headers, current_context, forwarded_headers
 from mesh.errors import InvalidInput
+from mesh.serving.client_spans import SpanInterceptor
 from mesh.serving.deadlines import remaining_seconds
+from mesh.serving.tracing import process_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +49,7 @@ def connect(mesh_address: str | None) -> grpc.Channel:
             remedy="Give the mesh's address, as `python -m mesh` prints it.",
             field="--mesh-address",
         )
-    return _open(mesh_address, headers=lambda: forwarded_headers(current_context()))
+    return _open(mesh_address, current_context, forwarded_headers)
 
 
 def connect_without_mesh(address: str, context: CallContext) -> grpc.Channel:
@@ -55,13 +57,20 @@ def connect_without_mesh(address: str, context: CallContext) -> grpc.Channel:
 
     For tests and for one server run by hand.
     """
-    return _open(address, headers=lambda: context_headers(context))
+    return _open(address, lambda: context, context_headers)
 
 
-def _open(address: str, headers: Callable[[], Mapping[str, str]]) -> grpc.Channel:
+def _open(
+    address: str,
+    context: Callable[[], CallContext],
+    headers: Callable[[CallContext], Mapping[str, str]],
+) -> grpc.Channel:
     target = str(parse_address(address, field="--mesh-address"))
     channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
-    return grpc.intercept_channel(channel, _HeaderInterceptor(headers))
+    tracer = process_tracer()
+    if tracer is not None:
+        channel = grpc.intercept_channel(channel, SpanInterceptor(tracer, context))
+    return grpc.intercept_channel(channel, _HeaderInterceptor(lambda: headers(context())))
 
 
 class _CallDetails(NamedTuple):

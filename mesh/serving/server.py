@@ -17,6 +17,7 @@ from prometheus_client import (
     CollectorRegistry,
     GCCollector,
     ProcessCollector,
+    disable_created_metrics,
     start_http_server,
 )
 
@@ -26,6 +27,7 @@ from mesh.serving.calls import CallInterceptor
 from mesh.serving.channels import MAX_MESSAGE_BYTES
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
+from mesh.serving.tracing import process_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("mesh.serving")
 
-_SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),  # else two processes would share a port, and calls, in silence
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -80,7 +82,7 @@ class RunningServer:
         """Say "not serving", let calls in flight end within the time, and stop."""
         self._checks.enter_graceful_shutdown()
         self._server.stop(grace_seconds).wait()
-        _close_pages(self._pages)
+        close_pages(self._pages)
 
 
 def start(
@@ -95,6 +97,8 @@ def start(
         AddressInUse: Somebody already listens on one of the addresses.
         InvalidInput: An address is not of this machine.
     """
+    # It makes a second series for each, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = registry or CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
@@ -102,8 +106,10 @@ def start(
     contextless = [one.full_name for one in registrations if not one.needs_context]
     server = grpc.server(
         ThreadPoolExecutor(options.workers, thread_name_prefix="call"),
-        options=_SERVER_OPTIONS,
-        interceptors=[CallInterceptor(metrics, contextless=contextless)],
+        options=SERVER_OPTIONS,
+        interceptors=[
+            CallInterceptor(metrics, contextless=contextless, tracer=process_tracer())
+        ],
     )
     names = [one.full_name for one in registrations]
     for one in registrations:
@@ -113,11 +119,11 @@ def start(
     reflection.enable_server_reflection(
         [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
     )
-    pages, metrics_address = _serve_metrics(options.metrics_address, registry)
+    pages, metrics_address = serve_metrics(options.metrics_address, registry)
     try:
         address = _listen(server, options.address)
     except BaseException:
-        _close_pages(pages)
+        close_pages(pages)
         raise
     server.start()
     for name in ("", *names):
@@ -178,7 +184,13 @@ def _listen(server: grpc.Server, text: str) -> Address:
     return Address(address.host, port)
 
 
-def _serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, Address]:
+def serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, Address]:
+    """Serve the Prometheus page; return its server and its address.
+
+    Raises:
+        AddressInUse: Somebody already listens there.
+        InvalidInput: The address is not of this machine.
+    """
     address = parse_address(text, field="--metrics-address")
     try:
         pages, _ = start_http_server(address.port, addr=address.host, registry=registry)
@@ -187,7 +199,8 @@ def _serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, 
     return pages, Address(address.host, pages.server_port)
 
 
-def _close_pages(pages: WSGIServer) -> None:
+def close_pages(pages: WSGIServer) -> None:
+    """Stop serving the Prometheus page."""
     closing = threading.Thread(target=pages.shutdown)
     closing.start()
     # The server looks for its end twice a second, or when somebody knocks.

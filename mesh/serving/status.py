@@ -30,7 +30,7 @@ from mesh.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from google.protobuf.message import Message
 
@@ -46,8 +46,8 @@ _KINDS: tuple[type[PagesimError], ...] = (
 )
 
 
-def abort_with(error: PagesimError, call: grpc.ServicerContext) -> NoReturn:
-    """End the call with the error's status, message and details."""
+def write_status(error: PagesimError) -> grpc.Status:
+    """Return the error's status, message and details, as a call is ended with."""
     info = error_details_pb2.ErrorInfo(
         reason=type(error).__name__,
         domain=_DOMAIN,
@@ -60,20 +60,28 @@ def abort_with(error: PagesimError, call: grpc.ServicerContext) -> NoReturn:
         )
         details.append(_pack(error_details_pb2.BadRequest(field_violations=[violation])))
     status = status_pb2.Status(code=_number(error.status), message=str(error), details=details)
-    call.abort_with_status(rpc_status.to_status(status))
+    written: grpc.Status = rpc_status.to_status(status)
+    return written
+
+
+def abort_with(error: PagesimError, call: grpc.ServicerContext) -> NoReturn:
+    """End the call with the error's status, message and details."""
+    call.abort_with_status(write_status(error))
     raise AssertionError("abort_with_status raises")
 
 
 def abort_like(error: grpc.RpcError, call: grpc.ServicerContext) -> NoReturn:
     """End the call as the call to a peer ended: same code, message and details."""
-    details = tuple(
-        (entry.key, entry.value)
-        for entry in error.trailing_metadata() or ()
-        if entry.key == _DETAILS_HEADER
-    )
-    call.set_trailing_metadata(details)
+    call.set_trailing_metadata(peer_details(error))
     call.abort(error.code(), error.details() or "")
     raise AssertionError("abort raises")
+
+
+def peer_details(error: grpc.RpcError) -> tuple[tuple[str, str | bytes], ...]:
+    """Return the trailing metadata by which an error of a peer is handed on."""
+    # Pairs: named ones of threads, plain ones of asyncio.
+    pairs: Iterable[tuple[str, str | bytes]] = error.trailing_metadata() or ()  # type: ignore[assignment]
+    return tuple((name, value) for name, value in pairs if name == _DETAILS_HEADER)
 
 
 def error_from_call(error: grpc.RpcError) -> PagesimError | None:

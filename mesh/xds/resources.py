@@ -119,7 +119,9 @@ def _render_cluster(name: str, service: str) -> JsonMessage:
                 "no_traffic_interval": "5s",
                 "unhealthy_threshold": 2,
                 "healthy_threshold": 1,
-                "grpc_health_check": {"service_name": service},
+                # Envoy would send the cluster's name as authority; with a '/' in it that is
+                # none, and servers such as Node's break the connection off.
+                "grpc_health_check": {"service_name": service, "authority": service},
             }
         ],
         # Only what the network says about a replica counts. A replica that answers errors

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -13,17 +16,22 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from mesh.client import MeshProcess
+from mesh.context import use_context
+from mesh.serving import connect
+from mesh.topology import Stack
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesh.client import MeshProcess
     from mesh.stacks import StackStatus
 
     Create = Callable[..., StackStatus]
     ClientOf = Callable[[StackStatus, str], ProbeClient]
+
+ROOT = Path(__file__).parents[3]
 
 pytestmark = pytest.mark.integration
 
@@ -118,28 +126,106 @@ def test_the_control_plane_counts_stacks_and_pushes(mesh: MeshProcess, create: C
     assert 'pagesim_mesh_acknowledgements_total{kind="routes"}' in page
 
 
+def wait_logged(mesh: MeshProcess, stack: str, method: str) -> dict[str, object]:
+    """Return the one entry of the stack and method; Envoy writes twice a second."""
+    for _ in range(500):
+        text = ""
+        for name in ("access.jsonl.1", "access.jsonl"):
+            with suppress(FileNotFoundError):  # not there yet, or just being rotated
+                whole, newline, _ = (mesh.directory / name).read_text().rpartition("\n")
+                text += whole + newline
+        entries: list[dict[str, object]] = [json.loads(line) for line in text.splitlines()]
+        found = [one for one in entries if (one["stack"], one["path"]) == (stack, f"/{method}")]
+        if found:
+            (entry,) = found
+            return entry
+        time.sleep(0.02)
+    pytest.fail("the call is not in the access log")
+
+
 def test_the_access_log_tells_stack_as_of_and_attempts_of_a_call(
     mesh: MeshProcess, create: Create, client_of: ClientOf
 ) -> None:
     status = create()
     client_of(status, FIRST).ask(Question())
-    log = mesh.directory / "access.jsonl"
-    for _ in range(300):
-        entries = [json.loads(line) for line in log.read_text().splitlines()]
-        found = [
-            one
-            for one in entries
-            if one["stack"] == status.stack.stack_id and one["path"] == f"/{FIRST}/Ask"
-        ]
-        if found:
-            break
-        time.sleep(0.02)  # Envoy writes twice a second
-    else:
-        pytest.fail("the call is not in the access log")
-    (entry,) = found
+    entry = wait_logged(mesh, status.stack.stack_id, f"{FIRST}/Ask")
     assert entry["as_of"] == "2018-05-01T12:00:00.000000Z"
     assert entry["cluster"] == f"baseline/{FIRST}"
-    assert (entry["attempts"], entry["grpc_status"]) == (1, "OK")
+    assert (entry["attempts"], entry["grpc_status"], entry["flags"]) == (1, "OK", "-")
+
+
+def test_the_access_log_tells_the_attempts_of_a_retried_call(
+    mesh: MeshProcess, create: Create, client_of: ClientOf
+) -> None:
+    status = create(probe_process(SECOND, replicas=2))
+    with pytest.raises(grpc.RpcError, match="told to fail"):
+        client_of(status, SECOND).ask(Question(fault="unavailable"))
+    entry = wait_logged(mesh, status.stack.stack_id, f"{SECOND}/Ask")
+    assert entry["as_of"] == "2018-05-01T12:00:00.000000Z"
+    assert (entry["attempts"], entry["grpc_status"]) == (4, "Unavailable")
+    assert "URX" in str(entry["flags"])  # upstream retry limit exceeded
+    assert entry["replica"] in {str(one.address) for one in status.endpoints}
+
+
+def test_the_access_log_tells_of_refused_calls_that_nobody_was_asked(
+    mesh: MeshProcess, create: Create, bare_channel: grpc.Channel
+) -> None:
+    stack_id = create().stack.stack_id
+    other = ("x-pagesim-as-of", "2031-01-01T00:00:00.000000Z")
+    for headers in (
+        (("x-pagesim-stack", "logged-nobody"),),
+        (("x-pagesim-stack", stack_id), other),
+    ):
+        with pytest.raises(grpc.RpcError):
+            ProbeClient(bare_channel, FIRST).ask(Question(), metadata=headers)
+    unknown = wait_logged(mesh, "logged-nobody", f"{FIRST}/Ask")
+    assert (unknown["grpc_status"], unknown["as_of"]) == ("NotFound", None)
+    contradicting = wait_logged(mesh, stack_id, f"{FIRST}/Ask")
+    assert contradicting["grpc_status"] == "FailedPrecondition"
+    for entry in (unknown, contradicting):
+        assert (entry["attempts"], entry["replica"]) == (0, None)
+        assert entry["detail"] == "direct_response"
+
+
+def test_a_full_access_log_begins_anew_and_the_former_one_stays(tmp_path: Path) -> None:
+    arguments = ("--access-log-bytes", "20000")
+    with MeshProcess.start([probe_process(FIRST)], tmp_path, arguments=arguments) as mesh:
+        mesh.service.create_stack(Stack("trial", 0))
+        with (
+            use_context(Stack("trial", 0).context),
+            connect(mesh.address) as channel,
+        ):
+            client = ProbeClient(channel, FIRST)
+            former = tmp_path / "access.jsonl.1"
+            for _ in range(2000):
+                client.ask(Question())
+                if former.exists():
+                    break
+                time.sleep(0.002)
+            list(client.repeat(Question()))
+        wait_logged(mesh, "trial", f"{FIRST}/Repeat")
+        assert former.stat().st_size >= 20_000
+        assert len(list(tmp_path.glob("access.jsonl*"))) <= 2
+
+
+def test_the_metrics_of_envoy_that_are_documented_are_there(
+    mesh: MeshProcess, create: Create
+) -> None:
+    create(probe_process(SECOND))
+    documented = re.findall(
+        r"^\| `(envoy_\w+)` \| (\w+) \|", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE
+    )
+    assert len(documented) > 5
+    lines = read_page(mesh.envoy_metrics_address, "/stats/prometheus").splitlines()
+    for name, kind in documented:
+        assert f"# TYPE {name} {kind}" in lines
+
+
+def test_no_series_tells_when_another_was_created(mesh: MeshProcess, create: Create) -> None:
+    create()
+    (first,) = (one for one in mesh.service.get_mesh().baseline if one.service == FIRST)
+    for address in (mesh.metrics_address, str(first.metrics_address)):
+        assert "_created" not in read_page(address, "/metrics")
 
 
 def test_each_process_has_a_log_of_its_own(mesh: MeshProcess, create: Create) -> None:

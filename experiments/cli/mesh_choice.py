@@ -1,0 +1,126 @@
+"""Which running mesh a command speaks of."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mesh.announcement import announcement_folder, find_announcements
+from mesh.client import MeshClient
+from mesh.errors import MeshNotFound, Unavailable, UnknownStack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mesh.announcement import Announcement
+    from mesh.stacks import StackStatus
+
+_HOW_TO_START = (
+    "Start one with `pagesim serve --as-of MOMENT`; `pagesim run` has one while it runs."
+)
+
+mesh_option = click.option(
+    "--mesh",
+    "mesh",
+    envvar="PAGESIM_MESH",
+    show_envvar=True,
+    metavar="ADDRESS",
+    help="host:port of the mesh, as clients call it or of its MeshService, or its directory; "
+    "needed only if several run here.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenMesh:
+    """A mesh that answers.
+
+    Attributes:
+        control_address: host:port of MeshService.
+        announcement: What it says of itself on this machine; None if it runs elsewhere.
+        client: Calls it.
+    """
+
+    control_address: str
+    announcement: Announcement | None
+    client: MeshClient
+
+    def get_stack(self, stack_id: str) -> StackStatus:
+        """Return a stack.
+
+        Raises:
+            UnknownStack: There is none of that id; the message lists those that are.
+        """
+        stacks = {one.stack.stack_id: one for one in self.client.list_stacks()}
+        if stack_id not in stacks:
+            raise UnknownStack(
+                f"There is no stack {stack_id!r}.",
+                remedy=f"Live ones are: {', '.join(stacks)}." if stacks else "None is live.",
+                field="STACK",
+            )
+        return stacks[stack_id]
+
+
+@contextmanager
+def open_mesh(named: str | None) -> Iterator[ChosenMesh]:
+    """Find the mesh and connect to it.
+
+    Args:
+        named: What --mesh says; None means the one that runs here.
+
+    Raises:
+        MeshNotFound: There is none, or several, or it does not answer.
+    """
+    announcement = choose_announcement(
+        named, find_announcements(announcement_folder(os.environ))
+    )
+    control_address = announcement.control_address if announcement else named or ""
+    client = MeshClient(control_address)
+    try:
+        yield ChosenMesh(control_address, announcement, client)
+    except Unavailable as error:
+        raise MeshNotFound(
+            f"No mesh answers at {control_address}: {error.problem}", remedy=_HOW_TO_START
+        ) from error
+    finally:
+        client.close()
+
+
+def choose_announcement(
+    named: str | None, announcements: tuple[Announcement, ...]
+) -> Announcement | None:
+    """Return the announcement of the mesh that is meant; None for an address elsewhere.
+
+    Raises:
+        MeshNotFound: Nothing was named and not exactly one mesh runs, or no mesh uses the
+            directory that was named.
+    """
+    if named is None:
+        if len(announcements) == 1:
+            return announcements[0]
+        raise _not_one(announcements)
+    for one in announcements:
+        if named in (one.address, one.control_address) or _is_same(named, one.directory):
+            return one
+    if os.sep in named or Path(named).is_dir():
+        raise MeshNotFound(f"No mesh uses {named}.", remedy=_HOW_TO_START, field="--mesh")
+    return None
+
+
+def _is_same(named: str, directory: Path) -> bool:
+    return Path(named).resolve() == directory.resolve()
+
+
+def _not_one(announcements: tuple[Announcement, ...]) -> MeshNotFound:
+    if not announcements:
+        return MeshNotFound("No mesh runs here.", remedy=_HOW_TO_START)
+    listed = "".join(f"\n    {one.address}  {one.directory}" for one in announcements)
+    return MeshNotFound(
+        f"{len(announcements)} meshes run here:{listed}\n",
+        remedy="Name one with --mesh or in PAGESIM_MESH.",
+        field="--mesh",
+    )

@@ -1,0 +1,156 @@
+"""A mesh, its stacks and their routes as documents, for JSON and for tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mesh.context import context_headers
+from mesh.moments import format_moment
+from mesh.topology import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mesh.announcement import Announcement
+    from mesh.client import MeshStatus
+    from mesh.observation.traffic import Observation, Traffic
+    from mesh.stacks import StackStatus
+    from mesh.topology import Endpoint
+
+Document = dict[str, Any]
+
+
+def describe_status(
+    mesh: MeshStatus,
+    stacks: Sequence[StackStatus],
+    now: Observation,
+    *,
+    control_address: str,
+    announcement: Announcement | None,
+    before: Observation | None,
+    elapsed_seconds: float,
+) -> Document:
+    """Return the state of the mesh.
+
+    Args:
+        mesh: Its addresses and baseline.
+        stacks: Its stacks.
+        now: What its metrics say.
+        control_address: host:port of its MeshService.
+        announcement: What it says of itself, if it runs on this machine.
+        before: What its metrics said earlier; None leaves out rates.
+        elapsed_seconds: Between the two.
+    """
+
+    def rates(traffic: Traffic, earlier: Traffic | None) -> Document:
+        counted = {"calls": traffic.calls, "errors": traffic.errors}
+        if earlier is None:
+            return counted
+        # A process that was restarted in between counts from 0 again.
+        calls = max(traffic.calls - earlier.calls, 0) / elapsed_seconds
+        errors = max(traffic.errors - earlier.errors, 0) / elapsed_seconds
+        return counted | {
+            "calls_per_second": round(calls, 2),
+            "errors_per_second": round(errors, 2),
+        }
+
+    def services(endpoints: Sequence[Endpoint]) -> list[Document]:
+        return [
+            one
+            | rates(
+                now.service_traffic(owner, one["service"]),
+                before.service_traffic(owner, one["service"]) if before else None,
+            )
+            for owner, one in _describe_services(endpoints, now)
+        ]
+
+    def stack_document(status: StackStatus) -> Document:
+        stack_id = status.stack.stack_id
+        return {
+            **_describe_stack(status),
+            "services": services(status.endpoints),
+            **rates(
+                now.stack_traffic(stack_id), before.stack_traffic(stack_id) if before else None
+            ),
+        }
+
+    return {
+        "address": mesh.address,
+        "control_address": control_address,
+        "metrics_address": announcement.metrics_address if announcement else None,
+        "envoy_metrics_address": mesh.envoy_metrics_address,
+        "envoy_metrics_answer": now.healthy is not None,
+        "directory": str(announcement.directory) if announcement else None,
+        "process_id": announcement.process_id if announcement else None,
+        "window_seconds": round(elapsed_seconds, 3) if before else None,
+        "baseline": services(mesh.baseline),
+        "stacks": [stack_document(one) for one in stacks],
+    }
+
+
+def describe_routes(mesh: MeshStatus, status: StackStatus) -> Document:
+    """Return who serves each service for the stack, and what calls are stamped with."""
+    own = {one.service for one in status.endpoints}
+    serving = [
+        *(one for one in mesh.baseline if one.service not in own),
+        *status.endpoints,
+    ]
+    return {
+        "address": mesh.address,
+        **_describe_stack(status),
+        "stamped_headers": context_headers(status.stack.context),
+        "routes": [
+            {
+                "service": service,
+                "served_by": "stack" if service in own else "baseline",
+                "replicas": [
+                    _describe_process(one) for one in serving if one.service == service
+                ],
+            }
+            for service in sorted({one.service for one in serving})
+        ],
+    }
+
+
+def _describe_stack(status: StackStatus) -> Document:
+    stack = status.stack
+    known_by = stack.known_by_micros
+    return {
+        "stack_id": stack.stack_id,
+        "variant": stack.context.variant,
+        "as_of": format_moment(stack.as_of_micros),
+        "known_by": None if known_by is None else format_moment(known_by),
+        "snapshot": stack.snapshot,
+        "overrides": [one.service for one in stack.overrides],
+    }
+
+
+def _describe_services(
+    endpoints: Sequence[Endpoint], now: Observation
+) -> list[tuple[str, Document]]:
+    replicas: dict[tuple[str, str], list[Endpoint]] = {}
+    for one in endpoints:
+        replicas.setdefault((one.stack_id or BASELINE, one.service), []).append(one)
+    return [
+        (
+            stack_id,
+            {
+                "service": service,
+                "replicas": len(found),
+                "healthy": now.healthy_replicas(stack_id, service),
+                "processes": [
+                    _describe_process(one) | {"answers": one.metrics_address not in now.silent}
+                    for one in found
+                ],
+            },
+        )
+        for (stack_id, service), found in sorted(replicas.items())
+    ]
+
+
+def _describe_process(endpoint: Endpoint) -> Document:
+    return {
+        "address": str(endpoint.address),
+        "metrics_address": str(endpoint.metrics_address),
+        "process_id": endpoint.process_id,
+    }

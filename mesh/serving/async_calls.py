@@ -1,0 +1,177 @@
+"""What surrounds every call that asyncio serves: its context, errors, metrics and log."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+import structlog
+
+from mesh.context import TRACEPARENT_HEADER, read_context, set_context
+from mesh.errors import InvalidInput, PagesimError
+from mesh.serving.call_metrics import Served
+from mesh.serving.calls import INFRASTRUCTURE
+from mesh.serving.deadlines import set_remaining_seconds
+from mesh.serving.status import peer_details, write_status
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mesh.serving.call_metrics import CallMetrics
+    from mesh.serving.tracing import CallTracer
+
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Behaviour = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Any]
+
+_log = structlog.get_logger("mesh.serving")
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
+    """Serve each call in its context, answer errors as statuses, count and log.
+
+    The counterpart of CallInterceptor. gRPC runs each call in a task of its own, so the
+    context is the task's, and that of every task and `asyncio.to_thread` it begins.
+    """
+
+    def __init__(self, metrics: CallMetrics, *, tracer: CallTracer | None = None) -> None:
+        self._metrics = metrics
+        self._tracer = tracer
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """Wrap the method's handler.
+
+        Raises:
+            InvalidInput: The handler is no coroutine: its context would be lost on the way
+                to a thread.
+        """
+        handler = await continuation(handler_call_details)
+        service, _, method = handler_call_details.method.removeprefix("/").rpartition("/")
+        if handler is None or service.startswith(INFRASTRUCTURE):
+            return handler
+        behaviour = _behaviour(handler)
+        if not (
+            inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
+        ):
+            raise InvalidInput(
+                f"{service}/{method} is served by asyncio and is no coroutine.",
+                remedy="Write it with `async def`, or serve it with `serve`.",
+                field=method,
+            )
+
+        async def answer(request: Any, call: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401 - messages
+            return await self._serve(service, method, behaviour, request, call)
+
+        return _make(handler)(answer, handler.request_deserializer, handler.response_serializer)
+
+    async def _serve(
+        self,
+        service: str,
+        method: str,
+        behaviour: Behaviour,
+        request: Any,  # noqa: ANN401 - a message, or an iterator of messages
+        call: grpc.aio.ServicerContext[Any, Any],
+    ) -> Any:  # noqa: ANN401 - a message, or None after a stream
+        started = time.perf_counter()
+        served = Served(service, method)
+        code: grpc.StatusCode | None = grpc.StatusCode.UNKNOWN
+        headers = [(str(name), value) for name, value in call.invocation_metadata() or ()]
+        traceparent = str(dict(headers).get(TRACEPARENT_HEADER, ""))
+        span = self._tracer.serve(service, method, traceparent) if self._tracer else None
+        try:
+            set_remaining_seconds(call.time_remaining())
+            context = read_context(headers)
+            if span is not None:
+                span.describe(context)
+                context = replace(context, traceparent=span.traceparent)
+            set_context(context)
+            served = Served(service, method, context.stack, context.variant)
+            answer = await _run(behaviour, request, call)
+            code = _code_set_by_handler(call)
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except PagesimError as error:
+            code = error.status
+            self._report(served, code, str(error))
+            status = write_status(error)
+            await call.abort(status.code, status.details, tuple(status.trailing_metadata or ()))
+            raise AssertionError("abort raises") from error
+        except grpc.RpcError as error:
+            code = error.code()
+            self._report(served, code, error.details() or "")
+            await call.abort(code, error.details() or "", peer_details(error))
+            raise AssertionError("abort raises") from error
+        except Exception as error:
+            if (aborted := _code_set_by_handler(call)) is not None:
+                code = aborted
+                raise
+            code = grpc.StatusCode.INTERNAL
+            _log.exception("call_crashed", service=served.service, method=served.method)
+            await call.abort(
+                code,
+                f"{type(error).__name__}: {error}. This is a fault in {served.service}; "
+                "its log has the traceback.",
+            )
+            raise AssertionError("abort raises") from error
+        finally:
+            self._metrics.count(served, seconds=time.perf_counter() - started, code=code)
+            if span is not None:
+                span.end(code)
+        return answer
+
+    def _report(self, served: Served, code: grpc.StatusCode, message: str) -> None:
+        _log.warning("call_failed", **served._asdict(), code=code.name, message=message)
+
+
+async def _run(
+    behaviour: Behaviour,
+    request: Any,  # noqa: ANN401 - a message, or an iterator of messages
+    call: grpc.aio.ServicerContext[Any, Any],
+) -> Any:  # noqa: ANN401 - a message, or None after a stream
+    answered = behaviour(request, call)
+    if not inspect.isasyncgen(answered):
+        return await answered
+    async for message in answered:
+        await call.write(message)
+    return None
+
+
+def _behaviour(handler: Handler) -> Behaviour:
+    if handler.request_streaming:
+        found = handler.stream_stream if handler.response_streaming else handler.stream_unary
+    else:
+        found = handler.unary_stream if handler.response_streaming else handler.unary_unary
+    if found is None:
+        raise AssertionError("a handler has the behaviour of its kind")
+    behaviour: Behaviour = found  # type: ignore[assignment]  # typed for threads, used by asyncio
+    return behaviour
+
+
+def _make(handler: Handler) -> Callable[..., Handler]:
+    if handler.request_streaming:
+        return (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+    return (
+        grpc.unary_stream_rpc_method_handler
+        if handler.response_streaming
+        else grpc.unary_unary_rpc_method_handler
+    )
+
+
+def _code_set_by_handler(call: grpc.aio.ServicerContext[Any, Any]) -> grpc.StatusCode | None:
+    code: object = call.code()
+    number = code.value[0] if isinstance(code, grpc.StatusCode) else code
+    return _CODES[number] if isinstance(number, int) and number else None
