@@ -136,8 +136,12 @@ def test_a_tenth_of_every_kind_of_fact_has_changed_and_some_was_let_go(
     assert repeated.removed["feature_fact"] > 0
 
 
-def test_a_run_on_its_snapshot_makes_the_same_bytes(repeated: Repeated) -> None:
-    again = repeated.run("again", "--snapshot", repeated.snapshot)
+@pytest.mark.parametrize("segments", ["new", "first"])
+def test_a_run_on_its_snapshot_makes_the_same_bytes(repeated: Repeated, segments: str) -> None:
+    folder = repeated.directory / f"{segments}-segments"
+    again = repeated.run(
+        f"again-{segments}", "--snapshot", repeated.snapshot, "--segments", folder
+    )
     assert read_record(again).snapshot == repeated.snapshot
     tables = ("pages", "rows", "results")
     assert files(again, *tables) == files(repeated.directory / "first", *tables)
@@ -149,7 +153,7 @@ def test_a_run_on_the_newest_snapshot_makes_other_pages(repeated: Repeated) -> N
     assert files(newest, "rows") != files(repeated.directory / "first", "rows")
 
 
-def test_a_snapshot_that_was_let_go_is_refused(repeated: Repeated) -> None:
+def test_a_snapshot_that_is_not_there_or_was_let_go_is_refused(repeated: Repeated) -> None:
     newest = read_newest(repeated.store)
     for wanted, words in (
         (newest + 1, f"There is no snapshot {newest + 1}"),
