@@ -9,36 +9,43 @@ with MeshProcess.start(baseline, directory) as mesh:
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
 
 from mesh.addresses import parse_address
 from mesh.baseline import write_baseline
+from mesh.errors import UnknownStack
 from mesh.processes import Program, Spawner
 from mesh.serving import raising_peer_errors
 from mesh.serving.channels import CHANNEL_OPTIONS
+from mesh.serving.status import is_lost
 from mesh.topology import check_each_once
 from mesh.translation import read_endpoint, read_status, write_stack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from mesh.processes import ChildProcess
-    from mesh.stacks import StackStatus
-    from mesh.topology import Endpoint, ServiceProcess, Stack
+    from mesh.topology import Endpoint, ServiceProcess, Stack, StackStatus
 
 LOG = "mesh.log"
 
 _BASELINE = "baseline.json"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
+_PAUSE_SECONDS = 0.1
+
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +66,23 @@ class MeshStatus:
 class MeshClient:
     """Call MeshService; failures are raised as the errors of `mesh.errors`.
 
+    A control plane that dies is started again, and asked again: every call may be repeated.
+
     Args:
         control_address: host:port of MeshService.
+        patience_seconds: How long the control plane may be away.
+        check: Raises when it is known that the mesh will not come back.
     """
 
-    def __init__(self, control_address: str) -> None:
+    def __init__(
+        self,
+        control_address: str,
+        *,
+        patience_seconds: float = 60.0,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._patience_seconds = patience_seconds
+        self._check = check
         target = str(parse_address(control_address, field="control_address"))
         self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
         self._stub = mesh_pb2_grpc.MeshServiceStub(self._channel)
@@ -82,8 +101,8 @@ class MeshClient:
             Unavailable: Envoy or a service did not answer in time.
         """
         request = mesh_pb2.CreateStackRequest(stack=write_stack(stack))
-        with raising_peer_errors():
-            return read_status(self._stub.CreateStack(request, timeout=timeout_seconds).status)
+        answer = self._ask(self._stub.CreateStack, request, timeout_seconds)
+        return read_status(answer.status)
 
     def get_stack(self, stack_id: str) -> StackStatus:
         """Return the stack and its processes.
@@ -91,14 +110,13 @@ class MeshClient:
         Raises:
             UnknownStack: There is none of that id.
         """
-        with raising_peer_errors():
-            answer = self._stub.GetStack(mesh_pb2.GetStackRequest(stack_id=stack_id))
+        request = mesh_pb2.GetStackRequest(stack_id=stack_id)
+        answer = self._ask(self._stub.GetStack, request)
         return read_status(answer.status)
 
     def list_stacks(self) -> tuple[StackStatus, ...]:
         """Return all ready stacks, ordered by id."""
-        with raising_peer_errors():
-            answer = self._stub.ListStacks(mesh_pb2.ListStacksRequest())
+        answer = self._ask(self._stub.ListStacks, mesh_pb2.ListStacksRequest())
         return tuple(read_status(one) for one in answer.stacks)
 
     def delete_stack(self, stack_id: str) -> None:
@@ -108,13 +126,18 @@ class MeshClient:
             UnknownStack: There is none of that id.
             Unavailable: Envoy did not answer in time; try again.
         """
-        with raising_peer_errors():
-            self._stub.DeleteStack(mesh_pb2.DeleteStackRequest(stack_id=stack_id))
+        request = mesh_pb2.DeleteStackRequest(stack_id=stack_id)
+        repeated = threading.Event()
+        try:
+            self._ask(self._stub.DeleteStack, request, lost=repeated.set)
+        except UnknownStack:
+            # Of a call whose answer was lost, that is the answer.
+            if not repeated.is_set():
+                raise
 
     def get_mesh(self) -> MeshStatus:
         """Return where the mesh can be reached, and its baseline."""
-        with raising_peer_errors():
-            answer = self._stub.GetMesh(mesh_pb2.GetMeshRequest())
+        answer = self._ask(self._stub.GetMesh, mesh_pb2.GetMeshRequest())
         return MeshStatus(
             address=answer.address,
             envoy_metrics_address=answer.envoy_metrics_address,
@@ -124,6 +147,25 @@ class MeshClient:
     def close(self) -> None:
         """Close the channel."""
         self._channel.close()
+
+    def _ask(
+        self,
+        method: grpc.UnaryUnaryMultiCallable[Q, R],
+        request: Q,
+        timeout_seconds: float | None = None,
+        lost: Callable[[], None] = lambda: None,
+    ) -> R:
+        give_up_at = time.monotonic() + self._patience_seconds
+        while True:
+            try:
+                return method(request, timeout=timeout_seconds)
+            except grpc.RpcError as error:
+                if not is_lost(error) or time.monotonic() > give_up_at:
+                    with raising_peer_errors():
+                        raise
+            lost()
+            self._check()
+            time.sleep(_PAUSE_SECONDS)
 
 
 class MeshProcess:
@@ -149,7 +191,7 @@ class MeshProcess:
         self.metrics_address = addresses["metrics_address"]
         self.envoy_metrics_address = addresses["envoy_metrics_address"]
         self.directory = directory
-        self.service = MeshClient(self.control_address)
+        self.service = MeshClient(self.control_address, check=self.check)
 
     @classmethod
     def start(
@@ -197,7 +239,7 @@ class MeshProcess:
 
     @property
     def process_id(self) -> int:
-        """The process id of the control plane."""
+        """The process id of the host."""
         return self._child.process_id
 
     def check(self) -> None:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from mesh.errors import MeshError, PagesimError
-from mesh.topology import Topology
 from mesh.xds.kinds import Kind
 from mesh.xds.snapshot import Encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mesh.topology import Cluster, PlacedStack
+    from mesh.topology import Cluster, PlacedStack, Topology
     from mesh.xds.consistency import ResourceSet
     from mesh.xds.discovery import DiscoveryServer
 
@@ -38,6 +37,7 @@ class DataPlane:
         discovery: Pushes to Envoy.
         render: Gives the resources of a topology.
         timeout_seconds: How long Envoy may take to acknowledge a step.
+        topology: Where Envoy was left by the control plane before this one.
     """
 
     def __init__(
@@ -46,13 +46,14 @@ class DataPlane:
         render: Callable[[Topology], ResourceSet],
         *,
         timeout_seconds: float,
+        topology: Topology,
     ) -> None:
         self._discovery = discovery
         self._render = render
         self._timeout_seconds = timeout_seconds
         self._encoder = Encoder()
         self._changing = threading.Lock()
-        self._topology = Topology()
+        self._topology = topology
 
     def offer(self) -> int:
         """Publish the present topology before Envoy starts; return its revision."""

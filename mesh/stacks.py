@@ -12,27 +12,22 @@ from weakref import WeakSet
 import structlog
 
 from mesh.errors import PagesimError, StackExists, Unavailable, UnknownStack
+from mesh.journal import StackState
 from mesh.launchers import Launch
-from mesh.topology import PlacedStack, group_endpoints
+from mesh.topology import PlacedStack, StackStatus, group_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mesh.data_plane import DataPlane
+    from mesh.journal import Journal
     from mesh.launchers import Launcher, RunningProcess
     from mesh.probes import Prober
+    from mesh.recovery import Remains
     from mesh.stack_metrics import StackMetrics
     from mesh.topology import Endpoint, ServiceProcess, Stack
 
 _log = structlog.get_logger("mesh.stacks")
-
-
-@dataclass(frozen=True, slots=True)
-class StackStatus:
-    """A ready stack and its own processes."""
-
-    stack: Stack
-    endpoints: tuple[Endpoint, ...]
 
 
 @dataclass(slots=True)
@@ -55,6 +50,7 @@ class Stacks:
         data_plane: Routes the calls.
         prober: Proves that they arrive.
         metrics: Counts.
+        journal: Remembers for the next control plane.
         start_timeout_seconds: How long a process may take to be ready.
         probe_timeout_seconds: How long the first answer through Envoy may take.
     """
@@ -66,6 +62,7 @@ class Stacks:
         data_plane: DataPlane,
         prober: Prober,
         metrics: StackMetrics,
+        journal: Journal,
         start_timeout_seconds: float,
         probe_timeout_seconds: float,
     ) -> None:
@@ -73,6 +70,7 @@ class Stacks:
         self._data_plane = data_plane
         self._prober = prober
         self._metrics = metrics
+        self._journal = journal
         self._start_timeout_seconds = start_timeout_seconds
         self._probe_timeout_seconds = probe_timeout_seconds
         self._lock = threading.Lock()
@@ -86,8 +84,19 @@ class Stacks:
         """Where the processes of the baseline can be reached."""
         return self._baseline
 
+    def adopt(self, remains: Remains) -> None:
+        """Go on with the stacks of the control plane before this one."""
+        for stack_id, stack in remains.stacks.items():
+            deployment = _Deployment(stack)
+            deployment.processes = list(remains.processes.get(stack_id, ()))
+            found = (process.find_endpoint() for process in deployment.processes)
+            endpoints = tuple(endpoint for endpoint in found if endpoint is not None)
+            deployment.created.set_result(StackStatus(stack, endpoints))
+            self._deployments[stack_id] = deployment
+        self._metrics.set_live(len(self._deployments))
+
     def start_baseline(self, processes: Sequence[ServiceProcess]) -> None:
-        """Launch the baseline and make it known to Envoy.
+        """Launch the baseline and make it known to Envoy; what runs of it already is kept.
 
         Raises:
             ProcessFailed: A process died or was not ready in time; none is left.
@@ -113,7 +122,9 @@ class Stacks:
         if present is not deployment:
             return self._await_same(present, stack)
         try:
+            self._journal.record(stack, StackState.CREATING)
             status = self._deploy(deployment)
+            self._journal.record(stack, StackState.READY)
         except BaseException as error:
             self._metrics.count_failure(error)
             _log.warning("stack_failed", stack=stack.stack_id, reason=str(error))
@@ -155,6 +166,7 @@ class Stacks:
                 raise _unknown(stack_id)
             deployment.deleting = True
         try:
+            self._journal.record(deployment.stack, StackState.DRAINING)
             self._data_plane.remove_routes(stack_id)
             self._stop(deployment.processes)
             self._data_plane.remove_clusters(stack_id)
@@ -176,17 +188,6 @@ class Stacks:
                 self._reported_dead.add(process)
                 self._metrics.count_death()
                 _log.error("process_died", name=process.launch.name, reason=reason)
-
-    def close(self) -> None:
-        """Stop all processes."""
-        with self._lock:
-            deployments = list(self._deployments.values())
-        self._stop(
-            [
-                *self._baseline_processes,
-                *(one for each in deployments for one in each.processes),
-            ]
-        )
 
     def _await_same(self, found: _Deployment, stack: Stack) -> StackStatus:
         if found.deleting:
@@ -253,6 +254,7 @@ class Stacks:
         return found
 
     def _forget(self, stack_id: str) -> None:
+        self._journal.forget(stack_id)
         with self._lock:
             del self._deployments[stack_id]
 

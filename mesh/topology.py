@@ -145,6 +145,14 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class StackStatus:
+    """A ready stack and its own processes."""
+
+    stack: Stack
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """The replicas that serve one service, for a stack or for the baseline."""
 

@@ -7,8 +7,7 @@ from pagesim.mesh.v1 import mesh_pb2
 
 from mesh.addresses import parse_address
 from mesh.errors import InvalidStack
-from mesh.stacks import StackStatus
-from mesh.topology import Endpoint, ServiceProcess, Stack
+from mesh.topology import Endpoint, ServiceProcess, Stack, StackStatus
 
 _MICROS = 1_000_000
 _NANOS_PER_MICRO = 1_000
