@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
@@ -20,16 +21,23 @@ from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
 
 from mesh.addresses import parse_address
 from mesh.baseline import write_baseline
-from mesh.errors import UnknownStack
+from mesh.errors import MeshError, UnknownStack
+from mesh.leases import KeptLease
 from mesh.processes import Program, Spawner
 from mesh.serving import raising_peer_errors
 from mesh.serving.channels import CHANNEL_OPTIONS
 from mesh.serving.status import is_lost
 from mesh.topology import check_each_once
-from mesh.translation import read_endpoint, read_status, write_stack
+from mesh.translation import (
+    read_endpoint,
+    read_lease,
+    read_status,
+    write_lease,
+    write_stack,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -88,9 +96,18 @@ class MeshClient:
         self._stub = mesh_pb2_grpc.MeshServiceStub(self._channel)
 
     def create_stack(
-        self, stack: Stack, *, timeout_seconds: float | None = None
+        self,
+        stack: Stack,
+        *,
+        lease_seconds: float | None = None,
+        timeout_seconds: float | None = None,
     ) -> StackStatus:
         """Create the stack; return when it is ready.
+
+        Args:
+            stack: What to create.
+            lease_seconds: How long it stays without being renewed; None means until deleted.
+            timeout_seconds: How long to wait for it.
 
         Raises:
             InvalidStack: It cannot be run.
@@ -100,7 +117,9 @@ class MeshClient:
             ConfigurationRejected: Envoy refused it, with its reason.
             Unavailable: Envoy or a service did not answer in time.
         """
-        request = mesh_pb2.CreateStackRequest(stack=write_stack(stack))
+        request = mesh_pb2.CreateStackRequest(
+            stack=write_stack(stack), lease=write_lease(lease_seconds)
+        )
         answer = self._ask(self._stub.CreateStack, request, timeout_seconds)
         return read_status(answer.status)
 
@@ -127,13 +146,61 @@ class MeshClient:
             Unavailable: Envoy did not answer in time; try again.
         """
         request = mesh_pb2.DeleteStackRequest(stack_id=stack_id)
-        repeated = threading.Event()
+        self._ask_to_remove(self._stub.DeleteStack, request)
+
+    def drain_stack(self, stack_id: str) -> None:
+        """Remove the stack and its processes, telling its callers meanwhile that it drains.
+
+        Raises:
+            UnknownStack: There is none of that id.
+            Unavailable: Envoy did not answer in time; try again.
+        """
+        request = mesh_pb2.DrainStackRequest(stack_id=stack_id)
+        self._ask_to_remove(self._stub.DrainStack, request)
+
+    def renew_lease(self, stack_id: str) -> float | None:
+        """Let the lease of the stack begin anew; return its length in seconds.
+
+        Raises:
+            UnknownStack: There is none of that id.
+        """
+        request = mesh_pb2.RenewLeaseRequest(stack_id=stack_id)
+        return read_lease(self._ask(self._stub.RenewLease, request))
+
+    @contextmanager
+    def lease_stack(
+        self, stack: Stack, *, lease_seconds: float = 60.0
+    ) -> Iterator[StackStatus]:
+        """Create the stack, keep its lease alive within the block, and delete it.
+
+        If this process dies, the stack goes when its lease ends.
+
+        Raises:
+            PagesimError: It could not be created; see `create_stack`.
+        """
+        status = self.create_stack(stack, lease_seconds=lease_seconds)
         try:
-            self._ask(self._stub.DeleteStack, request, lost=repeated.set)
-        except UnknownStack:
-            # Of a call whose answer was lost, that is the answer.
-            if not repeated.is_set():
-                raise
+            with KeptLease(self.renew_lease, stack.stack_id, lease_seconds):
+                yield status
+        finally:
+            # A mesh that is gone has taken the stack along, and so has a lost lease.
+            with suppress(MeshError):
+                self.delete_stack(stack.stack_id)
+
+    def watch_stacks(self) -> Iterator[StackStatus]:
+        """Yield all stacks, then each again whenever it changes.
+
+        Raises:
+            Unavailable: The control plane went away; ask again.
+            Exhausted: Too many watch already.
+        """
+        watching = self._stub.WatchStacks(mesh_pb2.WatchStacksRequest())
+        try:
+            with raising_peer_errors():
+                for answer in watching:
+                    yield read_status(answer.status)
+        finally:
+            watching.cancel()
 
     def get_mesh(self) -> MeshStatus:
         """Return where the mesh can be reached, and its baseline."""
@@ -147,6 +214,15 @@ class MeshClient:
     def close(self) -> None:
         """Close the channel."""
         self._channel.close()
+
+    def _ask_to_remove(self, method: grpc.UnaryUnaryMultiCallable[Q, R], request: Q) -> None:
+        repeated = threading.Event()
+        try:
+            self._ask(method, request, lost=repeated.set)
+        except UnknownStack:
+            # Of a call whose answer was lost, that is the answer.
+            if not repeated.is_set():
+                raise
 
     def _ask(
         self,

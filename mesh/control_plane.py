@@ -129,8 +129,8 @@ class ControlPlane:
         return self._stacks
 
     def check(self) -> None:
-        """Look after the processes: log those that died."""
-        self._stacks.report_dead()
+        """Start dead processes again, and remove stacks whose lease is over."""
+        self._stacks.check()
 
     def _start(self, running: ExitStack) -> None:
         settings = self._settings
@@ -171,6 +171,7 @@ class ControlPlane:
             start_timeout_seconds=settings.start_timeout_seconds,
             probe_timeout_seconds=settings.probe_timeout_seconds,
         )
+        running.callback(self._stacks.close)
         self._stacks.adopt(remains)
         self._stacks.start_baseline(journal.baseline)
         _log.info("baseline_ready", processes=len(self._stacks.baseline), stack=BASELINE)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-_CHECK_SECONDS = 0.5
+_CHECK_SECONDS = 0.25
 _GRACE_SECONDS = 5.0
 _CALLS_AT_ONCE = 64  # a call that creates a stack lasts as long as its processes start
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from pagesim.mesh.v1 import mesh_pb2
 
 from mesh.baseline import format_baseline, parse_baseline
+from mesh.topology import StackState
 from mesh.translation import read_stack, write_stack
 
 if TYPE_CHECKING:
@@ -29,17 +29,10 @@ JOURNAL = "journal.db"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS host (host_id TEXT NOT NULL, baseline TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS stack (
-    stack_id TEXT PRIMARY KEY, state TEXT NOT NULL, body BLOB NOT NULL
+    stack_id TEXT PRIMARY KEY, state TEXT NOT NULL, body BLOB NOT NULL,
+    lease_seconds REAL
 ) WITHOUT ROWID;
 """
-
-
-class StackState(Enum):
-    """Where a stack is in its life."""
-
-    CREATING = "creating"
-    READY = "ready"
-    DRAINING = "draining"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +41,7 @@ class Entry:
 
     stack: Stack
     state: StackState
+    lease_seconds: float | None = None
 
 
 class Journal:
@@ -82,13 +76,15 @@ class Journal:
             self._database.execute("COMMIT")
         self.baseline = tuple(baseline) if row is None else parse_baseline(row[0], path)
 
-    def record(self, stack: Stack, state: StackState) -> None:
-        """Write down the stack and its state."""
+    def record(
+        self, stack: Stack, state: StackState, *, lease_seconds: float | None = None
+    ) -> None:
+        """Write down the stack, its state and the length of its lease."""
         body = write_stack(stack).SerializeToString(deterministic=True)
         with self._lock:
             self._database.execute(
-                "INSERT OR REPLACE INTO stack VALUES (?, ?, ?)",
-                (stack.stack_id, state.value, body),
+                "INSERT OR REPLACE INTO stack VALUES (?, ?, ?, ?)",
+                (stack.stack_id, state.value, body, lease_seconds),
             )
 
     def forget(self, stack_id: str) -> None:
@@ -100,11 +96,11 @@ class Journal:
         """Return all stacks, ordered by id."""
         with self._lock:
             rows = self._database.execute(
-                "SELECT body, state FROM stack ORDER BY stack_id"
+                "SELECT body, state, lease_seconds FROM stack ORDER BY stack_id"
             ).fetchall()
         return tuple(
-            Entry(read_stack(mesh_pb2.Stack.FromString(body)), StackState(state))
-            for body, state in rows
+            Entry(read_stack(mesh_pb2.Stack.FromString(body)), StackState(state), lease)
+            for body, state, lease in rows
         )
 
     def close(self) -> None:

@@ -40,7 +40,8 @@ class Program:
     Attributes:
         name: What to call it in messages, e.g. "pagesim.ranking.v1.RankingService of trial".
         command: Program and arguments; "{ready_fd}" stands for the number of the file
-            descriptor that gets the ready line.
+            descriptor that gets the ready line. A host also knows "{address}" and
+            "{metrics_address}": addresses that stay the program's own until it is stopped.
         log: File that gets its output; None means that it goes where ours goes.
         environment: Variables added to ours.
         directory: Where it runs; None means where we run.

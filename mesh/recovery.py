@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from mesh.journal import StackState
-from mesh.topology import BASELINE, PlacedStack, Topology, group_endpoints
+from mesh.topology import BASELINE, PlacedStack, StackState, Topology, group_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mesh.journal import Journal
+    from mesh.journal import Entry, Journal
     from mesh.launchers import Launcher, RunningProcess
-    from mesh.topology import Endpoint, Stack
+    from mesh.topology import Endpoint
 
 _log = structlog.get_logger("mesh.recovery")
 
@@ -26,11 +25,11 @@ class Remains:
     """The stacks that go on, and the processes of theirs and of the baseline.
 
     Attributes:
-        stacks: Stack by id; each was ready.
+        stacks: Entry by stack id; each was ready.
         processes: Replicas by stack id, ordered as they were asked for.
     """
 
-    stacks: Mapping[str, Stack] = field(default_factory=dict)
+    stacks: Mapping[str, Entry] = field(default_factory=dict)
     processes: Mapping[str, Sequence[RunningProcess]] = field(default_factory=dict)
 
     def topology(self) -> Topology:
@@ -40,11 +39,11 @@ class Remains:
             baseline={cluster.service: cluster for cluster in baseline},
             stacks={
                 stack_id: PlacedStack(
-                    stack,
+                    entry.stack,
                     group_endpoints(_endpoints(self.processes.get(stack_id, ()))),
                     routed=True,
                 )
-                for stack_id, stack in self.stacks.items()
+                for stack_id, entry in self.stacks.items()
             },
         )
 
@@ -57,7 +56,7 @@ def recover(journal: Journal, launcher: Launcher) -> Remains:
     """
     running = _group(launcher.list_running())
     entries = journal.entries()
-    ready = {one.stack.stack_id: one.stack for one in entries if one.state is StackState.READY}
+    ready = {one.stack.stack_id: one for one in entries if one.state is StackState.READY}
     unwanted = [
         process
         for stack_id, processes in running.items()

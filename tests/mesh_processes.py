@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import psutil
 
 from mesh.topology import ServiceProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIRST = "test.first.v1.FirstService"
 SECOND = "test.second.v1.SecondService"
 
 
 def probe_process(
-    service: str, *, name: str = "", replicas: int = 1, die: str = "", hang: bool = False
+    service: str,
+    *,
+    name: str = "",
+    replicas: int = 1,
+    die: str = "",
+    hang: bool = False,
+    needs: Path | None = None,
 ) -> ServiceProcess:
-    """Return how to run a probe, or one that dies, saying so, or never serves."""
+    """Return how to run a probe, or one that dies, saying so, or never serves.
+
+    One that needs a file dies at its start without it.
+    """
     return ServiceProcess(
         service,
         "tests.mesh_probe",
         (
             *("--service", service, "--name", name or service, "--die", die),
             *(["--hang"] if hang else []),
+            *(["--needs", str(needs)] if needs else []),
         ),
         replicas=replicas,
     )

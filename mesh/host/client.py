@@ -72,10 +72,11 @@ class HostClient:
 
     def find_exit_reason(self, key: str, process_id: int) -> str:
         """Return how the process ended; empty while it runs."""
-        found = self._list(_FRESH_SECONDS).get(key)
-        if found is None or found.process_id != process_id:
-            return "" if self._is_new(key, process_id) else "it was stopped"
-        return found.exit_reason
+        for age_seconds in (_FRESH_SECONDS, 0.0):
+            found = self._list(age_seconds).get(key)
+            if found is not None and found.process_id == process_id:
+                return found.exit_reason
+        return "it was stopped"
 
     def wait_ready(self, key: str, timeout_seconds: float) -> Mapping[str, str]:
         """Return what the ready line of the process says."""
@@ -85,6 +86,12 @@ class HostClient:
         with raising_peer_errors():
             answer = self._stub.AwaitReady(request, timeout=timeout_seconds + _CALL_SECONDS)
         return dict(answer.said)
+
+    def restart(self, key: str) -> host_pb2.HostedProcess:
+        """Start the process again; return what runs now."""
+        request = host_pb2.RestartProcessRequest(process_key=key)
+        with raising_peer_errors():
+            return self._stub.RestartProcess(request, timeout=_CALL_SECONDS).process
 
     def stop(self, key: str, grace_seconds: float) -> str:
         """End the process; return how it ended."""
@@ -99,10 +106,6 @@ class HostClient:
         """Close the channel."""
         self._channel.close()
         os.close(self._directory)
-
-    def _is_new(self, key: str, process_id: int) -> bool:
-        found = self._list(0.0).get(key)
-        return found is not None and found.process_id == process_id and not found.exit_reason
 
     def _list(self, age_seconds: float) -> Mapping[str, host_pb2.HostedProcess]:
         # Hundreds of processes are looked after twice a second: one call tells of all.
@@ -158,6 +161,17 @@ class RemoteProcess:
     def failure(self, problem: str) -> ProcessFailed:
         """Return an error with the problem and the end of the log."""
         return explain_failure(problem, self.program.log)
+
+    def restart(self) -> None:
+        """End what is left of it and start it again, at the same addresses.
+
+        Raises:
+            UnknownProcess: It was stopped.
+            ProcessFailed: It could not be started.
+        """
+        message = self._host.restart(self.key)
+        self.process_id = message.process_id
+        self._ended, self._said = None, None
 
     def stop(self, grace_seconds: float) -> None:
         """End it, and all of its process group."""

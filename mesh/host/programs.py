@@ -8,13 +8,19 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from mesh.addresses import Address
 from mesh.errors import PagesimError, ProcessExists, UnknownProcess, UnknownSecret
+from mesh.host.ports import ReservedPort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mesh.errors import ProcessFailed
     from mesh.processes import ChildProcess, Program, Spawner
+
+
+_ANY_PORT = Address("127.0.0.1", 0)
+_ADDRESSES = ("{address}", "{metrics_address}")
 
 
 class HostedProcess(Protocol):
@@ -48,6 +54,14 @@ class HostedProcess(Protocol):
 
     def failure(self, problem: str) -> ProcessFailed:
         """Return an error with the problem and the end of the log."""
+
+    def restart(self) -> None:
+        """End what is left of it and start it again, at the same addresses.
+
+        Raises:
+            UnknownProcess: It was stopped.
+            ProcessFailed: It could not be started.
+        """
 
     def stop(self, grace_seconds: float) -> None:
         """End it, and all of its process group."""
@@ -113,8 +127,7 @@ class Programs:
             present = self._running.get(key)
             if present is None:
                 secrets = {name: self._secrets[name] for name in program.secrets}
-                whole = replace(program, environment={**program.environment, **secrets})
-                present = RunningProgram(self, key, program, self._spawner.spawn(whole))
+                present = RunningProgram(self, key, program, self._spawner, secrets)
                 self._running[key] = present
         if present.program != program:
             raise ProcessExists(
@@ -175,14 +188,30 @@ class RunningProgram:
     """
 
     def __init__(
-        self, programs: Programs, key: str, program: Program, child: ChildProcess
+        self,
+        programs: Programs,
+        key: str,
+        program: Program,
+        spawner: Spawner,
+        secrets: Mapping[str, str],
     ) -> None:
         self._programs = programs
-        self._child = child
-        self._reading = threading.Lock()
-        self._said: Mapping[str, str] | PagesimError | None = None
+        self._spawner = spawner
+        self._secrets = secrets
+        self._changing = threading.Lock()
+        self._stopped = False
         self.key = key
         self.program = program
+        self._ports = {
+            name: ReservedPort(_ANY_PORT, field="address")
+            for name in _ADDRESSES
+            if name in program.command
+        }
+        try:
+            self._spawn()
+        except PagesimError:
+            self._release()
+            raise
 
     @property
     def process_id(self) -> int:
@@ -200,26 +229,67 @@ class RunningProgram:
             ProcessFailed: It ended first, or said nothing in time.
             PagesimError: What the process says itself that keeps it from being ready.
         """
-        with self._reading:
-            if self._said is None:
-                try:
-                    self._said = self._child.wait_ready(timeout_seconds)
-                except PagesimError as error:
-                    self._said = error
-            if isinstance(self._said, PagesimError):
-                raise self._said
-            return self._said
+        return self._line.wait(timeout_seconds)
 
     def find_ready_line(self) -> Mapping[str, str] | None:
         """Return what the ready line says if that was read; None otherwise."""
-        said = self._said
-        return None if isinstance(said, PagesimError) else said
+        return self._line.said
 
     def failure(self, problem: str) -> ProcessFailed:
         """Return an error with the problem and the end of the log."""
         return self._child.failure(problem)
 
+    def restart(self) -> None:
+        """End what is left of it and start it again, at the same addresses.
+
+        Raises:
+            UnknownProcess: It was stopped.
+            ProcessFailed: It could not be started.
+        """
+        with self._changing:
+            if self._stopped:
+                raise UnknownProcess(f"{self.key!r} was stopped.", remedy="Start it anew.")
+            self._child.stop(0)
+            self._spawn()
+
     def stop(self, grace_seconds: float) -> None:
         """End it, and all of its process group."""
-        self._child.stop(grace_seconds)
+        with self._changing:
+            self._stopped = True
+            self._child.stop(grace_seconds)
+            self._release()
         self._programs.forget(self)
+
+    def _spawn(self) -> None:
+        addresses = {name: str(port.address) for name, port in self._ports.items()}
+        command = tuple(addresses.get(part, part) for part in self.program.command)
+        environment = {**self.program.environment, **self._secrets}
+        self._child = self._spawner.spawn(
+            replace(self.program, command=command, environment=environment)
+        )
+        self._line = _Line(self._child)
+
+    def _release(self) -> None:
+        for port in self._ports.values():
+            port.close()
+
+
+class _Line:
+    """The ready line of a child, which comes once and is told often."""
+
+    def __init__(self, child: ChildProcess) -> None:
+        self._child = child
+        self._reading = threading.Lock()
+        self._error: PagesimError | None = None
+        self.said: Mapping[str, str] | None = None
+
+    def wait(self, timeout_seconds: float) -> Mapping[str, str]:
+        with self._reading:
+            if self.said is None and self._error is None:
+                try:
+                    self.said = self._child.wait_ready(timeout_seconds)
+                except PagesimError as error:
+                    self._error = error
+        if self.said is None:
+            raise self._error or AssertionError("there is a line or an error")
+        return self.said

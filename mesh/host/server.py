@@ -55,6 +55,15 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
         said = self._programs.find(request.process_key).wait_ready(seconds)
         return host_pb2.AwaitReadyResponse(said=said)
 
+    def RestartProcess(
+        self, request: host_pb2.RestartProcessRequest, context: grpc.ServicerContext
+    ) -> host_pb2.RestartProcessResponse:
+        """Start a process again."""
+        del context
+        running = self._programs.find(request.process_key)
+        running.restart()
+        return host_pb2.RestartProcessResponse(process=write_process(running))
+
     def ListProcesses(
         self, request: host_pb2.ListProcessesRequest, context: grpc.ServicerContext
     ) -> host_pb2.ListProcessesResponse:

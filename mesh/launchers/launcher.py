@@ -50,6 +50,16 @@ class RunningProcess(Protocol):
     def exit_reason(self) -> str | None:
         """Return how it ended; None while it runs."""
 
+    def restart(self) -> None:
+        """End what is left of it and start it again; it serves when `wait_ready` returns.
+
+        It may serve elsewhere than before.
+
+        Raises:
+            UnknownProcess: It was stopped.
+            ProcessFailed: It could not be started.
+        """
+
     def stop(self) -> None:
         """End it: calls in flight first, then all that belongs to it."""
 

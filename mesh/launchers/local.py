@@ -26,7 +26,7 @@ _ENVIRONMENT: Mapping[str, str] = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS
 
 
 class LocalLauncher:
-    """Run replicas with this interpreter, on free loopback ports.
+    """Run replicas with this interpreter, on loopback ports of their own.
 
     Args:
         host: Runs the processes.
@@ -51,7 +51,7 @@ class LocalLauncher:
             name=launch.name,
             command=(
                 *(sys.executable, "-m", process.module, *process.arguments),
-                *("--address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"),
+                *("--address", "{address}", "--metrics-address", "{metrics_address}"),
                 *("--mesh-address", self._mesh_address, "--ready-fd", "{ready_fd}"),
                 *("--grace-seconds", f"{_DRAIN_SECONDS:g}"),
             ),
@@ -100,6 +100,18 @@ class LocalProcess:
     def exit_reason(self) -> str | None:
         """Return how it ended; None while it runs."""
         return self._process.exit_reason()
+
+    def restart(self) -> None:
+        """End what is left of it and start it again, where it was.
+
+        Nobody else is ever given its address, so that no call meant for it goes astray
+        while it is away.
+
+        Raises:
+            UnknownProcess: It was stopped.
+            ProcessFailed: It could not be started.
+        """
+        self._process.restart()
 
     def stop(self) -> None:
         """End it: calls in flight first, then all of its process group."""

@@ -66,7 +66,8 @@ class Program(_message.Message):
     @_builtins.property
     def command(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Program and arguments; "{ready_fd}" stands for the file descriptor that
-        gets the ready line.
+        gets the ready line, "{address}" and "{metrics_address}" for two addresses
+        that stay the process's own until it is stopped.
         """
 
     @_builtins.property
@@ -412,3 +413,49 @@ class StopProcessResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StopProcessResponse: _TypeAlias = StopProcessResponse  # noqa: Y015
+
+@_typing.final
+class RestartProcessRequest(_message.Message):
+    """Starts a process again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_KEY_FIELD_NUMBER: _builtins.int
+    process_key: _builtins.str
+    """Names the process."""
+    def __init__(
+        self,
+        *,
+        process_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["process_key", b"process_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestartProcessRequest: _TypeAlias = RestartProcessRequest  # noqa: Y015
+
+@_typing.final
+class RestartProcessResponse(_message.Message):
+    """The process was started again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROCESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def process(self) -> Global___HostedProcess:
+        """The process."""
+
+    def __init__(
+        self,
+        *,
+        process: Global___HostedProcess | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["process", b"process"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["process", b"process"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestartProcessResponse: _TypeAlias = RestartProcessResponse  # noqa: Y015

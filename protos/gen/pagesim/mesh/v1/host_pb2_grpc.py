@@ -50,6 +50,11 @@ class HostServiceStub:
                 request_serializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.AwaitReadyRequest.SerializeToString,
                 response_deserializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.AwaitReadyResponse.FromString,
                 _registered_method=True)
+        self.RestartProcess = channel.unary_unary(
+                '/pagesim.mesh.v1.HostService/RestartProcess',
+                request_serializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.RestartProcessRequest.SerializeToString,
+                response_deserializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.RestartProcessResponse.FromString,
+                _registered_method=True)
         self.ListProcesses = channel.unary_unary(
                 '/pagesim.mesh.v1.HostService/ListProcesses',
                 request_serializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.ListProcessesRequest.SerializeToString,
@@ -88,6 +93,14 @@ class HostServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RestartProcess(self, request, context):
+        """Ends what is left of a process and starts its program again, at the same
+        addresses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProcesses(self, request, context):
         """Lists all processes, those that ended included, ordered by key.
         """
@@ -119,6 +132,11 @@ def add_HostServiceServicer_to_server(servicer, server):
                     servicer.AwaitReady,
                     request_deserializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.AwaitReadyRequest.FromString,
                     response_serializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.AwaitReadyResponse.SerializeToString,
+            ),
+            'RestartProcess': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestartProcess,
+                    request_deserializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.RestartProcessRequest.FromString,
+                    response_serializer=pagesim_dot_mesh_dot_v1_dot_host__pb2.RestartProcessResponse.SerializeToString,
             ),
             'ListProcesses': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProcesses,
@@ -213,6 +231,33 @@ class HostService:
             '/pagesim.mesh.v1.HostService/AwaitReady',
             pagesim_dot_mesh_dot_v1_dot_host__pb2.AwaitReadyRequest.SerializeToString,
             pagesim_dot_mesh_dot_v1_dot_host__pb2.AwaitReadyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestartProcess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.mesh.v1.HostService/RestartProcess',
+            pagesim_dot_mesh_dot_v1_dot_host__pb2.RestartProcessRequest.SerializeToString,
+            pagesim_dot_mesh_dot_v1_dot_host__pb2.RestartProcessResponse.FromString,
             options,
             channel_credentials,
             insecure,

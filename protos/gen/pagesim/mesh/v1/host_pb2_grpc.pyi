@@ -41,6 +41,10 @@ class HostServiceStub:
     """
     AwaitReady: _grpc.UnaryUnaryMultiCallable[_host_pb2.AwaitReadyRequest, _host_pb2.AwaitReadyResponse]
     """Waits for the ready line of a process; asked again, tells it again."""
+    RestartProcess: _grpc.UnaryUnaryMultiCallable[_host_pb2.RestartProcessRequest, _host_pb2.RestartProcessResponse]
+    """Ends what is left of a process and starts its program again, at the same
+    addresses.
+    """
     ListProcesses: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListProcessesRequest, _host_pb2.ListProcessesResponse]
     """Lists all processes, those that ended included, ordered by key."""
     StopProcess: _grpc.UnaryUnaryMultiCallable[_host_pb2.StopProcessRequest, _host_pb2.StopProcessResponse]
@@ -59,6 +63,10 @@ class HostServiceAsyncStub(HostServiceStub):
     """
     AwaitReady: _aio.UnaryUnaryMultiCallable[_host_pb2.AwaitReadyRequest, _host_pb2.AwaitReadyResponse]  # type: ignore[assignment]
     """Waits for the ready line of a process; asked again, tells it again."""
+    RestartProcess: _aio.UnaryUnaryMultiCallable[_host_pb2.RestartProcessRequest, _host_pb2.RestartProcessResponse]  # type: ignore[assignment]
+    """Ends what is left of a process and starts its program again, at the same
+    addresses.
+    """
     ListProcesses: _aio.UnaryUnaryMultiCallable[_host_pb2.ListProcessesRequest, _host_pb2.ListProcessesResponse]  # type: ignore[assignment]
     """Lists all processes, those that ended included, ordered by key."""
     StopProcess: _aio.UnaryUnaryMultiCallable[_host_pb2.StopProcessRequest, _host_pb2.StopProcessResponse]  # type: ignore[assignment]
@@ -92,6 +100,16 @@ class HostServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_host_pb2.AwaitReadyResponse, _abc.Awaitable[_host_pb2.AwaitReadyResponse]]:
         """Waits for the ready line of a process; asked again, tells it again."""
+
+    @_abc_1.abstractmethod
+    def RestartProcess(
+        self,
+        request: _host_pb2.RestartProcessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.RestartProcessResponse, _abc.Awaitable[_host_pb2.RestartProcessResponse]]:
+        """Ends what is left of a process and starts its program again, at the same
+        addresses.
+        """
 
     @_abc_1.abstractmethod
     def ListProcesses(
