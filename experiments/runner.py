@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -38,7 +37,7 @@ from experiments.run_record import (
 from experiments.scope import find_candidates, select_pages
 from experiments.segments import lay_out_facts
 from mesh.context import use_context
-from mesh.errors import MeshError, PagesimError
+from mesh.errors import PagesimError
 from mesh.moments import format_moment, to_micros
 from mesh.serving import connect
 from mesh.topology import Stack
@@ -243,18 +242,14 @@ class _Run:
     ) -> PartitionRecord:
         started = time.monotonic()
         stack = self._stack_of(partition)
-        mesh.service.create_stack(stack)
-        try:
-            batches = self._generate(channel, stack, partition, advance)
-        except ExperimentError as error:
-            mesh.check()
-            raise StackFailed(
-                f"Stack {stack.stack_id}: {error.problem}", remedy=error.remedy
-            ) from error
-        finally:
-            # A mesh that is gone has taken its stacks along; its end is told by `check`.
-            with suppress(MeshError):
-                mesh.service.delete_stack(stack.stack_id)
+        with mesh.service.lease_stack(stack):
+            try:
+                batches = self._generate(channel, stack, partition, advance)
+            except ExperimentError as error:
+                mesh.check()
+                raise StackFailed(
+                    f"Stack {stack.stack_id}: {error.problem}", remedy=error.remedy
+                ) from error
         write_partition(
             PartitionPath(
                 self._directory,

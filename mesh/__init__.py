@@ -18,8 +18,12 @@ From the inside out:
 - `serving`: how a process serves and calls others.
 - `topology`: what runs where, pure. `xds`: the same in Envoy's terms, pure, and the server
   that pushes it.
-- `processes`, `guard`, `launchers`, `envoy`: what runs, and cannot outlive us.
-- `data_plane`, `probes`, `stacks`, `control_plane`: the life of stacks.
-- `server`, `translation`, `baseline`, `__main__`: the mesh as a process. `client`: the same
-  from outside.
+- `processes`, `guard`, `host`: what runs, and cannot outlive the host. The host is the process
+  that was started; it starts the control plane, again whenever that dies.
+- `launchers`, `envoy`: what the control plane has run by the host.
+- `journal`, `recovery`: what a control plane means to do, and finds of the one before it.
+- `data_plane`, `probes`, `deployment`, `restarts`, `leases`, `stack_changes`, `stacks`,
+  `control_plane`: the life of stacks.
+- `__main__`: the host as a process. `control_process`, `server`, `translation`, `baseline`,
+  `arguments`: the control plane as one. `client`: the mesh from outside.
 """

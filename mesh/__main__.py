@@ -1,9 +1,13 @@
-"""Run the mesh until SIGTERM or SIGINT: `python -m mesh --baseline FILE`."""
+"""Run a mesh until SIGTERM or SIGINT: `python -m mesh --baseline FILE`.
+
+This process is the host: it owns Envoy and the service processes, and starts the control
+plane again when that dies.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
+import secrets as randomness
 import signal
 import sys
 import tempfile
@@ -12,42 +16,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from mesh.addresses import parse_address
 from mesh.announcement import Announcement, announce, announcement_folder
+from mesh.arguments import mesh_parser
 from mesh.baseline import read_baseline, take_secrets
-from mesh.control_plane import ControlPlane, MeshSettings
 from mesh.errors import PagesimError
-from mesh.server import register
-from mesh.serving import ServingOptions, start
+from mesh.host.directory import claim_directory
+from mesh.host.keeper import Keeper
+from mesh.host.ports import ReservedPort
+from mesh.host.programs import Programs
+from mesh.host.server import serve_programs
+from mesh.processes import Program, Spawner
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
 from mesh.serving.server import stop_signals
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
     from types import FrameType
 
-_CHECK_SECONDS = 0.5
-_GRACE_SECONDS = 5.0
-_CALLS_AT_ONCE = 64  # a call that creates a stack lasts as long as its processes start
+_CHECK_SECONDS = 0.1
+_START_SECONDS = 110.0
+_GRACE_SECONDS = 10.0
+_ADDRESSES = ("address", "control_address", "metrics_address", "envoy_metrics_address")
 
 _log = structlog.get_logger("mesh")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the mesh; return the exit code."""
-    namespace = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    namespace = mesh_parser().parse_args(given)
     configure_logs()
     ready = ReadyLine(namespace.ready_fd)
-    signal.signal(signal.SIGTERM, _exit)  # until there is something to drain
+    signal.signal(signal.SIGTERM, _exit)  # until there is something to stop
     try:
         with ExitStack() as running:
             directory = namespace.directory or Path(
                 running.enter_context(tempfile.TemporaryDirectory(prefix="pagesim-mesh-"))
             )
-            _run(namespace, directory, ready)
+            _run(namespace, given, directory.absolute(), ready, running)
     except PagesimError as error:
         ready.tell_failure(error)
         sys.stderr.write(f"{error}\n")
@@ -55,111 +65,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> None:
-    settings = MeshSettings(
-        listen=parse_address(namespace.address, field="--address"),
-        envoy_metrics=parse_address(
-            namespace.envoy_metrics_address, field="--envoy-metrics-address"
-        ),
-        start_timeout_seconds=namespace.start_timeout_seconds,
-        probe_timeout_seconds=namespace.probe_timeout_seconds,
-        access_log_bytes=namespace.access_log_bytes,
-    )
-    options = ServingOptions(
-        address=namespace.control_address,
-        metrics_address=namespace.metrics_address,
-        workers=_CALLS_AT_ONCE,
-    )
-    registry = CollectorRegistry()
+def _run(
+    namespace: argparse.Namespace,
+    given: Sequence[str],
+    directory: Path,
+    ready: ReadyLine,
+    running: ExitStack,
+) -> None:
     baseline = read_baseline(namespace.baseline) if namespace.baseline else ()
     # Out of our environment, or Envoy and every other process would inherit them.
     secrets = take_secrets(baseline, os.environ)
-    with ControlPlane(
-        directory=directory,
-        baseline=baseline,
-        settings=settings,
-        registry=registry,
-        secrets=secrets,
-    ) as control_plane:
-        server = start([register(control_plane)], options, registry=registry)
-        addresses = {
-            "address": str(control_plane.address),
-            "control_address": server.address,
-            "metrics_address": server.metrics_address,
-            "envoy_metrics_address": str(control_plane.envoy_metrics_address),
-        }
-        asked_to_stop = stop_signals()
-        _log.info("mesh_ready", directory=str(directory), **addresses)
-        announcement = Announcement(
-            **addresses, directory=directory.absolute(), process_id=os.getpid()
-        )
-        with announce(announcement, announcement_folder(os.environ)):
-            ready.tell_addresses(**addresses)
-            try:
-                while not asked_to_stop.wait(_CHECK_SECONDS):
-                    control_plane.check()
-            finally:
-                _log.info("mesh_stopping")
-                server.stop(_GRACE_SECONDS)
+    claimed = running.enter_context(claim_directory(directory))
+    reserved = [
+        *("--directory", str(directory), "--ready-fd", "{ready_fd}"),
+        *_reserve_ports(namespace, running),
+    ]
+    spawner = Spawner()
+    programs = Programs(spawner, host_id=randomness.token_hex(8), secrets=secrets)
+    running.callback(programs.stop_all, _GRACE_SECONDS)
+    server = serve_programs(programs, claimed)
+    running.callback(lambda: server.stop(0).wait())
+    keeper = Keeper(
+        spawner,
+        Program(
+            name="The control plane",
+            # What stands last on a command line counts.
+            command=(sys.executable, "-m", "mesh.control_process", *given, *reserved),
+            log=None,
+        ),
+    )
+    running.callback(keeper.stop)
+    addresses = keeper.start(_START_SECONDS)
+    asked_to_stop = stop_signals()
+    _log.info("mesh_ready", directory=str(directory), **addresses)
+    announcement = Announcement(
+        **addresses, directory=directory.absolute(), process_id=os.getpid()
+    )
+    running.enter_context(announce(announcement, announcement_folder(os.environ)))
+    ready.tell_addresses(**addresses)
+    while not asked_to_stop.wait(_CHECK_SECONDS):
+        programs.check()
+        keeper.check()
+    _log.info("mesh_stopping")
+
+
+def _reserve_ports(namespace: argparse.Namespace, running: ExitStack) -> list[str]:
+    arguments = []
+    for name in _ADDRESSES:
+        option = f"--{name.replace('_', '-')}"
+        asked = parse_address(getattr(namespace, name), field=option)
+        port = running.enter_context(ReservedPort(asked, field=option))
+        arguments += [option, str(port.address)]
+    return arguments
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m mesh", description=__doc__)
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="FILE",
-        help="JSON list of the processes that serve every stack (default: none)",
-    )
-    parser.add_argument(
-        "--directory",
-        type=Path,
-        help="where logs go (default: a temporary one, removed at the end)",
-    )
-    for name, what in (
-        ("--address", "clients call, through Envoy"),
-        ("--control-address", "MeshService listens"),
-        ("--metrics-address", "the control plane's Prometheus metrics are, at /metrics"),
-        ("--envoy-metrics-address", "Envoy's Prometheus metrics are, at /stats/prometheus"),
-    ):
-        parser.add_argument(
-            name,
-            default="127.0.0.1:0",
-            metavar="HOST:PORT",
-            help=f"where {what}; port 0 means any free one (%(default)s)",
-        )
-    parser.add_argument(
-        "--start-timeout-seconds",
-        type=float,
-        default=MeshSettings().start_timeout_seconds,
-        metavar="SECONDS",
-        help="how long a process may take to be ready (%(default)s)",
-    )
-    parser.add_argument(
-        "--probe-timeout-seconds",
-        type=float,
-        default=MeshSettings().probe_timeout_seconds,
-        metavar="SECONDS",
-        help="how long the first answer of a new stack may take (%(default)s)",
-    )
-    parser.add_argument(
-        "--access-log-bytes",
-        type=int,
-        default=MeshSettings().access_log_bytes,
-        metavar="BYTES",
-        help="size at which the access log begins anew; the former one is kept (%(default)s)",
-    )
-    parser.add_argument(
-        "--ready-fd",
-        type=int,
-        metavar="N",
-        help="file descriptor that gets one line of JSON with the addresses when ready",
-    )
-    return parser
 
 
 if __name__ == "__main__":

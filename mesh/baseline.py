@@ -26,7 +26,12 @@ _KINDS: dict[str, type] = {
 
 def write_baseline(processes: Sequence[ServiceProcess], path: Path) -> None:
     """Write the processes to the file."""
-    path.write_text(json.dumps([asdict(process) for process in processes], indent=1))
+    path.write_text(format_baseline(processes))
+
+
+def format_baseline(processes: Sequence[ServiceProcess]) -> str:
+    """Return the processes as the text of a baseline file."""
+    return json.dumps([asdict(process) for process in processes], indent=1)
 
 
 def read_baseline(path: Path) -> tuple[ServiceProcess, ...]:
@@ -37,13 +42,28 @@ def read_baseline(path: Path) -> tuple[ServiceProcess, ...]:
         InvalidInput: It is no list of processes; the message names the entry.
     """
     try:
-        entries = json.loads(path.read_text())
+        text = path.read_text()
     except FileNotFoundError:
         raise NotFound(
             f"There is no baseline file {path}.",
             remedy=f"Write one, e.g. {_EXAMPLE}",
             field="--baseline",
         ) from None
+    return parse_baseline(text, path)
+
+
+def parse_baseline(text: str, path: Path) -> tuple[ServiceProcess, ...]:
+    """Return the processes that the text of a baseline file names.
+
+    Args:
+        text: The text.
+        path: Where it comes from, for messages.
+
+    Raises:
+        InvalidInput: It is no list of processes; the message names the entry.
+    """
+    try:
+        entries = json.loads(text)
     except ValueError as error:
         raise _invalid(path, f"it is not JSON ({error})", "--baseline") from None
     if not isinstance(entries, list):

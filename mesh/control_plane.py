@@ -1,26 +1,26 @@
-"""The running mesh: discovery, Envoy, the baseline and the stacks, started in that order."""
+"""The control plane: discovery, Envoy, the baseline and the stacks, started in that order.
+
+What a host runs already, for a control plane that died, is taken over.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import grpc
 import structlog
 
 from mesh.access_log import AccessLog
-from mesh.addresses import Address
 from mesh.data_plane import DataPlane
 from mesh.envoy import ACCESS_LOG, DISCOVERY_SOCKET, Envoy
-from mesh.errors import WrongState
+from mesh.journal import JOURNAL, Journal
 from mesh.launchers import LocalLauncher
 from mesh.probes import Prober
-from mesh.processes import Spawner
+from mesh.recovery import recover
 from mesh.stack_metrics import StackMetrics
 from mesh.stacks import Stacks
 from mesh.topology import BASELINE, ServiceProcess, check_each_once
@@ -29,18 +29,19 @@ from mesh.xds.discovery_metrics import DiscoveryMetrics
 from mesh.xds.resources import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from prometheus_client import CollectorRegistry
 
+    from mesh.addresses import Address
+    from mesh.host.programs import Host
     from mesh.topology import Topology
     from mesh.xds.consistency import ResourceSet
 
 _DISCOVERY_WORKERS = 4  # an Envoy occupies one
-_LOOPBACK = Address("127.0.0.1", 0)
 
 _log = structlog.get_logger("mesh.control_plane")
 
@@ -50,7 +51,7 @@ class MeshSettings:
     """Where the mesh listens, and how patient it is.
 
     Attributes:
-        listen: Where clients call; port 0 means any free one.
+        listen: Where clients call.
         envoy_metrics: Where Envoy's Prometheus page is offered.
         start_timeout_seconds: How long a process may take to be ready.
         acknowledge_timeout_seconds: How long Envoy may take to acknowledge a change.
@@ -58,8 +59,8 @@ class MeshSettings:
         access_log_bytes: Size at which the access log begins anew.
     """
 
-    listen: Address = _LOOPBACK
-    envoy_metrics: Address = _LOOPBACK
+    listen: Address
+    envoy_metrics: Address
     start_timeout_seconds: float = 60.0
     acknowledge_timeout_seconds: float = 10.0
     probe_timeout_seconds: float = 10.0
@@ -67,38 +68,37 @@ class MeshSettings:
 
 
 class ControlPlane:
-    """Run the mesh within a `with` block.
+    """Run the mesh within a `with` block; Envoy and all processes stay when it ends.
 
     Args:
-        directory: Gets logs and sockets; one mesh at a time may use it.
+        host: Runs them.
+        directory: Gets logs and sockets.
         baseline: What runs for every stack.
         settings: Where and how.
         registry: Where metrics are collected.
-        secrets: Environment variables for the processes of the baseline that ask for them.
         render: Gives Envoy's resources of a topology.
 
     Raises:
         AddressInUse: Somebody else listens where Envoy should.
         ProcessFailed: Envoy or a process of the baseline did not start.
-        WrongState: Another mesh uses the directory.
     """
 
     def __init__(
         self,
         *,
+        host: Host,
         directory: Path,
         baseline: Sequence[ServiceProcess],
         settings: MeshSettings,
         registry: CollectorRegistry,
-        secrets: Mapping[str, str] = MappingProxyType({}),
         render: Callable[..., ResourceSet] = render,
     ) -> None:
         check_each_once(tuple(baseline), field="baseline")
+        self._host = host
         self._directory = directory
         self._baseline = baseline
         self._settings = settings
         self._registry = registry
-        self._secrets = secrets
         self._render_resources = render
         self._running = ExitStack()
 
@@ -132,70 +132,58 @@ class ControlPlane:
         return self._stacks
 
     def check(self) -> None:
-        """Look after the processes, log those that died, and keep the access log short.
-
-        Raises:
-            ProcessFailed: Envoy is among them, so there is no mesh.
-        """
-        self._stacks.report_dead()
-        if self._envoy.exit_reason() is not None:
-            raise self._envoy.failure()
+        """Start dead processes again, end stacks whose lease is over, trim the access log."""
+        self._stacks.check()
         self._access_log.check()
 
     def _start(self, running: ExitStack) -> None:
         settings = self._settings
-        self._directory.mkdir(parents=True, exist_ok=True)
         directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         running.callback(os.close, directory)
-        self._claim(directory)
+        journal = Journal(
+            self._directory / JOURNAL, host_id=self._host.host_id, baseline=self._baseline
+        )
+        running.callback(journal.close)
+        launcher = LocalLauncher(
+            self._host, mesh_address=str(settings.listen), logs=self._directory / "logs"
+        )
+        remains = recover(journal, launcher)
         discovery = DiscoveryServer(DiscoveryMetrics(self._registry))
         data_plane = DataPlane(
-            discovery, self._render, timeout_seconds=settings.acknowledge_timeout_seconds
+            discovery,
+            self._render,
+            timeout_seconds=settings.acknowledge_timeout_seconds,
+            topology=remains.topology(),
         )
         revision = data_plane.offer()
         self._serve_discovery(discovery, directory, running)
-        spawner = Spawner()
-        self._envoy = Envoy(spawner, directory=self._directory, metrics=settings.envoy_metrics)
-        running.callback(self._envoy.stop)
+        envoy = Envoy(self._host, directory=self._directory, metrics=settings.envoy_metrics)
         self._access_log = AccessLog(
             self._directory,
             limit_bytes=settings.access_log_bytes,
-            reopen=self._envoy.reopen_logs,
+            reopen=envoy.reopen_logs,
         )
-        self._address = self._envoy.wait_listening(
+        self._address = envoy.wait_listening(
             settings.listen, timeout_seconds=settings.acknowledge_timeout_seconds
         )
         data_plane.wait_taken(revision)
-        self._envoy_metrics_address = self._envoy.metrics_address
-        _log.info("envoy_ready", address=str(self._address), pid=self._envoy.process_id)
+        self._envoy_metrics_address = envoy.metrics_address
+        _log.info("envoy_ready", address=str(self._address), pid=envoy.process_id)
         prober = Prober(self._address)
         running.callback(prober.close)
         self._stacks = Stacks(
-            launcher=LocalLauncher(
-                spawner,
-                mesh_address=str(self._address),
-                logs=self._directory / "logs",
-                secrets=self._secrets,
-            ),
+            launcher=launcher,
             data_plane=data_plane,
             prober=prober,
             metrics=StackMetrics(self._registry),
+            journal=journal,
             start_timeout_seconds=settings.start_timeout_seconds,
             probe_timeout_seconds=settings.probe_timeout_seconds,
         )
         running.callback(self._stacks.close)
-        self._stacks.start_baseline(self._baseline)
+        self._stacks.adopt(remains)
+        self._stacks.start_baseline(journal.baseline)
         _log.info("baseline_ready", processes=len(self._stacks.baseline), stack=BASELINE)
-
-    def _claim(self, directory: int) -> None:
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise WrongState(
-                f"Another mesh uses {self._directory}.",
-                remedy="Stop it, or give this one a directory of its own.",
-                field="--directory",
-            ) from None
 
     def _serve_discovery(
         self, discovery: DiscoveryServer, directory: int, running: ExitStack

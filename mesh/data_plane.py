@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from mesh.errors import MeshError, PagesimError
-from mesh.topology import Topology
 from mesh.xds.kinds import Kind
 from mesh.xds.snapshot import Encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mesh.topology import Cluster, PlacedStack
+    from mesh.topology import Cluster, PlacedStack, Topology
     from mesh.xds.consistency import ResourceSet
     from mesh.xds.discovery import DiscoveryServer
 
@@ -38,6 +37,7 @@ class DataPlane:
         discovery: Pushes to Envoy.
         render: Gives the resources of a topology.
         timeout_seconds: How long Envoy may take to acknowledge a step.
+        topology: Where Envoy was left by the control plane before this one.
     """
 
     def __init__(
@@ -46,13 +46,14 @@ class DataPlane:
         render: Callable[[Topology], ResourceSet],
         *,
         timeout_seconds: float,
+        topology: Topology,
     ) -> None:
         self._discovery = discovery
         self._render = render
         self._timeout_seconds = timeout_seconds
         self._encoder = Encoder()
         self._changing = threading.Lock()
-        self._topology = Topology()
+        self._topology = topology
 
     def offer(self) -> int:
         """Publish the present topology before Envoy starts; return its revision."""
@@ -70,7 +71,7 @@ class DataPlane:
         )
 
     def set_baseline(self, clusters: tuple[Cluster, ...]) -> None:
-        """Make the clusters the baseline.
+        """Make the clusters the baseline, if that is news.
 
         Raises:
             ConfigurationRejected: Envoy refused them.
@@ -78,6 +79,8 @@ class DataPlane:
         """
         with self._change():
             baseline = {cluster.service: cluster for cluster in clusters}
+            if baseline == self._topology.baseline:
+                return
             self._apply(replace(self._topology, baseline=baseline), _CLUSTERS | _ROUTES)
 
     def add(self, placed: PlacedStack) -> None:
@@ -94,6 +97,29 @@ class DataPlane:
             routed = replace(placed, routed=True)
             self._apply(self._topology.with_stack(routed), _ROUTES)
 
+    def refuse(self, stack_id: str) -> None:
+        """Refuse new calls to the stack, as one that drains; those in flight go on.
+
+        Raises:
+            Unavailable: Envoy did not answer in time.
+        """
+        with self._change():
+            placed = replace(self._topology.stacks[stack_id], draining=True)
+            self._apply(self._topology.with_stack(placed), _ROUTES)
+
+    def set_clusters(self, stack_id: str, clusters: tuple[Cluster, ...]) -> None:
+        """Tell where the stack's replicas are now, if that is news.
+
+        Raises:
+            ConfigurationRejected: Envoy refused them.
+            Unavailable: Envoy did not answer in time.
+        """
+        with self._change():
+            placed = self._topology.stacks.get(stack_id)
+            if placed is not None and placed.clusters != clusters:
+                moved = replace(placed, clusters=clusters)
+                self._apply(self._topology.with_stack(moved), _CLUSTERS)
+
     def remove_routes(self, stack_id: str) -> None:
         """Stop routing calls to the stack; those in flight go on.
 
@@ -104,13 +130,17 @@ class DataPlane:
             placed = self._topology.stacks[stack_id]
             self._apply(self._topology.with_stack(replace(placed, routed=False)), _ROUTES)
 
-    def remove_clusters(self, stack_id: str) -> None:
-        """Forget the stack.
+    def remove(self, stack_id: str) -> None:
+        """Forget the stack: its routes, if it has any left, then its clusters.
 
         Raises:
             Unavailable: Envoy did not answer in time.
         """
         with self._change():
+            placed = self._topology.stacks[stack_id]
+            if placed.routed:
+                unrouted = replace(placed, routed=False)
+                self._apply(self._topology.with_stack(unrouted), _ROUTES)
             self._apply(self._topology.without_stack(stack_id), _CLUSTERS)
 
     @contextmanager

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mesh.errors import ProcessFailed
-    from mesh.processes import ChildProcess, Spawner
+    from mesh.host.programs import Host
     from mesh.xds.kinds import Json, JsonMessage
 
 ADMIN_SOCKET = "admin.sock"
@@ -38,7 +38,9 @@ METRICS_PATH = "/stats/prometheus"
 
 _METRICS_LISTENER = "metrics"
 _POLL_SECONDS = 0.01
-_STOP_SECONDS = 5.0
+_KEY = "envoy"
+# By default Envoy waits up to 30 seconds before it looks for a control plane again.
+_RECONNECT: Json = {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}}
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -52,7 +54,9 @@ def render_bootstrap(metrics: Address) -> JsonMessage:
                 "api_type": "DELTA_GRPC",
                 "transport_api_version": "V3",
                 "set_node_on_first_message_only": True,
-                "grpc_services": [{"envoy_grpc": {"cluster_name": "discovery"}}],
+                "grpc_services": [
+                    {"envoy_grpc": {"cluster_name": "discovery", "retry_policy": _RECONNECT}}
+                ],
             },
             "cds_config": {"ads": {}, "resource_api_version": "V3"},
             "lds_config": {"ads": {}, "resource_api_version": "V3"},
@@ -91,19 +95,22 @@ class Envoy:
     """A running Envoy.
 
     Args:
-        spawner: Starts the process.
+        host: Runs the process; what it runs already is taken over.
         directory: The mesh directory.
         metrics: Where to offer the Prometheus page; port 0 means any free one.
     """
 
-    def __init__(self, spawner: Spawner, *, directory: Path, metrics: Address) -> None:
+    def __init__(self, host: Host, *, directory: Path, metrics: Address) -> None:
         self._directory = directory
         self._metrics = metrics
-        (directory / BOOTSTRAP).write_text(json.dumps(render_bootstrap(metrics), indent=1))
-        (directory / ADMIN_SOCKET).unlink(missing_ok=True)
-        (directory / LOG).touch()
+        present = {one.key: one for one in host.list()}.get(_KEY)
+        if present is None:
+            (directory / BOOTSTRAP).write_text(json.dumps(render_bootstrap(metrics), indent=1))
+            (directory / ADMIN_SOCKET).unlink(missing_ok=True)
+            (directory / LOG).touch()
         self._log_start = (directory / LOG).stat().st_size
-        self._child: ChildProcess = spawner.spawn(
+        self._process = present or host.start(
+            _KEY,
             Program(
                 name="Envoy",
                 command=(
@@ -113,17 +120,18 @@ class Envoy:
                 ),
                 log=directory / LOG,
                 directory=directory,
-            )
+                essential=True,
+            ),
         )
 
     @property
     def process_id(self) -> int:
         """Envoy's process id."""
-        return self._child.process_id
+        return self._process.process_id
 
     def exit_reason(self) -> str | None:
         """Return how Envoy ended; None while it runs."""
-        return self._child.exit_reason()
+        return self._process.exit_reason()
 
     def wait_listening(self, listen: Address, *, timeout_seconds: float) -> Address:
         """Wait until Envoy takes calls; return where.
@@ -138,10 +146,10 @@ class Envoy:
             if found is not None and self._is_live():
                 return found
             self._check_bound(listen)
-            if self._child.exit_reason() is not None:
+            if self._process.exit_reason() is not None:
                 raise self.failure()
             time.sleep(_POLL_SECONDS)
-        raise self._child.failure(f"Envoy was not ready within {timeout_seconds:g} seconds")
+        raise self._process.failure(f"Envoy was not ready within {timeout_seconds:g} seconds")
 
     @property
     def metrics_address(self) -> Address:
@@ -152,13 +160,9 @@ class Envoy:
         """Make Envoy open its access log anew, after it was moved."""
         self._ask_admin("/reopen_logs", method="POST")
 
-    def stop(self) -> None:
-        """End Envoy."""
-        self._child.stop(_STOP_SECONDS)
-
     def failure(self) -> ProcessFailed:
         """Return an error that says how Envoy ended."""
-        return self._child.failure(f"Envoy ended with {self._child.exit_reason()}")
+        return self._process.failure(f"Envoy ended with {self._process.exit_reason()}")
 
     def _check_bound(self, listen: Address) -> None:
         with (self._directory / LOG).open(errors="replace") as log:

@@ -17,6 +17,9 @@ caller should react; the server interceptor maps the kind to a gRPC status code:
         ├── UnknownStack             (NotFound)
         ├── MeshNotFound             (NotFound)           no mesh where one was looked for
         ├── StackExists              (AlreadyExists)
+        ├── UnknownProcess           (NotFound)
+        ├── ProcessExists            (AlreadyExists)
+        ├── UnknownSecret            (InvalidInput)
         ├── AddressInUse             (WrongState)
         ├── ProcessFailed            (Unavailable)        a launched process died
         └── ConfigurationRejected    (WrongState)         Envoy refused what it was sent
@@ -122,6 +125,18 @@ class MeshNotFound(MeshError, NotFound):
 
 class StackExists(MeshError, AlreadyExists):
     """Refuse a second, different stack under one id."""
+
+
+class UnknownProcess(MeshError, NotFound):
+    """Refuse to use a process that a host does not run."""
+
+
+class ProcessExists(MeshError, AlreadyExists):
+    """Refuse a second, different program under one key."""
+
+
+class UnknownSecret(MeshError, InvalidInput):
+    """Refuse a program that asks for a secret that the mesh was not given."""
 
 
 class AddressInUse(MeshError, WrongState):

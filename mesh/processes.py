@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,8 @@ import structlog
 from mesh.errors import ProcessFailed, find_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from typing import IO
 
 _GUARD = Path(__file__).with_name("guard.py")
 _TOLD_LINES = 15
@@ -39,17 +40,24 @@ class Program:
     Attributes:
         name: What to call it in messages, e.g. "pagesim.ranking.v1.RankingService of trial".
         command: Program and arguments; "{ready_fd}" stands for the number of the file
-            descriptor that gets the ready line.
-        log: File that gets its output.
+            descriptor that gets the ready line. A host also knows "{address}" and
+            "{metrics_address}": addresses that stay the program's own until it is stopped.
+        log: File that gets its output; None means that it goes where ours goes.
         environment: Variables added to ours.
         directory: Where it runs; None means where we run.
+        secrets: Names of secrets that a host adds to the environment.
+        essential: Whether a host ends when the program does.
+        description: What a host tells again about it, without reading it.
     """
 
     name: str
     command: tuple[str, ...]
-    log: Path
+    log: Path | None
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
+    secrets: tuple[str, ...] = ()
+    essential: bool = False
+    description: str = ""
 
 
 class Spawner:
@@ -84,8 +92,8 @@ class Spawner:
                 started.set_exception(
                     ProcessFailed(
                         f"{program.name} could not be started: {error}.",
-                        remedy=f"Check that {program.command[0]} and {program.log.parent} "
-                        "are there.",
+                        remedy=f"Check that {program.command[0]} and the directory of its "
+                        "log are there.",
                     )
                 )
 
@@ -143,10 +151,7 @@ class ChildProcess:
 
     def failure(self, problem: str) -> ProcessFailed:
         """Return an error with the problem and the end of the log."""
-        log = self._program.log
-        return ProcessFailed(
-            f"{problem}. Its log ends:\n{_read_end(log)}\n", remedy=f"The log is {log}."
-        )
+        return explain_failure(problem, self._program.log)
 
     def _read_ready_line(self, timeout_seconds: float) -> bytes:
         deadline = time.monotonic() + timeout_seconds
@@ -182,18 +187,26 @@ class ChildProcess:
             self._popen.wait()
 
 
+def explain_failure(problem: str, log: Path | None) -> ProcessFailed:
+    """Return an error with the problem and the end of the log, if there is one."""
+    if log is None:
+        return ProcessFailed(f"{problem}.", remedy="What it said stands before this.")
+    return ProcessFailed(
+        f"{problem}. Its log ends:\n{_read_end(log)}\n", remedy=f"The log is {log}."
+    )
+
+
 def _start(program: Program) -> ChildProcess:
-    program.log.parent.mkdir(parents=True, exist_ok=True)
     ready, child_ready = os.pipe()
     command = [part.replace(_READY_FD, str(child_ready)) for part in program.command]
     guard = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid())]
     try:
-        with program.log.open("ab") as log:
+        with _open_log(program.log) as log:
             popen = subprocess.Popen(  # noqa: S603 - what we were asked to run, without a shell
                 [*guard, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=None if log is None else subprocess.STDOUT,
                 pass_fds=(child_ready,),
                 env={**os.environ, **program.environment},
                 cwd=program.directory,
@@ -205,6 +218,16 @@ def _start(program: Program) -> ChildProcess:
     finally:
         os.close(child_ready)
     return ChildProcess(program, popen, ready)
+
+
+@contextmanager
+def _open_log(log: Path | None) -> Iterator[IO[bytes] | None]:
+    if log is None:
+        yield None
+    else:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            yield file
 
 
 def _read_end(log: Path) -> str:

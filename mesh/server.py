@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING
 from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
 
 from mesh.serving import Registration
-from mesh.translation import read_stack, write_endpoint, write_status
+from mesh.translation import (
+    read_lease,
+    read_stack,
+    write_endpoint,
+    write_lease,
+    write_status,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import grpc
 
     from mesh.control_plane import ControlPlane
@@ -29,7 +37,9 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
     ) -> mesh_pb2.CreateStackResponse:
         """Create a stack; answer when it is ready."""
         del context
-        status = self._stacks.create(read_stack(request.stack))
+        status = self._stacks.create(
+            read_stack(request.stack), lease_seconds=read_lease(request)
+        )
         return mesh_pb2.CreateStackResponse(status=write_status(status))
 
     def GetStack(
@@ -55,6 +65,34 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         del context
         self._stacks.delete(request.stack_id)
         return mesh_pb2.DeleteStackResponse()
+
+    def RenewLease(
+        self, request: mesh_pb2.RenewLeaseRequest, context: grpc.ServicerContext
+    ) -> mesh_pb2.RenewLeaseResponse:
+        """Keep a stack."""
+        del context
+        lease_seconds = self._stacks.renew_lease(request.stack_id)
+        return mesh_pb2.RenewLeaseResponse(lease=write_lease(lease_seconds))
+
+    def DrainStack(
+        self, request: mesh_pb2.DrainStackRequest, context: grpc.ServicerContext
+    ) -> mesh_pb2.DrainStackResponse:
+        """Remove a stack, letting its calls end."""
+        del context
+        self._stacks.drain(request.stack_id)
+        return mesh_pb2.DrainStackResponse()
+
+    def WatchStacks(
+        self, request: mesh_pb2.WatchStacksRequest, context: grpc.ServicerContext
+    ) -> Iterator[mesh_pb2.WatchStacksResponse]:
+        """Tell all stacks, then every change."""
+        del request
+        with self._stacks.changes.watch() as changes:
+            context.add_callback(lambda: changes.put(None))
+            for status in self._stacks.list_all():
+                yield mesh_pb2.WatchStacksResponse(status=write_status(status))
+            while (changed := changes.get()) is not None:
+                yield mesh_pb2.WatchStacksResponse(status=write_status(changed))
 
     def GetMesh(
         self, request: mesh_pb2.GetMeshRequest, context: grpc.ServicerContext

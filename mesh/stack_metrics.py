@@ -33,6 +33,12 @@ class StackMetrics:
             registry=registry,
         )
 
+        self._restarts = Counter(
+            "pagesim_mesh_restarted_processes",
+            "Dead processes that were started again and serve.",
+            registry=registry,
+        )
+
     def set_live(self, stacks: int) -> None:
         """Set the number of live stacks."""
         self._live.set(stacks)
@@ -48,3 +54,7 @@ class StackMetrics:
     def count_death(self) -> None:
         """Count a process that ended without being asked to."""
         self._deaths.inc()
+
+    def count_restart(self) -> None:
+        """Count a dead process that serves again."""
+        self._restarts.inc()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from mesh.context import CallContext, check_stack_id, check_variant
@@ -22,6 +23,16 @@ _MAX_REPLICAS = 64
 
 BASELINE = ""
 """Stands for the baseline where a stack id is asked for."""
+
+
+class StackState(Enum):
+    """Where a stack is in its life."""
+
+    CREATING = "creating"
+    READY = "ready"
+    DRAINING = "draining"
+    FAILED = "failed"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +156,27 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class StackStatus:
+    """A stack and its own processes.
+
+    Attributes:
+        stack: As it was created.
+        endpoints: Where its processes can be reached.
+        state: Where it is in its life.
+        reason: Why it is there; empty when that needs no reason.
+        restarts: How often processes of it were started again.
+        lease_seconds: How long it stays without being renewed; None means until deleted.
+    """
+
+    stack: Stack
+    endpoints: tuple[Endpoint, ...] = ()
+    state: StackState = StackState.READY
+    reason: str = ""
+    restarts: int = 0
+    lease_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """The replicas that serve one service, for a stack or for the baseline."""
 
@@ -161,11 +193,12 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class PlacedStack:
-    """A stack whose processes run; calls reach it once it is routed."""
+    """A stack whose processes run; calls reach it once it is routed, until it drains."""
 
     stack: Stack
     clusters: tuple[Cluster, ...]
     routed: bool = False
+    draining: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.mesh.v1 import mesh_pb2
 
 from mesh.addresses import parse_address
 from mesh.errors import InvalidStack
-from mesh.stacks import StackStatus
-from mesh.topology import Endpoint, ServiceProcess, Stack
+from mesh.topology import Endpoint, ServiceProcess, Stack, StackState, StackStatus
 
 _MICROS = 1_000_000
 _NANOS_PER_MICRO = 1_000
+_STATES = {
+    StackState.CREATING: mesh_pb2.STACK_STATE_CREATING,
+    StackState.READY: mesh_pb2.STACK_STATE_READY,
+    StackState.DRAINING: mesh_pb2.STACK_STATE_DRAINING,
+    StackState.FAILED: mesh_pb2.STACK_STATE_FAILED,
+    StackState.GONE: mesh_pb2.STACK_STATE_GONE,
+}
+_STATE_BY_NUMBER = {number: state for state, number in _STATES.items()}
 
 
 def write_stack(stack: Stack) -> mesh_pb2.Stack:
@@ -110,6 +120,10 @@ def write_status(status: StackStatus) -> mesh_pb2.StackStatus:
     return mesh_pb2.StackStatus(
         stack=write_stack(status.stack),
         endpoints=[write_endpoint(endpoint) for endpoint in status.endpoints],
+        state=_STATES[status.state],
+        reason=status.reason,
+        restarts=status.restarts,
+        lease=write_lease(status.lease_seconds),
     )
 
 
@@ -120,8 +134,29 @@ def read_status(message: mesh_pb2.StackStatus) -> StackStatus:
         InvalidInput: A value in it is out of bounds.
     """
     return StackStatus(
-        read_stack(message.stack), tuple(read_endpoint(one) for one in message.endpoints)
+        stack=read_stack(message.stack),
+        endpoints=tuple(read_endpoint(one) for one in message.endpoints),
+        state=_STATE_BY_NUMBER.get(message.state, StackState.READY),
+        reason=message.reason,
+        restarts=message.restarts,
+        lease_seconds=read_lease(message),
     )
+
+
+def write_lease(seconds: float | None) -> Duration | None:
+    """Return the message of the length of a lease; None means that there is none."""
+    if seconds is None:
+        return None
+    lease = Duration()
+    lease.FromTimedelta(timedelta(seconds=seconds))
+    return lease
+
+
+def read_lease(
+    message: mesh_pb2.StackStatus | mesh_pb2.CreateStackRequest | mesh_pb2.RenewLeaseResponse,
+) -> float | None:
+    """Return the length of the lease in the message, in seconds; None if it has none."""
+    return message.lease.ToTimedelta().total_seconds() if message.HasField("lease") else None
 
 
 def _write_moment(micros: int) -> Timestamp:

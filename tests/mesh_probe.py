@@ -13,6 +13,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -229,11 +230,14 @@ def main() -> None:
     parser.add_argument("--name", default="", help="what the probe calls itself")
     parser.add_argument("--die", default="", help="say this and exit instead of serving")
     parser.add_argument("--hang", action="store_true", help="never serve")
+    parser.add_argument("--needs", type=Path, help="exit when this file is not there")
     parser.add_argument("--tell-variable", default="", help="add this variable to the name")
     add_serving_arguments(parser)
     namespace = parser.parse_args()
     if namespace.die:
         sys.exit(namespace.die)
+    if namespace.needs is not None and not namespace.needs.exists():
+        sys.exit(f"{namespace.needs} is not there")
     if namespace.hang:
         time.sleep(600)
     options = serving_options(namespace)

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import psutil
 
 from mesh.topology import ServiceProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIRST = "test.first.v1.FirstService"
 SECOND = "test.second.v1.SecondService"
 
 
 def probe_process(
-    service: str, *, name: str = "", replicas: int = 1, die: str = "", hang: bool = False
+    service: str,
+    *,
+    name: str = "",
+    replicas: int = 1,
+    die: str = "",
+    hang: bool = False,
+    needs: Path | None = None,
 ) -> ServiceProcess:
-    """Return how to run a probe, or one that dies, saying so, or never serves."""
+    """Return how to run a probe, or one that dies, saying so, or never serves.
+
+    One that needs a file dies at its start without it.
+    """
     return ServiceProcess(
         service,
         "tests.mesh_probe",
         (
             *("--service", service, "--name", name or service, "--die", die),
             *(["--hang"] if hang else []),
+            *(["--needs", str(needs)] if needs else []),
         ),
         replicas=replicas,
     )
@@ -44,6 +59,27 @@ def living(process_ids: set[int]) -> set[int]:
 def descendants(process_id: int) -> set[int]:
     """Return the processes that the process started, and they in turn."""
     return {child.pid for child in psutil.Process(process_id).children(recursive=True)}
+
+
+def children_named(process_id: int, argument: str) -> list[int]:
+    """Return the children of the process that have the argument on their command line."""
+    found = []
+    for child in psutil.Process(process_id).children():
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if argument in child.cmdline():
+                found.append(child.pid)
+    return found
+
+
+def find_control_plane(mesh_process_id: int) -> int:
+    """Return the process id of the control plane of a mesh, once there is one."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = children_named(mesh_process_id, "mesh.control_process")
+        if found:
+            return found[0]
+        time.sleep(0.01)
+    raise AssertionError("no control plane was started")
 
 
 def wait_gone(process_ids: set[int]) -> set[int]:

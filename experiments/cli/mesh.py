@@ -81,18 +81,14 @@ def routes(stack: str, mesh: str | None, *, as_json: bool) -> None:
 @mesh_option
 @json_option
 def drain(stack: str, mesh: str | None, *, as_json: bool) -> None:
-    """Remove STACK: new calls are refused, those in flight end, then its processes do."""
+    """Remove STACK: new calls are told that it drains, those in flight end, then it is gone."""
     with open_mesh(mesh) as chosen:
         chosen.get_stack(stack)
-        _drain(chosen, stack)
+        chosen.client.drain_stack(stack)
     if as_json:
         print_json({"stack_id": stack, "removed": True})
     else:
         sys.stderr.write(f"Stack {stack} is gone.\n")
-
-
-def _drain(chosen: ChosenMesh, stack_id: str) -> None:
-    chosen.client.delete_stack(stack_id)
 
 
 def _observe_status(chosen: ChosenMesh, window_seconds: float) -> dict[str, object]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mesh.announcement import Announcement
-    from mesh.stacks import StackStatus
+    from mesh.topology import StackStatus
 
 _HOW_TO_START = (
     "Start one with `pagesim serve --as-of MOMENT`; `pagesim run` has one while it runs."

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from mesh.announcement import Announcement
     from mesh.client import MeshStatus
     from mesh.observation.traffic import Observation, Traffic
-    from mesh.stacks import StackStatus
-    from mesh.topology import Endpoint
+    from mesh.topology import Endpoint, StackStatus
 
 Document = dict[str, Any]
 
@@ -68,6 +67,10 @@ def describe_status(
         stack_id = status.stack.stack_id
         return {
             **_describe_stack(status),
+            "state": status.state.value,
+            "reason": status.reason,
+            "restarts": status.restarts,
+            "lease_seconds": status.lease_seconds,
             "services": services(status.endpoints),
             **rates(
                 now.stack_traffic(stack_id), before.stack_traffic(stack_id) if before else None

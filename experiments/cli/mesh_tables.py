@@ -90,12 +90,13 @@ def _baseline_table(document: Document) -> RenderableType:
 
 def _stack_table(document: Document) -> RenderableType:
     table = _table(
-        *("stack", "VARIANT", "AS OF", "SNAPSHOT", "OWN SERVICES", "HEALTHY"),
+        *("stack", "STATE", "VARIANT", "AS OF", "SNAPSHOT", "OWN SERVICES", "HEALTHY"),
         *_traffic_titles(document),
     )
     for one in document["stacks"]:
         table.add_row(
             one["stack_id"],
+            _state(one),
             one["variant"],
             _shorten(one["as_of"])
             + (f"\nknown by {_shorten(one['known_by'])}" if one["known_by"] else ""),
@@ -133,6 +134,15 @@ def _health(service: Document) -> Text:
     if healthy is None:
         return Text(f"{_UNKNOWN}/{replicas}", style="yellow")
     return Text(f"{healthy}/{replicas}", style="green" if healthy == replicas else "bold red")
+
+
+def _state(stack: Document) -> Text:
+    state = Text(stack["state"], style="" if stack["state"] == "ready" else "yellow")
+    if stack["restarts"]:
+        state.append(f", {stack['restarts']} restarted", style="yellow")
+    if stack["reason"]:
+        state.append(f"\n{stack['reason']}", style="bold red")
+    return state
 
 
 def _process(process: Document) -> str:

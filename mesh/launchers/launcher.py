@@ -44,19 +44,38 @@ class RunningProcess(Protocol):
                 its log.
         """
 
+    def find_endpoint(self) -> Endpoint | None:
+        """Return where it serves, without waiting; None while it is not ready."""
+
     def exit_reason(self) -> str | None:
         """Return how it ended; None while it runs."""
+
+    def restart(self) -> None:
+        """End what is left of it and start it again; it serves when `wait_ready` returns.
+
+        It may serve elsewhere than before.
+
+        Raises:
+            UnknownProcess: It was stopped.
+            ProcessFailed: It could not be started.
+        """
 
     def stop(self) -> None:
         """End it: calls in flight first, then all that belongs to it."""
 
 
 class Launcher(Protocol):
-    """Starts replicas, and makes sure that none outlives the launcher's process."""
+    """Starts replicas, which outlive the control plane but not the host."""
 
     def launch(self, launch: Launch) -> RunningProcess:
         """Start a replica; it serves when `wait_ready` returns.
 
         Raises:
             ProcessFailed: It could not be started.
+        """
+
+    def list_running(self) -> tuple[RunningProcess, ...]:
+        """Return all replicas that were started and not stopped, by whomever.
+
+        A control plane that was started again learns from this what it has.
         """

@@ -1,50 +1,43 @@
-"""Replicas as child processes on this machine."""
+"""Replicas as child processes of this machine's host."""
 
 from __future__ import annotations
 
+import json
 import sys
-from types import MappingProxyType
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mesh.addresses import parse_address
+from mesh.launchers.launcher import Launch
 from mesh.processes import Program
-from mesh.topology import Endpoint
+from mesh.topology import Endpoint, ServiceProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mesh.launchers.launcher import Launch
-    from mesh.processes import ChildProcess, Spawner
+    from mesh.host.programs import Host, HostedProcess
 
 _DRAIN_SECONDS = 10.0
 _KILL_AFTER_SECONDS = _DRAIN_SECONDS + 5.0
+_KEYS = "replica/"
 # Replicas share the cores; each with a pool of threads of its own only makes them wait.
 _ENVIRONMENT: Mapping[str, str] = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class LocalLauncher:
-    """Run replicas with this interpreter, on free loopback ports.
+    """Run replicas with this interpreter, on loopback ports of their own.
 
     Args:
-        spawner: Starts the processes.
+        host: Runs the processes.
         mesh_address: host:port through which they call each other.
         logs: Directory that gets a directory per stack and a file per replica.
-        secrets: Environment variables for the processes that ask for them.
     """
 
-    def __init__(
-        self,
-        spawner: Spawner,
-        *,
-        mesh_address: str,
-        logs: Path,
-        secrets: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
-        self._spawner = spawner
+    def __init__(self, host: Host, *, mesh_address: str, logs: Path) -> None:
+        self._host = host
         self._mesh_address = mesh_address
         self._logs = logs
-        self._secrets = secrets
 
     def launch(self, launch: Launch) -> LocalProcess:
         """Start a replica.
@@ -58,7 +51,7 @@ class LocalLauncher:
             name=launch.name,
             command=(
                 *(sys.executable, "-m", process.module, *process.arguments),
-                *("--address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"),
+                *("--address", "{address}", "--metrics-address", "{metrics_address}"),
                 *("--mesh-address", self._mesh_address, "--ready-fd", "{ready_fd}"),
                 *("--grace-seconds", f"{_DRAIN_SECONDS:g}"),
             ),
@@ -67,18 +60,28 @@ class LocalLauncher:
                 **_ENVIRONMENT,
                 "OTEL_SERVICE_NAME": process.service,  # else traces could not tell them apart
                 **process.environment,
-                **{name: self._secrets[name] for name in process.secrets},
             },
+            secrets=process.secrets,
+            description=_describe(launch),
         )
-        return LocalProcess(launch, self._spawner.spawn(program))
+        key = f"{_KEYS}{launch.stack_id}/{process.service}/{launch.replica}"
+        return LocalProcess(launch, self._host.start(key, program))
+
+    def list_running(self) -> tuple[LocalProcess, ...]:
+        """Return all replicas that were started and not stopped, by whomever."""
+        return tuple(
+            LocalProcess(_read_description(one.program.description), one)
+            for one in self._host.list()
+            if one.key.startswith(_KEYS)
+        )
 
 
 class LocalProcess:
     """A replica on this machine."""
 
-    def __init__(self, launch: Launch, child: ChildProcess) -> None:
+    def __init__(self, launch: Launch, process: HostedProcess) -> None:
         self._launch = launch
-        self._child = child
+        self._process = process
 
     @property
     def launch(self) -> Launch:
@@ -91,7 +94,34 @@ class LocalProcess:
         Raises:
             ProcessFailed: It ended first or took too long.
         """
-        said = self._child.wait_ready(timeout_seconds)
+        return self._endpoint(self._process.wait_ready(timeout_seconds))
+
+    def find_endpoint(self) -> Endpoint | None:
+        """Return where it serves, without waiting; None while it is not ready."""
+        said = self._process.find_ready_line()
+        return None if said is None else self._endpoint(said)
+
+    def exit_reason(self) -> str | None:
+        """Return how it ended; None while it runs."""
+        return self._process.exit_reason()
+
+    def restart(self) -> None:
+        """End what is left of it and start it again, where it was.
+
+        Nobody else is ever given its address, so that no call meant for it goes astray
+        while it is away.
+
+        Raises:
+            UnknownProcess: It was stopped.
+            ProcessFailed: It could not be started.
+        """
+        self._process.restart()
+
+    def stop(self) -> None:
+        """End it: calls in flight first, then all of its process group."""
+        self._process.stop(_KILL_AFTER_SECONDS)
+
+    def _endpoint(self, said: Mapping[str, str]) -> Endpoint:
         return Endpoint(
             service=self._launch.process.service,
             stack_id=self._launch.stack_id,
@@ -99,13 +129,16 @@ class LocalProcess:
             metrics_address=parse_address(
                 said.get("metrics_address", ""), field="metrics_address"
             ),
-            process_id=self._child.process_id,
+            process_id=self._process.process_id,
         )
 
-    def exit_reason(self) -> str | None:
-        """Return how it ended; None while it runs."""
-        return self._child.exit_reason()
 
-    def stop(self) -> None:
-        """End it: calls in flight first, then all of its process group."""
-        self._child.stop(_KILL_AFTER_SECONDS)
+def _describe(launch: Launch) -> str:
+    return json.dumps(asdict(launch))
+
+
+def _read_description(text: str) -> Launch:
+    told = json.loads(text)
+    process = told["process"]
+    lists = {name: tuple(process[name]) for name in ("arguments", "secrets")}
+    return Launch(ServiceProcess(**{**process, **lists}), told["stack_id"], told["replica"])

@@ -105,6 +105,11 @@ def error_from_call(error: grpc.RpcError) -> PagesimError | None:
     return None
 
 
+def is_lost(error: grpc.RpcError) -> bool:
+    """Return whether a call got no answer from the other end, because that is not there."""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and _error_info(error) is None
+
+
 @contextmanager
 def raising_peer_errors() -> Iterator[None]:
     """Raise failed calls in the `with` block as errors of our own kinds.

@@ -15,7 +15,13 @@ import grpc
 from mesh.context import AS_OF_HEADER, STACK_HEADER
 from mesh.xds.consistency import ResourceSet
 from mesh.xds.kinds import Kind
-from mesh.xds.virtual_hosts import NO_STACK, render_refusals, render_stack, stack_routes
+from mesh.xds.virtual_hosts import (
+    NO_STACK,
+    render_draining,
+    render_refusals,
+    render_stack,
+    stack_routes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,7 +173,9 @@ def _render_endpoints(cluster: Cluster) -> JsonMessage:
 
 def _render_routes(topology: Topology) -> JsonMessage:
     live = [
-        render_stack(stack_routes(placed.stack, topology.routes(placed)))
+        render_draining(placed.stack.stack_id)
+        if placed.draining
+        else render_stack(stack_routes(placed.stack, topology.routes(placed)))
         for _, placed in sorted(topology.stacks.items())
         if placed.routed
     ]

@@ -6,6 +6,7 @@ Wrong calls are answered by Envoy itself, as gRPC errors that say what to do:
     unknown stack                 NOT_FOUND
     stack or as-of twice          INVALID_ARGUMENT (by the listener)
     an as-of not the stack's      FAILED_PRECONDITION
+    a stack that drains           FAILED_PRECONDITION
     no such service               UNIMPLEMENTED
 """
 
@@ -102,6 +103,24 @@ def render_stack(routes: StackRoutes) -> JsonMessage:
             *(_forward_infrastructure(service, name) for service, name in routes.clusters),
             _refuse_nameless_infrastructure(services),
             _refuse_unknown_service(routes.stack_id, services),
+        ],
+    }
+
+
+@lru_cache(maxsize=64)
+def render_draining(stack_id: str) -> JsonMessage:
+    """Return the virtual host of a stack that takes no new calls."""
+    return {
+        "name": f"stack/{stack_id}",
+        "domains": [stack_id],
+        "routes": [
+            _refuse_unknown_stack(_carries_other(STACK_HEADER, stack_id)),
+            _refuse(
+                {"prefix": "/"},
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"Stack {stack_id} is being drained and takes no new calls. Call another "
+                "stack, or create this one again when it is gone.",
+            ),
         ],
     }
 

@@ -11,6 +11,7 @@ import pytest
 
 from mesh.context import CallContext
 from mesh.errors import ProcessFailed
+from mesh.host.programs import Programs
 from mesh.launchers import Launch, Launcher, LocalLauncher
 from mesh.processes import Spawner
 from mesh.serving import connect_without_mesh
@@ -29,7 +30,8 @@ NOBODY = "127.0.0.1:1"
 
 @pytest.fixture(params=["local"])
 def launcher(tmp_path: Path) -> Launcher:
-    return LocalLauncher(Spawner(), mesh_address=NOBODY, logs=tmp_path)
+    programs = Programs(Spawner(), host_id="test")
+    return LocalLauncher(programs, mesh_address=NOBODY, logs=tmp_path)
 
 
 def test_a_replica_serves_when_it_is_ready_and_is_gone_when_stopped(

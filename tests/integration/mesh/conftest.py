@@ -19,7 +19,7 @@ from tests.mesh_processes import FIRST, SECOND, probe_process
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mesh.stacks import StackStatus
+    from mesh.topology import StackStatus
 
 AS_OF = 1_525_176_000_000_000  # 2018-05-01T12:00:00Z
 

@@ -14,7 +14,7 @@ from tests.mesh_processes import FIRST, SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesh.stacks import StackStatus
+    from mesh.topology import StackStatus
 
     Create = Callable[..., StackStatus]
 

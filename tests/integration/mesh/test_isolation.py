@@ -15,7 +15,7 @@ from tests.mesh_processes import FIRST, SECOND, probe_process
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesh.stacks import StackStatus
+    from mesh.topology import StackStatus
 
     Create = Callable[..., StackStatus]
     ClientOf = Callable[[StackStatus, str], ProbeClient]

@@ -14,7 +14,15 @@ import pytest
 from mesh.client import MeshProcess
 from mesh.errors import AddressInUse, InvalidStack, ProcessFailed, WrongState
 from mesh.topology import Stack
-from tests.mesh_processes import FIRST, SECOND, descendants, living, probe_process, wait_gone
+from tests.mesh_processes import (
+    FIRST,
+    SECOND,
+    children_named,
+    descendants,
+    living,
+    probe_process,
+    wait_gone,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,14 +55,14 @@ def test_nothing_survives_an_owner_that_is_killed(tmp_path: Path) -> None:
     ) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"ready\n"
-        # The control plane, Envoy, one process of the baseline and one of the stack.
+        # Host, control plane, Envoy, one process of the baseline and one of the stack.
         started = descendants(owner.pid)
-        assert len(started) == 4
+        assert len(started) == 5
         owner.kill()
     assert not wait_gone(started)
 
 
-def test_nothing_survives_a_control_plane_that_is_killed(tmp_path: Path) -> None:
+def test_nothing_survives_a_host_that_is_killed(tmp_path: Path) -> None:
     with MeshProcess.start([probe_process(FIRST)], tmp_path) as mesh:
         started = descendants(mesh.process_id) | {mesh.process_id}
         os.kill(mesh.process_id, signal.SIGKILL)
@@ -74,7 +82,7 @@ def test_closing_a_mesh_ends_all_of_it(tmp_path: Path) -> None:
 def test_a_mesh_whose_envoy_died_ends_and_says_so(tmp_path: Path) -> None:
     with MeshProcess.start([], tmp_path) as mesh:
         started = descendants(mesh.process_id) | {mesh.process_id}
-        (envoy,) = descendants(mesh.process_id)
+        (envoy,) = children_named(mesh.process_id, "--config-path")
         os.kill(envoy, signal.SIGKILL)
         assert not wait_gone(started)
         with pytest.raises(ProcessFailed, match="Envoy ended with signal SIGKILL"):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mesh.stacks import StackStatus
+    from mesh.topology import StackStatus
 
     Create = Callable[..., StackStatus]
     ClientOf = Callable[[StackStatus, str], ProbeClient]

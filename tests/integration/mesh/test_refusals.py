@@ -9,8 +9,12 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mesh.addresses import parse_address
 from mesh.control_plane import ControlPlane, MeshSettings
 from mesh.errors import ConfigurationRejected
+from mesh.host.ports import ReservedPort
+from mesh.host.programs import Programs
+from mesh.processes import Spawner
 from mesh.topology import Stack, Topology
 from mesh.xds.consistency import ResourceSet, messages_in
 from mesh.xds.kinds import Kind
@@ -48,11 +52,16 @@ def test_a_refusal_fails_the_stack_with_envoys_reason_and_spares_the_others(
 ) -> None:
     registry = CollectorRegistry()
     outside = descendants(os.getpid())
+    host = Programs(Spawner(), host_id="test")
+    anywhere = parse_address("127.0.0.1:0")
     with (
+        ReservedPort(anywhere, field="") as listen,
+        ReservedPort(anywhere, field="") as envoy_metrics,
         ControlPlane(
+            host=host,
             directory=tmp_path,
             baseline=[probe_process(FIRST)],
-            settings=MeshSettings(),
+            settings=MeshSettings(listen.address, envoy_metrics.address),
             registry=registry,
             render=render_faulty,
         ) as control_plane,
@@ -78,4 +87,5 @@ def test_a_refusal_fails_the_stack_with_envoys_reason_and_spares_the_others(
         )
         == 2
     )
+    host.stop_all(1)
     assert descendants(os.getpid()) == outside

@@ -13,10 +13,10 @@ import grpc
 import pytest
 
 from mesh.context import use_context
-from mesh.errors import InvalidInput, ProcessFailed, StackExists, UnknownStack
+from mesh.errors import InvalidInput, InvalidStack, ProcessFailed, StackExists, UnknownStack
 from mesh.serving import connect
-from mesh.topology import ServiceProcess, Stack
-from tests.mesh_probe import ProbeClient, Question
+from mesh.topology import ServiceProcess, Stack, StackState
+from tests.mesh_probe import Answer, ProbeClient, Question
 from tests.mesh_processes import (
     FIRST,
     SECOND,
@@ -28,9 +28,10 @@ from tests.mesh_processes import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mesh.client import MeshProcess
-    from mesh.stacks import StackStatus
+    from mesh.topology import StackStatus
 
     Create = Callable[..., StackStatus]
     ClientOf = Callable[[StackStatus, str], ProbeClient]
@@ -152,7 +153,7 @@ def test_an_invalid_process_is_refused_by_its_field(
     assert caught.value.field == "replicas"
 
 
-def test_a_process_that_dies_later_is_logged_and_its_calls_are_refused(
+def test_a_process_that_dies_later_is_logged_and_started_again(
     mesh: MeshProcess, create: Create, client_of: ClientOf
 ) -> None:
     status = create(probe_process(FIRST))
@@ -160,16 +161,106 @@ def test_a_process_that_dies_later_is_logged_and_its_calls_are_refused(
     with pytest.raises(grpc.RpcError) as caught:
         client.ask(Question(fault="exit"))
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    died = f'"name": "{FIRST} of {status.stack.stack_id}", "reason": "exit code 3"'
-    for _ in range(300):
-        if died in (mesh.directory / "mesh.log").read_text():
-            break
-        time.sleep(0.02)  # the control plane looks twice a second
-    else:
-        pytest.fail("the death is not in the log")
-    with pytest.raises(grpc.RpcError) as caught:
-        client.ask(Question())
-    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    stack_id = status.stack.stack_id
+    again = wait_status(mesh, stack_id, lambda now: now.restarts == 1 and bool(now.endpoints))
+    assert again.state is StackState.READY
+    assert again.endpoints[0].process_id != status.endpoints[0].process_id
+    died = f'"name": "{FIRST} of {stack_id}", "reason": "exit code 3"'
+    assert died in (mesh.directory / "mesh.log").read_text()
+    assert ask_until_answered(client).process_id == again.endpoints[0].process_id
+
+
+def test_a_process_that_keeps_dying_is_given_up_with_a_reason(
+    mesh: MeshProcess, create: Create, tmp_path: Path
+) -> None:
+    crutch = tmp_path / "crutch"
+    crutch.touch()
+    status = create(probe_process(SECOND, needs=crutch))
+    crutch.unlink()
+    os.kill(status.endpoints[0].process_id, signal.SIGKILL)
+    stack_id = status.stack.stack_id
+    failed = wait_status(mesh, stack_id, lambda now: now.state is StackState.FAILED)
+    assert "died 7 times in a row, at last with exit code 1" in failed.reason
+    assert failed.restarts == 6
+
+
+def ask_until_answered(client: ProbeClient) -> Answer:
+    """Ask until Envoy, which looks once a second, has found the replica healthy again."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            answer: Answer = client.ask(Question())
+        except grpc.RpcError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return answer
+
+
+def wait_status(
+    mesh: MeshProcess, stack_id: str, wanted: Callable[[StackStatus], bool]
+) -> StackStatus:
+    for status in mesh.service.watch_stacks():
+        if status.stack.stack_id == stack_id and wanted(status):
+            return status
+    raise AssertionError("watching ended")
+
+
+def test_a_stack_whose_lease_is_not_renewed_goes(
+    mesh: MeshProcess, stack_ids: Iterator[str]
+) -> None:
+    stack = Stack(next(stack_ids), AS_OF, overrides=(probe_process(SECOND),))
+    status = mesh.service.create_stack(stack, lease_seconds=1)
+    gone = wait_status(mesh, stack.stack_id, lambda now: now.state is StackState.GONE)
+    assert gone.reason == "Its lease of 1 seconds was not renewed."
+    assert not living({one.process_id for one in status.endpoints})
+    with pytest.raises(UnknownStack):
+        mesh.service.renew_lease(stack.stack_id)
+
+
+def test_a_lease_is_kept_alive_within_a_block_and_no_longer(
+    mesh: MeshProcess, stack_ids: Iterator[str]
+) -> None:
+    stack = Stack(next(stack_ids), AS_OF)
+    with mesh.service.lease_stack(stack, lease_seconds=1) as status:
+        time.sleep(2.5)
+        assert mesh.service.get_stack(stack.stack_id) == status
+    with pytest.raises(UnknownStack):
+        mesh.service.get_stack(stack.stack_id)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1e9])
+def test_a_lease_out_of_bounds_is_refused(
+    mesh: MeshProcess, stack_ids: Iterator[str], seconds: float
+) -> None:
+    with pytest.raises(InvalidStack, match="cannot be kept"):
+        mesh.service.create_stack(Stack(next(stack_ids), AS_OF), lease_seconds=seconds)
+
+
+def test_a_draining_stack_refuses_new_calls_and_lets_those_in_flight_end(
+    mesh: MeshProcess, stack_ids: Iterator[str]
+) -> None:
+    stack = Stack(next(stack_ids), AS_OF, overrides=(probe_process(FIRST, name="own"),))
+    mesh.service.create_stack(stack)
+    with (
+        connect(mesh.address) as channel,
+        use_context(stack.context),
+        ThreadPoolExecutor(1) as executor,
+    ):
+        client = ProbeClient(channel, FIRST)
+        in_flight = client.ask.future(Question(sleep_seconds=2))
+        time.sleep(0.2)  # until the call has arrived
+        draining = executor.submit(mesh.service.drain_stack, stack.stack_id)
+        time.sleep(0.3)
+        with pytest.raises(grpc.RpcError) as caught:
+            client.ask(Question())
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert "is being drained and takes no new calls" in (caught.value.details() or "")
+        assert in_flight.result().name == "own"
+        draining.result()
+    with pytest.raises(UnknownStack):
+        mesh.service.get_stack(stack.stack_id)
 
 
 def test_no_call_fails_while_one_replica_of_two_is_killed(

@@ -9,8 +9,7 @@ from pagesim.mesh.v1 import mesh_pb2
 
 from mesh.addresses import Address
 from mesh.errors import InvalidStack
-from mesh.stacks import StackStatus
-from mesh.topology import Endpoint, ServiceProcess, Stack
+from mesh.topology import Endpoint, ServiceProcess, Stack, StackStatus
 from mesh.translation import read_stack, read_status, write_stack, write_status
 
 MICROS = st.integers(-62_000_000_000_000_000, 250_000_000_000_000_000)

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apagesim/mesh/v1/mesh.proto\x12\x0fpagesim.mesh.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n\x0eServiceProcess\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0e\n\x06module\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x03(\t\x12\x45\n\x0b\x65nvironment\x18\x04 \x03(\x0b\x32\x30.pagesim.mesh.v1.ServiceProcess.EnvironmentEntry\x12\x10\n\x08replicas\x18\x05 \x01(\r\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc9\x01\n\x05Stack\x12\x10\n\x08stack_id\x18\x01 \x01(\t\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08known_by\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08snapshot\x18\x04 \x01(\x03\x12\x32\n\toverrides\x18\x05 \x03(\x0b\x32\x1f.pagesim.mesh.v1.ServiceProcess\x12\x0f\n\x07variant\x18\x06 \x01(\t\"k\n\x08\x45ndpoint\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x10\n\x08stack_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x17\n\x0fmetrics_address\x18\x04 \x01(\t\x12\x12\n\nprocess_id\x18\x05 \x01(\x03\"b\n\x0bStackStatus\x12%\n\x05stack\x18\x01 \x01(\x0b\x32\x16.pagesim.mesh.v1.Stack\x12,\n\tendpoints\x18\x02 \x03(\x0b\x32\x19.pagesim.mesh.v1.Endpoint\";\n\x12\x43reateStackRequest\x12%\n\x05stack\x18\x01 \x01(\x0b\x32\x16.pagesim.mesh.v1.Stack\"C\n\x13\x43reateStackResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.pagesim.mesh.v1.StackStatus\"#\n\x0fGetStackRequest\x12\x10\n\x08stack_id\x18\x01 \x01(\t\"@\n\x10GetStackResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.pagesim.mesh.v1.StackStatus\"\x13\n\x11ListStacksRequest\"B\n\x12ListStacksResponse\x12,\n\x06stacks\x18\x01 \x03(\x0b\x32\x1c.pagesim.mesh.v1.StackStatus\"&\n\x12\x44\x65leteStackRequest\x12\x10\n\x08stack_id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteStackResponse\"\x10\n\x0eGetMeshRequest\"n\n\x0fGetMeshResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x1d\n\x15\x65nvoy_metrics_address\x18\x02 \x01(\t\x12+\n\x08\x62\x61seline\x18\x03 \x03(\x0b\x32\x19.pagesim.mesh.v1.Endpoint2\xb7\x03\n\x0bMeshService\x12X\n\x0b\x43reateStack\x12#.pagesim.mesh.v1.CreateStackRequest\x1a$.pagesim.mesh.v1.CreateStackResponse\x12O\n\x08GetStack\x12 .pagesim.mesh.v1.GetStackRequest\x1a!.pagesim.mesh.v1.GetStackResponse\x12U\n\nListStacks\x12\".pagesim.mesh.v1.ListStacksRequest\x1a#.pagesim.mesh.v1.ListStacksResponse\x12X\n\x0b\x44\x65leteStack\x12#.pagesim.mesh.v1.DeleteStackRequest\x1a$.pagesim.mesh.v1.DeleteStackResponse\x12L\n\x07GetMesh\x12\x1f.pagesim.mesh.v1.GetMeshRequest\x1a .pagesim.mesh.v1.GetMeshResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apagesim/mesh/v1/mesh.proto\x12\x0fpagesim.mesh.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n\x0eServiceProcess\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0e\n\x06module\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x03(\t\x12\x45\n\x0b\x65nvironment\x18\x04 \x03(\x0b\x32\x30.pagesim.mesh.v1.ServiceProcess.EnvironmentEntry\x12\x10\n\x08replicas\x18\x05 \x01(\r\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc9\x01\n\x05Stack\x12\x10\n\x08stack_id\x18\x01 \x01(\t\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08known_by\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08snapshot\x18\x04 \x01(\x03\x12\x32\n\toverrides\x18\x05 \x03(\x0b\x32\x1f.pagesim.mesh.v1.ServiceProcess\x12\x0f\n\x07variant\x18\x06 \x01(\t\"k\n\x08\x45ndpoint\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x10\n\x08stack_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x17\n\x0fmetrics_address\x18\x04 \x01(\t\x12\x12\n\nprocess_id\x18\x05 \x01(\x03\"\xda\x01\n\x0bStackStatus\x12%\n\x05stack\x18\x01 \x01(\x0b\x32\x16.pagesim.mesh.v1.Stack\x12,\n\tendpoints\x18\x02 \x03(\x0b\x32\x19.pagesim.mesh.v1.Endpoint\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x1b.pagesim.mesh.v1.StackState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12(\n\x05lease\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"e\n\x12\x43reateStackRequest\x12%\n\x05stack\x18\x01 \x01(\x0b\x32\x16.pagesim.mesh.v1.Stack\x12(\n\x05lease\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"C\n\x13\x43reateStackResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.pagesim.mesh.v1.StackStatus\"#\n\x0fGetStackRequest\x12\x10\n\x08stack_id\x18\x01 \x01(\t\"@\n\x10GetStackResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.pagesim.mesh.v1.StackStatus\"\x13\n\x11ListStacksRequest\"B\n\x12ListStacksResponse\x12,\n\x06stacks\x18\x01 \x03(\x0b\x32\x1c.pagesim.mesh.v1.StackStatus\"&\n\x12\x44\x65leteStackRequest\x12\x10\n\x08stack_id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteStackResponse\"%\n\x11RenewLeaseRequest\x12\x10\n\x08stack_id\x18\x01 \x01(\t\">\n\x12RenewLeaseResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"%\n\x11\x44rainStackRequest\x12\x10\n\x08stack_id\x18\x01 \x01(\t\"\x14\n\x12\x44rainStackResponse\"\x14\n\x12WatchStacksRequest\"C\n\x13WatchStacksResponse\x12,\n\x06status\x18\x01 \x01(\x0b\x32\x1c.pagesim.mesh.v1.StackStatus\"\x10\n\x0eGetMeshRequest\"n\n\x0fGetMeshResponse\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\x1d\n\x15\x65nvoy_metrics_address\x18\x02 \x01(\t\x12+\n\x08\x62\x61seline\x18\x03 \x03(\x0b\x32\x19.pagesim.mesh.v1.Endpoint*\xa2\x01\n\nStackState\x12\x1b\n\x17STACK_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14STACK_STATE_CREATING\x10\x01\x12\x15\n\x11STACK_STATE_READY\x10\x02\x12\x18\n\x14STACK_STATE_DRAINING\x10\x03\x12\x16\n\x12STACK_STATE_FAILED\x10\x04\x12\x14\n\x10STACK_STATE_GONE\x10\x05\x32\xc1\x05\n\x0bMeshService\x12X\n\x0b\x43reateStack\x12#.pagesim.mesh.v1.CreateStackRequest\x1a$.pagesim.mesh.v1.CreateStackResponse\x12O\n\x08GetStack\x12 .pagesim.mesh.v1.GetStackRequest\x1a!.pagesim.mesh.v1.GetStackResponse\x12U\n\nListStacks\x12\".pagesim.mesh.v1.ListStacksRequest\x1a#.pagesim.mesh.v1.ListStacksResponse\x12X\n\x0b\x44\x65leteStack\x12#.pagesim.mesh.v1.DeleteStackRequest\x1a$.pagesim.mesh.v1.DeleteStackResponse\x12U\n\nRenewLease\x12\".pagesim.mesh.v1.RenewLeaseRequest\x1a#.pagesim.mesh.v1.RenewLeaseResponse\x12U\n\nDrainStack\x12\".pagesim.mesh.v1.DrainStackRequest\x1a#.pagesim.mesh.v1.DrainStackResponse\x12Z\n\x0bWatchStacks\x12#.pagesim.mesh.v1.WatchStacksRequest\x1a$.pagesim.mesh.v1.WatchStacksResponse0\x01\x12L\n\x07GetMesh\x12\x1f.pagesim.mesh.v1.GetMeshRequest\x1a .pagesim.mesh.v1.GetMeshResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,36 +35,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SERVICEPROCESS_ENVIRONMENTENTRY']._loaded_options = None
   _globals['_SERVICEPROCESS_ENVIRONMENTENTRY']._serialized_options = b'8\001'
-  _globals['_SERVICEPROCESS']._serialized_start=81
-  _globals['_SERVICEPROCESS']._serialized_end=290
-  _globals['_SERVICEPROCESS_ENVIRONMENTENTRY']._serialized_start=240
-  _globals['_SERVICEPROCESS_ENVIRONMENTENTRY']._serialized_end=290
-  _globals['_STACK']._serialized_start=293
-  _globals['_STACK']._serialized_end=494
-  _globals['_ENDPOINT']._serialized_start=496
-  _globals['_ENDPOINT']._serialized_end=603
-  _globals['_STACKSTATUS']._serialized_start=605
-  _globals['_STACKSTATUS']._serialized_end=703
-  _globals['_CREATESTACKREQUEST']._serialized_start=705
-  _globals['_CREATESTACKREQUEST']._serialized_end=764
-  _globals['_CREATESTACKRESPONSE']._serialized_start=766
-  _globals['_CREATESTACKRESPONSE']._serialized_end=833
-  _globals['_GETSTACKREQUEST']._serialized_start=835
-  _globals['_GETSTACKREQUEST']._serialized_end=870
-  _globals['_GETSTACKRESPONSE']._serialized_start=872
-  _globals['_GETSTACKRESPONSE']._serialized_end=936
-  _globals['_LISTSTACKSREQUEST']._serialized_start=938
-  _globals['_LISTSTACKSREQUEST']._serialized_end=957
-  _globals['_LISTSTACKSRESPONSE']._serialized_start=959
-  _globals['_LISTSTACKSRESPONSE']._serialized_end=1025
-  _globals['_DELETESTACKREQUEST']._serialized_start=1027
-  _globals['_DELETESTACKREQUEST']._serialized_end=1065
-  _globals['_DELETESTACKRESPONSE']._serialized_start=1067
-  _globals['_DELETESTACKRESPONSE']._serialized_end=1088
-  _globals['_GETMESHREQUEST']._serialized_start=1090
-  _globals['_GETMESHREQUEST']._serialized_end=1106
-  _globals['_GETMESHRESPONSE']._serialized_start=1108
-  _globals['_GETMESHRESPONSE']._serialized_end=1218
-  _globals['_MESHSERVICE']._serialized_start=1221
-  _globals['_MESHSERVICE']._serialized_end=1660
+  _globals['_STACKSTATE']._serialized_start=1671
+  _globals['_STACKSTATE']._serialized_end=1833
+  _globals['_SERVICEPROCESS']._serialized_start=113
+  _globals['_SERVICEPROCESS']._serialized_end=322
+  _globals['_SERVICEPROCESS_ENVIRONMENTENTRY']._serialized_start=272
+  _globals['_SERVICEPROCESS_ENVIRONMENTENTRY']._serialized_end=322
+  _globals['_STACK']._serialized_start=325
+  _globals['_STACK']._serialized_end=526
+  _globals['_ENDPOINT']._serialized_start=528
+  _globals['_ENDPOINT']._serialized_end=635
+  _globals['_STACKSTATUS']._serialized_start=638
+  _globals['_STACKSTATUS']._serialized_end=856
+  _globals['_CREATESTACKREQUEST']._serialized_start=858
+  _globals['_CREATESTACKREQUEST']._serialized_end=959
+  _globals['_CREATESTACKRESPONSE']._serialized_start=961
+  _globals['_CREATESTACKRESPONSE']._serialized_end=1028
+  _globals['_GETSTACKREQUEST']._serialized_start=1030
+  _globals['_GETSTACKREQUEST']._serialized_end=1065
+  _globals['_GETSTACKRESPONSE']._serialized_start=1067
+  _globals['_GETSTACKRESPONSE']._serialized_end=1131
+  _globals['_LISTSTACKSREQUEST']._serialized_start=1133
+  _globals['_LISTSTACKSREQUEST']._serialized_end=1152
+  _globals['_LISTSTACKSRESPONSE']._serialized_start=1154
+  _globals['_LISTSTACKSRESPONSE']._serialized_end=1220
+  _globals['_DELETESTACKREQUEST']._serialized_start=1222
+  _globals['_DELETESTACKREQUEST']._serialized_end=1260
+  _globals['_DELETESTACKRESPONSE']._serialized_start=1262
+  _globals['_DELETESTACKRESPONSE']._serialized_end=1283
+  _globals['_RENEWLEASEREQUEST']._serialized_start=1285
+  _globals['_RENEWLEASEREQUEST']._serialized_end=1322
+  _globals['_RENEWLEASERESPONSE']._serialized_start=1324
+  _globals['_RENEWLEASERESPONSE']._serialized_end=1386
+  _globals['_DRAINSTACKREQUEST']._serialized_start=1388
+  _globals['_DRAINSTACKREQUEST']._serialized_end=1425
+  _globals['_DRAINSTACKRESPONSE']._serialized_start=1427
+  _globals['_DRAINSTACKRESPONSE']._serialized_end=1447
+  _globals['_WATCHSTACKSREQUEST']._serialized_start=1449
+  _globals['_WATCHSTACKSREQUEST']._serialized_end=1469
+  _globals['_WATCHSTACKSRESPONSE']._serialized_start=1471
+  _globals['_WATCHSTACKSRESPONSE']._serialized_end=1538
+  _globals['_GETMESHREQUEST']._serialized_start=1540
+  _globals['_GETMESHREQUEST']._serialized_end=1556
+  _globals['_GETMESHRESPONSE']._serialized_start=1558
+  _globals['_GETMESHRESPONSE']._serialized_end=1668
+  _globals['_MESHSERVICE']._serialized_start=1836
+  _globals['_MESHSERVICE']._serialized_end=2541
 # @@protoc_insertion_point(module_scope)

@@ -5,9 +5,11 @@ Stacks: private copies of the system, each at its own moment."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +20,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _StackState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StackStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StackState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STACK_STATE_UNSPECIFIED: _StackState.ValueType  # 0
+    """Not told."""
+    STACK_STATE_CREATING: _StackState.ValueType  # 1
+    """Its processes start."""
+    STACK_STATE_READY: _StackState.ValueType  # 2
+    """Calls reach it."""
+    STACK_STATE_DRAINING: _StackState.ValueType  # 3
+    """New calls are refused; those in flight may end."""
+    STACK_STATE_FAILED: _StackState.ValueType  # 4
+    """It could not be made, or a process of it was given up; the reason says why."""
+    STACK_STATE_GONE: _StackState.ValueType  # 5
+    """It is no longer there."""
+
+class StackState(_StackState, metaclass=_StackStateEnumTypeWrapper):
+    """Where a stack is in its life."""
+
+STACK_STATE_UNSPECIFIED: StackState.ValueType  # 0
+"""Not told."""
+STACK_STATE_CREATING: StackState.ValueType  # 1
+"""Its processes start."""
+STACK_STATE_READY: StackState.ValueType  # 2
+"""Calls reach it."""
+STACK_STATE_DRAINING: StackState.ValueType  # 3
+"""New calls are refused; those in flight may end."""
+STACK_STATE_FAILED: StackState.ValueType  # 4
+"""It could not be made, or a process of it was given up; the reason says why."""
+STACK_STATE_GONE: StackState.ValueType  # 5
+"""It is no longer there."""
+Global___StackState: _TypeAlias = StackState  # noqa: Y015
 
 @_typing.final
 class ServiceProcess(_message.Message):
@@ -175,6 +213,16 @@ class StackStatus(_message.Message):
 
     STACK_FIELD_NUMBER: _builtins.int
     ENDPOINTS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RESTARTS_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    state: Global___StackState.ValueType
+    """Where it is in its life."""
+    reason: _builtins.str
+    """Why it is there; empty when that needs no reason."""
+    restarts: _builtins.int
+    """How often processes of it were started again."""
     @_builtins.property
     def stack(self) -> Global___Stack:
         """The stack as created."""
@@ -183,15 +231,23 @@ class StackStatus(_message.Message):
     def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Endpoint]:
         """Its own processes."""
 
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long it stays without being renewed; unset means until it is deleted."""
+
     def __init__(
         self,
         *,
         stack: Global___Stack | None = ...,
         endpoints: _abc.Iterable[Global___Endpoint] | None = ...,
+        state: Global___StackState.ValueType = ...,
+        reason: _builtins.str = ...,
+        restarts: _builtins.int = ...,
+        lease: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["stack", b"stack"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "stack", b"stack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "stack", b"stack"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "lease", b"lease", "reason", b"reason", "restarts", b"restarts", "stack", b"stack", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -204,18 +260,24 @@ class CreateStackRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STACK_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stack(self) -> Global___Stack:
         """The stack."""
+
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long it stays without being renewed; unset means until it is deleted."""
 
     def __init__(
         self,
         *,
         stack: Global___Stack | None = ...,
+        lease: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["stack", b"stack"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "stack", b"stack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["stack", b"stack"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "stack", b"stack"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -370,6 +432,132 @@ class DeleteStackResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteStackResponse: _TypeAlias = DeleteStackResponse  # noqa: Y015
+
+@_typing.final
+class RenewLeaseRequest(_message.Message):
+    """Renews a lease."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STACK_ID_FIELD_NUMBER: _builtins.int
+    stack_id: _builtins.str
+    """The stack's id."""
+    def __init__(
+        self,
+        *,
+        stack_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stack_id", b"stack_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewLeaseRequest: _TypeAlias = RenewLeaseRequest  # noqa: Y015
+
+@_typing.final
+class RenewLeaseResponse(_message.Message):
+    """The lease was renewed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long the stack stays from now on; unset means until it is deleted."""
+
+    def __init__(
+        self,
+        *,
+        lease: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewLeaseResponse: _TypeAlias = RenewLeaseResponse  # noqa: Y015
+
+@_typing.final
+class DrainStackRequest(_message.Message):
+    """Drains a stack."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STACK_ID_FIELD_NUMBER: _builtins.int
+    stack_id: _builtins.str
+    """Its id."""
+    def __init__(
+        self,
+        *,
+        stack_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stack_id", b"stack_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainStackRequest: _TypeAlias = DrainStackRequest  # noqa: Y015
+
+@_typing.final
+class DrainStackResponse(_message.Message):
+    """The stack is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainStackResponse: _TypeAlias = DrainStackResponse  # noqa: Y015
+
+@_typing.final
+class WatchStacksRequest(_message.Message):
+    """Asks for all changes of stacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchStacksRequest: _TypeAlias = WatchStacksRequest  # noqa: Y015
+
+@_typing.final
+class WatchStacksResponse(_message.Message):
+    """A stack as it is at first, or after a change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def status(self) -> Global___StackStatus:
+        """The stack."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___StackStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchStacksResponse: _TypeAlias = WatchStacksResponse  # noqa: Y015
 
 @_typing.final
 class GetMeshRequest(_message.Message):

@@ -55,6 +55,21 @@ class MeshServiceStub:
                 request_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DeleteStackRequest.SerializeToString,
                 response_deserializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DeleteStackResponse.FromString,
                 _registered_method=True)
+        self.RenewLease = channel.unary_unary(
+                '/pagesim.mesh.v1.MeshService/RenewLease',
+                request_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.RenewLeaseRequest.SerializeToString,
+                response_deserializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.RenewLeaseResponse.FromString,
+                _registered_method=True)
+        self.DrainStack = channel.unary_unary(
+                '/pagesim.mesh.v1.MeshService/DrainStack',
+                request_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DrainStackRequest.SerializeToString,
+                response_deserializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DrainStackResponse.FromString,
+                _registered_method=True)
+        self.WatchStacks = channel.unary_stream(
+                '/pagesim.mesh.v1.MeshService/WatchStacks',
+                request_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.WatchStacksRequest.SerializeToString,
+                response_deserializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.WatchStacksResponse.FromString,
+                _registered_method=True)
         self.GetMesh = channel.unary_unary(
                 '/pagesim.mesh.v1.MeshService/GetMesh',
                 request_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.GetMeshRequest.SerializeToString,
@@ -96,6 +111,27 @@ class MeshServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RenewLease(self, request, context):
+        """Keeps a stack that has a lease for the length of the lease from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainStack(self, request, context):
+        """Refuses new calls, lets those in flight end, then removes the stack.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchStacks(self, request, context):
+        """Tells all stacks, then every change of one until the caller hangs up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetMesh(self, request, context):
         """Describes the mesh: data-plane address, baseline services, metrics targets.
         """
@@ -125,6 +161,21 @@ def add_MeshServiceServicer_to_server(servicer, server):
                     servicer.DeleteStack,
                     request_deserializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DeleteStackRequest.FromString,
                     response_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DeleteStackResponse.SerializeToString,
+            ),
+            'RenewLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLease,
+                    request_deserializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.RenewLeaseRequest.FromString,
+                    response_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.RenewLeaseResponse.SerializeToString,
+            ),
+            'DrainStack': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainStack,
+                    request_deserializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DrainStackRequest.FromString,
+                    response_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DrainStackResponse.SerializeToString,
+            ),
+            'WatchStacks': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchStacks,
+                    request_deserializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.WatchStacksRequest.FromString,
+                    response_serializer=pagesim_dot_mesh_dot_v1_dot_mesh__pb2.WatchStacksResponse.SerializeToString,
             ),
             'GetMesh': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMesh,
@@ -241,6 +292,87 @@ class MeshService:
             '/pagesim.mesh.v1.MeshService/DeleteStack',
             pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DeleteStackRequest.SerializeToString,
             pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DeleteStackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.mesh.v1.MeshService/RenewLease',
+            pagesim_dot_mesh_dot_v1_dot_mesh__pb2.RenewLeaseRequest.SerializeToString,
+            pagesim_dot_mesh_dot_v1_dot_mesh__pb2.RenewLeaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainStack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.mesh.v1.MeshService/DrainStack',
+            pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DrainStackRequest.SerializeToString,
+            pagesim_dot_mesh_dot_v1_dot_mesh__pb2.DrainStackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchStacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pagesim.mesh.v1.MeshService/WatchStacks',
+            pagesim_dot_mesh_dot_v1_dot_mesh__pb2.WatchStacksRequest.SerializeToString,
+            pagesim_dot_mesh_dot_v1_dot_mesh__pb2.WatchStacksResponse.FromString,
             options,
             channel_credentials,
             insecure,

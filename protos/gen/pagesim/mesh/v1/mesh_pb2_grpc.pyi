@@ -44,6 +44,12 @@ class MeshServiceStub:
     """Lists all stacks, ordered by id."""
     DeleteStack: _grpc.UnaryUnaryMultiCallable[_mesh_pb2.DeleteStackRequest, _mesh_pb2.DeleteStackResponse]
     """Removes a stack: routes first, then its processes."""
+    RenewLease: _grpc.UnaryUnaryMultiCallable[_mesh_pb2.RenewLeaseRequest, _mesh_pb2.RenewLeaseResponse]
+    """Keeps a stack that has a lease for the length of the lease from now on."""
+    DrainStack: _grpc.UnaryUnaryMultiCallable[_mesh_pb2.DrainStackRequest, _mesh_pb2.DrainStackResponse]
+    """Refuses new calls, lets those in flight end, then removes the stack."""
+    WatchStacks: _grpc.UnaryStreamMultiCallable[_mesh_pb2.WatchStacksRequest, _mesh_pb2.WatchStacksResponse]
+    """Tells all stacks, then every change of one until the caller hangs up."""
     GetMesh: _grpc.UnaryUnaryMultiCallable[_mesh_pb2.GetMeshRequest, _mesh_pb2.GetMeshResponse]
     """Describes the mesh: data-plane address, baseline services, metrics targets."""
 
@@ -63,6 +69,12 @@ class MeshServiceAsyncStub(MeshServiceStub):
     """Lists all stacks, ordered by id."""
     DeleteStack: _aio.UnaryUnaryMultiCallable[_mesh_pb2.DeleteStackRequest, _mesh_pb2.DeleteStackResponse]  # type: ignore[assignment]
     """Removes a stack: routes first, then its processes."""
+    RenewLease: _aio.UnaryUnaryMultiCallable[_mesh_pb2.RenewLeaseRequest, _mesh_pb2.RenewLeaseResponse]  # type: ignore[assignment]
+    """Keeps a stack that has a lease for the length of the lease from now on."""
+    DrainStack: _aio.UnaryUnaryMultiCallable[_mesh_pb2.DrainStackRequest, _mesh_pb2.DrainStackResponse]  # type: ignore[assignment]
+    """Refuses new calls, lets those in flight end, then removes the stack."""
+    WatchStacks: _aio.UnaryStreamMultiCallable[_mesh_pb2.WatchStacksRequest, _mesh_pb2.WatchStacksResponse]  # type: ignore[assignment]
+    """Tells all stacks, then every change of one until the caller hangs up."""
     GetMesh: _aio.UnaryUnaryMultiCallable[_mesh_pb2.GetMeshRequest, _mesh_pb2.GetMeshResponse]  # type: ignore[assignment]
     """Describes the mesh: data-plane address, baseline services, metrics targets."""
 
@@ -103,6 +115,30 @@ class MeshServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_mesh_pb2.DeleteStackResponse, _abc.Awaitable[_mesh_pb2.DeleteStackResponse]]:
         """Removes a stack: routes first, then its processes."""
+
+    @_abc_1.abstractmethod
+    def RenewLease(
+        self,
+        request: _mesh_pb2.RenewLeaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mesh_pb2.RenewLeaseResponse, _abc.Awaitable[_mesh_pb2.RenewLeaseResponse]]:
+        """Keeps a stack that has a lease for the length of the lease from now on."""
+
+    @_abc_1.abstractmethod
+    def DrainStack(
+        self,
+        request: _mesh_pb2.DrainStackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mesh_pb2.DrainStackResponse, _abc.Awaitable[_mesh_pb2.DrainStackResponse]]:
+        """Refuses new calls, lets those in flight end, then removes the stack."""
+
+    @_abc_1.abstractmethod
+    def WatchStacks(
+        self,
+        request: _mesh_pb2.WatchStacksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_mesh_pb2.WatchStacksResponse], _abc.AsyncIterator[_mesh_pb2.WatchStacksResponse]]:
+        """Tells all stacks, then every change of one until the caller hangs up."""
 
     @_abc_1.abstractmethod
     def GetMesh(

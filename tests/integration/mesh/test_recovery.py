@@ -1,0 +1,162 @@
+"""The control plane may be killed at any time: it comes back, and no call fails."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import stat
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mesh.client import MeshProcess
+from mesh.context import use_context
+from mesh.envoy import ADMIN_SOCKET
+from mesh.errors import ProcessFailed, UnknownStack
+from mesh.host.server import HOST_SOCKET
+from mesh.journal import JOURNAL
+from mesh.serving import connect
+from mesh.topology import Stack
+from tests.mesh_probe import ProbeClient, Question
+from tests.mesh_processes import (
+    FIRST,
+    SECOND,
+    children_named,
+    descendants,
+    find_control_plane,
+    living,
+    probe_process,
+    wait_gone,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def mesh(tmp_path: Path) -> Iterator[MeshProcess]:
+    baseline = [probe_process(FIRST), probe_process(SECOND)]
+    patience = ("--start-timeout-seconds", "15")
+    with MeshProcess.start(baseline, tmp_path / "mesh", arguments=patience) as running:
+        yield running
+
+
+def kill_control_plane(mesh: MeshProcess) -> None:
+    victim = find_control_plane(mesh.process_id)
+    os.kill(victim, signal.SIGKILL)
+    assert not wait_gone({victim})
+
+
+def read_configuration(directory: Path) -> dict[str, object]:
+    """Return what Envoy was given by discovery: names, versions and contents."""
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.connect(str(directory / ADMIN_SOCKET))
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = opened
+        connection.request("GET", "/config_dump?include_eds")
+        dump = json.loads(connection.getresponse().read())
+    return {
+        f"{part['@type']} {kind}": resources
+        for part in dump["configs"]
+        for kind, resources in part.items()
+        if kind.startswith("dynamic_")
+    }
+
+
+def test_no_call_fails_while_the_control_plane_is_killed(mesh: MeshProcess) -> None:
+    stack = Stack("trial", 7, overrides=(probe_process(SECOND, name="own"),))
+    own = mesh.service.create_stack(stack)
+    enough = threading.Event()
+
+    def call_until_enough() -> int:
+        calls = 0
+        with connect(mesh.address) as channel, use_context(stack.context):
+            client = ProbeClient(channel, FIRST)
+            while not enough.is_set():
+                answers = client.ask(Question(path=(SECOND,))).hops
+                assert [one.name for one in answers] == [FIRST, "own"]
+                calls += 1
+        return calls
+
+    with ThreadPoolExecutor(2) as executor:
+        callers = [executor.submit(call_until_enough) for _ in range(2)]
+        try:
+            for _ in range(3):
+                kill_control_plane(mesh)
+                assert mesh.service.get_stack("trial") == own
+        finally:
+            enough.set()
+        assert all(caller.result() > 0 for caller in callers)
+
+
+def test_envoy_is_told_nothing_anew_after_a_restart(mesh: MeshProcess) -> None:
+    for number in range(3):
+        mesh.service.create_stack(Stack(f"trial-{number}", number))
+    before = read_configuration(mesh.directory)
+    assert before
+    kill_control_plane(mesh)
+    assert len(mesh.service.list_stacks()) == 3
+    # Times of the last update are in it, so nothing was even sent again.
+    assert read_configuration(mesh.directory) == before
+    mesh.service.create_stack(Stack("another", 9, overrides=(probe_process(SECOND),)))
+    assert read_configuration(mesh.directory) != before
+
+
+def test_the_addresses_and_the_baseline_stay(mesh: MeshProcess) -> None:
+    before = mesh.service.get_mesh()
+    (mesh.directory / "baseline.json").write_text("[]")  # what was started counts
+    kill_control_plane(mesh)
+    assert mesh.service.get_mesh() == before
+
+
+def test_a_stack_that_was_half_made_leaves_nothing_and_can_be_made_again(
+    mesh: MeshProcess,
+) -> None:
+    mesh.service.create_stack(Stack("kept", 1, overrides=(probe_process(SECOND),)))
+    before = descendants(mesh.process_id) - {find_control_plane(mesh.process_id)}
+    hanging = probe_process(FIRST, hang=True)
+    slow = Stack("slow", 2, overrides=(probe_process(SECOND), hanging))
+    with ThreadPoolExecutor(1) as executor:
+        creating = executor.submit(mesh.service.create_stack, slow)
+        while len(descendants(mesh.process_id)) < len(before) + 3:
+            time.sleep(0.01)
+        half_made = descendants(mesh.process_id) - before
+        kill_control_plane(mesh)
+        assert not wait_gone(half_made)
+        assert [one.stack.stack_id for one in mesh.service.list_stacks()] == ["kept"]
+        with pytest.raises(ProcessFailed, match="was not ready within"):
+            creating.result()  # the client asked again by itself
+    mesh.service.create_stack(Stack("slow", 2))
+    assert living(before) == before
+
+
+def test_a_delete_whose_answer_was_lost_is_a_delete(mesh: MeshProcess) -> None:
+    mesh.service.create_stack(Stack("trial", 1, overrides=(probe_process(SECOND),)))
+    with ThreadPoolExecutor(1) as executor:
+        deleting = executor.submit(mesh.service.delete_stack, "trial")
+        kill_control_plane(mesh)
+        deleting.result()
+    with pytest.raises(UnknownStack):
+        mesh.service.get_stack("trial")
+    assert not children_named(mesh.process_id, "trial")
+
+
+def test_a_new_host_begins_with_no_stack(tmp_path: Path) -> None:
+    with MeshProcess.start([], tmp_path) as mesh:
+        mesh.service.create_stack(Stack("trial", 1))
+    with MeshProcess.start([], tmp_path) as mesh:
+        assert mesh.service.list_stacks() == ()
+
+
+def test_socket_and_journal_are_this_users_alone(mesh: MeshProcess) -> None:
+    for name in (HOST_SOCKET, JOURNAL):
+        assert stat.S_IMODE((mesh.directory / name).stat().st_mode) == 0o600
