@@ -14,17 +14,18 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import grpc
 import numpy as np
 
-from benchmarks.mesh.admin import find_unhealthy_clusters
+from benchmarks.mesh.victims import Victims
 from mesh.context import AS_OF_HEADER, STACK_HEADER, use_context
 from mesh.moments import format_moment
 from mesh.serving import connect
-from mesh.topology import Cluster, Stack
+from mesh.topology import Stack
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, find_control_plane, probe_process
 
@@ -118,6 +119,7 @@ class Chaos:
         overridden = [one for one in SERVICES for _ in range(_OVERRIDES_EACH)]
         overridden += [""] * (STACKS - len(overridden))
         self._slots = [_Slot(number, one) for number, one in enumerate(overridden)]
+        self._victims = Victims(mesh)
         self.tally = Tally()
 
     def run(self, rpcs: int) -> Tally:
@@ -180,29 +182,14 @@ class Chaos:
         self.tally.deeds["stacks replaced"] += 1
 
     def _kill_replica(self, drawn: np.random.Generator) -> None:
-        stacks = self._mesh.service.list_stacks()
-        owned = [one for status in stacks for one in status.endpoints]
-        endpoints = [*self._mesh.service.get_mesh().baseline, *owned]
-        unhealthy = find_unhealthy_clusters(self._mesh.directory)
-        # The other replica has to serve meanwhile.
-        chosen = [
-            one
-            for one in endpoints
-            if Cluster(one.service, one.stack_id, ()).name not in unhealthy
-        ]
-        if chosen:
-            victim = chosen[drawn.integers(len(chosen))]
-            self._kill(victim.process_id, "replicas killed")
+        chosen = self._victims.choose()
+        if chosen and self._victims.kill(chosen[drawn.integers(len(chosen))]):
+            self.tally.deeds["replicas killed"] += 1
 
     def _kill_control_plane(self, _drawn: np.random.Generator) -> None:
-        self._kill(find_control_plane(self._mesh.process_id), "control planes killed")
-
-    def _kill(self, process_id: int, deed: str) -> None:
-        try:
-            os.kill(process_id, signal.SIGKILL)
-        except ProcessLookupError:
-            return  # it went by itself meanwhile
-        self.tally.deeds[deed] += 1
+        with suppress(ProcessLookupError):  # it may be starting again just now
+            os.kill(find_control_plane(self._mesh.process_id), signal.SIGKILL)
+            self.tally.deeds["control planes killed"] += 1
 
     def _call(self, channel: grpc.Channel, number: int, rpcs: int) -> None:
         drawn = np.random.default_rng([self._seed, 2, number])

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import grpc
 import psutil
 
-from benchmarks.mesh.admin import find_unhealthy_clusters, read_configuration
+from benchmarks.mesh.admin import read_configuration
+from benchmarks.mesh.victims import Victims
 from mesh.client import LOG
 from mesh.context import CallContext, use_context
 from mesh.serving import connect
-from mesh.topology import Cluster, Stack
+from mesh.topology import Stack
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, children_named, probe_process
 
@@ -93,17 +94,14 @@ def kill_one_of_two(mesh: MeshProcess, seconds: float) -> tuple[Calls, int]:
     """Kill one replica of two every few seconds; return what came of calls, and the kills."""
     stack = Stack("pair", _DAY_MICROS, overrides=(probe_process(SECOND, replicas=2),))
     mesh.service.create_stack(stack)
-    cluster = Cluster(SECOND, stack.stack_id, ()).name
+    victims = Victims(mesh)
     kills = 0
     with calling(mesh, [stack]) as calls:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            time.sleep(1)
-            if cluster in find_unhealthy_clusters(mesh.directory):
-                continue  # the other one has to serve meanwhile
-            victim = mesh.service.get_stack("pair").endpoints[kills % 2]
-            os.kill(victim.process_id, signal.SIGKILL)
-            kills += 1
+            time.sleep(0.5)
+            chosen = [one for one in victims.choose() if one.stack_id == "pair"]
+            kills += bool(chosen) and victims.kill(chosen[kills % 2])
     mesh.service.delete_stack("pair")
     return calls, kills
 
