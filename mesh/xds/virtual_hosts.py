@@ -95,6 +95,8 @@ def render_stack(routes: StackRoutes) -> JsonMessage:
             name for name in _OPTIONAL_HEADERS if name not in stamped
         ],
         "include_request_attempt_count": True,
+        # Once for all routes: Envoy takes in the whole table whenever a stack comes or goes.
+        "retry_policy": _RETRIES,
         "routes": [
             # Envoy matches virtual hosts without regard to case.
             _refuse_unknown_stack(_carries_other(STACK_HEADER, routes.stack_id)),
@@ -230,5 +232,4 @@ def _to(cluster: str) -> Json:
         "cluster_not_found_response_code": "SERVICE_UNAVAILABLE",
         "timeout": "0s",  # else 15 seconds; the caller's own deadline counts
         "max_stream_duration": {"grpc_timeout_header_max": "0s"},
-        "retry_policy": _RETRIES,
     }
