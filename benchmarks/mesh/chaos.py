@@ -186,7 +186,9 @@ class Chaos:
         if chosen and self._victims.kill(chosen[drawn.integers(len(chosen))]):
             self.tally.deeds["replicas killed"] += 1
 
-    def _kill_control_plane(self, _drawn: np.random.Generator) -> None:
+    def _kill_control_plane(self, drawn: np.random.Generator) -> None:
+        if drawn.random() < 0.75:  # noqa: PLR2004 - else maybe while it is starting
+            self._mesh.service.get_mesh()
         with suppress(ProcessLookupError):  # it may be starting again just now
             os.kill(find_control_plane(self._mesh.process_id), signal.SIGKILL)
             self.tally.deeds["control planes killed"] += 1

@@ -98,6 +98,8 @@ def test_a_file_that_changed_keeps_a_dead_process_from_coming_back(
     (tmp_path / "model.bin").write_bytes(b"other weights")
     os.kill(status.endpoints[0].process_id, signal.SIGKILL)
     deadline = time.monotonic() + 60
-    while mesh.service.get_stack(status.stack.stack_id).state is not StackState.FAILED:
+    while (now := mesh.service.get_stack(status.stack.stack_id)).state is StackState.READY:
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    assert now.state is StackState.FAILED
+    assert f"File model, {model.path}, has SHA-256" in now.reason
