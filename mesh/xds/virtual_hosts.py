@@ -29,6 +29,7 @@ from mesh.context import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mesh.context import CallContext
     from mesh.topology import Cluster, Stack
     from mesh.xds.kinds import Json, JsonMessage
 
@@ -77,9 +78,14 @@ def stack_routes(stack: Stack, clusters: Mapping[str, Cluster]) -> StackRoutes:
     """Return the routes of the stack, given the cluster of each service."""
     return StackRoutes(
         stack.stack_id,
-        tuple(context_headers(stack.context).items()),
+        _stamped_headers(stack.context),
         tuple((service, cluster.name) for service, cluster in clusters.items()),
     )
+
+
+@lru_cache(maxsize=4096)
+def _stamped_headers(context: CallContext) -> tuple[tuple[str, str], ...]:
+    return tuple(context_headers(context).items())
 
 
 @lru_cache(maxsize=4096)
