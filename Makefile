@@ -103,6 +103,11 @@ bench-store: $(INSTALLED) $(RIVALS)/.installed ## Compare ways to read the past,
 	@$(BIN)/python -m benchmarks.store --rivals $(RIVALS)/bin/python
 	@$(BIN)/python -m benchmarks.ingest
 
+RPCS := 1000000
+.PHONY: bench-mesh
+bench-mesh: $(INSTALLED) ## Kill all that may die under RPCS calls, and measure a mesh of 300 stacks
+	@$(BIN)/python -m benchmarks.mesh --rpcs $(RPCS)
+
 .PHONY: golden-update
 golden-update: $(INSTALLED) ## Rewrite the golden files; read the diff before committing
 	$(BIN)/pytest --golden-update -m "not integration and not postgres"

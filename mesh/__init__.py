@@ -22,8 +22,9 @@ From the inside out:
   that was started; it starts the control plane, again whenever that dies.
 - `launchers`, `envoy`: what the control plane has run by the host.
 - `journal`, `recovery`: what a control plane means to do, and finds of the one before it.
-- `data_plane`, `probes`, `deployment`, `restarts`, `leases`, `stack_changes`, `stacks`,
-  `control_plane`: the life of stacks.
+- `data_plane`, `probes`, `deployment`, `restarts`, `owners`, `stack_changes`, `stacks`,
+  `control_plane`: the life of stacks. `process_files`: what processes are handed.
 - `__main__`: the host as a process. `control_process`, `server`, `translation`, `baseline`,
-  `arguments`: the control plane as one. `client`: the mesh from outside.
+  `arguments`: the control plane as one. `client`, `service_client`,
+  `leases`: the mesh from outside.
 """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mesh.errors import InvalidInput, NotFound
+from mesh.process_files import ProcessFile
 from mesh.topology import ServiceProcess
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _KINDS: dict[str, type] = {
     "environment": dict,
     "replicas": int,
     "secrets": list,
+    "command": list,
+    "files": dict,
 }
 
 
@@ -101,24 +104,43 @@ def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
                 f"there is no such field; known are {', '.join(_KINDS)}",
                 f"{where}.{name}",
             )
-        if type(value) is not kind or not _holds_text(value):
+        holds = _holds_files if name == "files" else _holds_text
+        if type(value) is not kind or not holds(value):
             raise _invalid(path, f"{value!r} is not of its kind", f"{where}.{name}")
-    for name in ("service", "module"):
+    for name in ("service", "command" if entry.get("command") else "module"):
         if name not in entry:
             raise _invalid(path, "it is missing", f"{where}.{name}")
     try:
-        return ServiceProcess(
-            service=entry["service"],
-            module=entry["module"],
-            arguments=tuple(entry.get("arguments", ())),
-            environment=entry.get("environment", {}),
-            replicas=entry.get("replicas", 1),
-            secrets=tuple(entry.get("secrets", ())),
-        )
+        return process_from(entry)
     except InvalidInput as error:
         raise InvalidInput(
             error.problem, remedy=error.remedy, field=f"{where}.{error.field}"
         ) from None
+
+
+def process_from(entry: Mapping[str, Any]) -> ServiceProcess:
+    """Return the process whose fields are of the right kinds.
+
+    Raises:
+        InvalidInput: It cannot be run.
+    """
+    return ServiceProcess(
+        service=entry["service"],
+        module=entry.get("module", ""),
+        arguments=tuple(entry.get("arguments", ())),
+        environment=entry.get("environment", {}),
+        replicas=entry.get("replicas", 1),
+        secrets=tuple(entry.get("secrets", ())),
+        command=tuple(entry.get("command", ())),
+        files={name: ProcessFile(**one) for name, one in entry.get("files", {}).items()},
+    )
+
+
+def _holds_files(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(one, dict) and one.keys() == {"path", "sha256"} and _holds_text(one)
+        for one in value.values()
+    )
 
 
 def _holds_text(value: object) -> bool:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from mesh.addresses import Address
-    from mesh.host.programs import Host
+    from mesh.host.host import Host
     from mesh.topology import Topology
     from mesh.xds.consistency import ResourceSet
 

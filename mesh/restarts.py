@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from mesh.errors import PagesimError, UnknownProcess
+from mesh.errors import PagesimError, UnknownProcess, WrongFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mesh.stack_metrics import StackMetrics
 
 _AT_ONCE = 8
+_LOOKS = 5
+_LOOK_SECONDS = 0.2
 
 _log = structlog.get_logger("mesh.restarts")
 
@@ -153,7 +156,7 @@ class Restarter:
             due = health.start_at is not None and self._now() >= health.start_at
             patient.busy = due
         if given_up:
-            owner.tell_given_up(f"{process.launch.name} is given up: {health.given_up}.")
+            owner.tell_given_up(_explain(process, health))
         elif due:
             self._executor.submit(self._restart, process, patient, owner)
 
@@ -190,7 +193,22 @@ class Restarter:
             _log.debug("process_was_stopped", name=process.launch.name)
         except PagesimError as error:
             _log.warning("process_not_restarted", name=process.launch.name, reason=str(error))
-            if process.exit_reason() is None:
-                self._note_death(process, health, "no ready line")
+            if self._note_death(process, health, _find_reason(process, error)):
+                owner.tell_given_up(_explain(process, health))
         finally:
             patient.busy = False
+
+
+def _find_reason(process: RunningProcess, error: PagesimError) -> str:
+    if isinstance(error, WrongFile):
+        return error.problem
+    for _ in range(_LOOKS):  # its ready line ends a little before the process does
+        reason = process.exit_reason()
+        if reason is not None:
+            return reason
+        time.sleep(_LOOK_SECONDS)
+    return "no ready line"
+
+
+def _explain(process: RunningProcess, health: Health) -> str:
+    return f"{process.launch.name} is given up: {health.given_up}"

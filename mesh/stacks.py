@@ -12,6 +12,7 @@ import structlog
 from mesh.deployment import Deployment, check_lease, endpoints_of
 from mesh.errors import PagesimError, StackExists, Unavailable, UnknownStack
 from mesh.launchers import Launch
+from mesh.owners import Baseline, OwnedReplicas
 from mesh.restarts import Restarter, RestartPolicy
 from mesh.stack_changes import StackChanges
 from mesh.topology import PlacedStack, StackState, group_endpoints
@@ -77,7 +78,7 @@ class Stacks:
         )
         self._lock = threading.Lock()
         self._deployments: dict[str, Deployment] = {}
-        self._baseline = _Baseline(data_plane)
+        self._baseline = Baseline(data_plane)
         self._expiring = ThreadPoolExecutor(4, thread_name_prefix="expire")
         self.changes = StackChanges()
 
@@ -199,7 +200,7 @@ class Stacks:
         now = self._now()
         for deployment in self._list():
             if deployment.live:
-                owner = _Owned(deployment, self._data_plane, self._tell)
+                owner = OwnedReplicas(deployment, self._data_plane, self._tell)
                 for process in deployment.processes:
                     self._restarter.check(process, owner)
             if deployment.has_expired(now):
@@ -332,50 +333,6 @@ class Stacks:
         if found is None or found.leaving:
             raise unknown_stack(stack_id)
         return found
-
-
-class _Baseline:
-    """The replicas that serve every stack."""
-
-    def __init__(self, data_plane: DataPlane) -> None:
-        self._data_plane = data_plane
-        self.processes: list[RunningProcess] = []
-
-    def is_wanted(self) -> bool:
-        return True
-
-    def tell_moved(self) -> None:
-        self._data_plane.set_baseline(group_endpoints(endpoints_of(self.processes)))
-
-    def tell_given_up(self, reason: str) -> None:
-        raise AssertionError(f"the baseline is never given up: {reason}")
-
-
-class _Owned:
-    """The replicas of one stack."""
-
-    def __init__(
-        self,
-        deployment: Deployment,
-        data_plane: DataPlane,
-        tell: Callable[[Deployment], None],
-    ) -> None:
-        self._deployment = deployment
-        self._data_plane = data_plane
-        self._tell = tell
-
-    def is_wanted(self) -> bool:
-        return self._deployment.live
-
-    def tell_moved(self) -> None:
-        stack_id = self._deployment.stack.stack_id
-        self._data_plane.set_clusters(stack_id, self._deployment.clusters())
-        self._tell(self._deployment)
-
-    def tell_given_up(self, reason: str) -> None:
-        self._deployment.state = StackState.FAILED
-        self._deployment.reason = reason
-        self._tell(self._deployment)
 
 
 def unknown_stack(stack_id: str) -> UnknownStack:

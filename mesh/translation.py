@@ -10,6 +10,7 @@ from pagesim.mesh.v1 import mesh_pb2
 
 from mesh.addresses import parse_address
 from mesh.errors import InvalidStack
+from mesh.process_files import ProcessFile
 from mesh.topology import Endpoint, ServiceProcess, Stack, StackState, StackStatus
 
 _MICROS = 1_000_000
@@ -71,6 +72,11 @@ def write_process(process: ServiceProcess) -> mesh_pb2.ServiceProcess:
         arguments=process.arguments,
         environment=process.environment,
         replicas=process.replicas,
+        command=process.command,
+        files={
+            name: mesh_pb2.ProcessFile(path=one.path, sha256=one.sha256)
+            for name, one in process.files.items()
+        },
     )
 
 
@@ -86,6 +92,8 @@ def read_process(message: mesh_pb2.ServiceProcess) -> ServiceProcess:
         arguments=tuple(message.arguments),
         environment=dict(message.environment),
         replicas=message.replicas or 1,
+        command=tuple(message.command),
+        files={name: ProcessFile(one.path, one.sha256) for name, one in message.files.items()},
     )
 
 

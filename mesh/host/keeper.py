@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mesh.processes import ChildProcess, Program, Spawner
 
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 5.0
-_STEADY_SECONDS = 10.0  # one that has lived for so long did not die of its start
+_LONGEST_PAUSE_SECONDS = 2.0
+_STEADY_SECONDS = 5.0  # one that has lived for so long did not die of its start
 _STOP_SECONDS = 10.0
 
 _log = structlog.get_logger("mesh.host")

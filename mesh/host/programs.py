@@ -6,10 +6,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mesh.addresses import Address
 from mesh.errors import PagesimError, ProcessExists, UnknownProcess, UnknownSecret
+from mesh.host.listening import wait_listening
 from mesh.host.ports import ReservedPort
 
 if TYPE_CHECKING:
@@ -20,71 +21,8 @@ if TYPE_CHECKING:
 
 
 _ANY_PORT = Address("127.0.0.1", 0)
-_ADDRESSES = ("{address}", "{metrics_address}")
-
-
-class HostedProcess(Protocol):
-    """A process that a host started."""
-
-    @property
-    def key(self) -> str:
-        """Names it."""
-
-    @property
-    def program(self) -> Program:
-        """What was started."""
-
-    @property
-    def process_id(self) -> int:
-        """Its process id."""
-
-    def exit_reason(self) -> str | None:
-        """Return how it ended; None while it runs."""
-
-    def wait_ready(self, timeout_seconds: float) -> Mapping[str, str]:
-        """Return what its ready line says; asked again, return it again.
-
-        Raises:
-            ProcessFailed: It ended first, or said nothing in time.
-            PagesimError: What the process says itself that keeps it from being ready.
-        """
-
-    def find_ready_line(self) -> Mapping[str, str] | None:
-        """Return what its ready line says if that was read; None otherwise."""
-
-    def failure(self, problem: str) -> ProcessFailed:
-        """Return an error with the problem and the end of the log."""
-
-    def restart(self) -> None:
-        """End what is left of it and start it again, at the same addresses.
-
-        Raises:
-            UnknownProcess: It was stopped.
-            ProcessFailed: It could not be started.
-        """
-
-    def stop(self, grace_seconds: float) -> None:
-        """End it, and all of its process group."""
-
-
-class Host(Protocol):
-    """Runs programs, and outlives the control plane."""
-
-    @property
-    def host_id(self) -> str:
-        """Drawn at random when the host starts."""
-
-    def start(self, key: str, program: Program) -> HostedProcess:
-        """Start the program; the same again returns what runs.
-
-        Raises:
-            ProcessExists: A different program has the key.
-            ProcessFailed: It could not be started.
-            UnknownSecret: It asks for a secret that the host has not got.
-        """
-
-    def list(self) -> tuple[HostedProcess, ...]:
-        """Return all processes, those that ended included, ordered by key."""
+_ADDRESSES = ("address", "metrics_address")
+_PLACES_TO_LISTEN = ("{address}", "{port}")
 
 
 class Programs:
@@ -202,10 +140,10 @@ class RunningProgram:
         self._stopped = False
         self.key = key
         self.program = program
+        listens = any(place in part for part in program.command for place in _PLACES_TO_LISTEN)
         self._ports = {
-            name: ReservedPort(_ANY_PORT, field="address")
-            for name in _ADDRESSES
-            if name in program.command
+            name: ReservedPort(_ANY_PORT, field=name)
+            for name in (_ADDRESSES if listens else ())
         }
         try:
             self._spawn()
@@ -261,13 +199,20 @@ class RunningProgram:
         self._programs.forget(self)
 
     def _spawn(self) -> None:
-        addresses = {name: str(port.address) for name, port in self._ports.items()}
-        command = tuple(addresses.get(part, part) for part in self.program.command)
+        places = {f"{{{name}}}": str(port.address) for name, port in self._ports.items()}
+        if "address" in self._ports:
+            places["{port}"] = str(self._ports["address"].address.port)
         environment = {**self.program.environment, **self._secrets}
         self._child = self._spawner.spawn(
-            replace(self.program, command=command, environment=environment)
+            replace(
+                self.program,
+                command=tuple(_fill(part, places) for part in self.program.command),
+                environment=environment,
+            )
         )
-        self._line = _Line(self._child)
+        tells = any("{ready_fd}" in part for part in self.program.command)
+        addresses = {name: port.address for name, port in self._ports.items()}
+        self._line = _Line(self._child, {} if tells else addresses)
 
     def _release(self) -> None:
         for port in self._ports.values():
@@ -275,10 +220,16 @@ class RunningProgram:
 
 
 class _Line:
-    """The ready line of a child, which comes once and is told often."""
+    """What makes a child ready, which comes once and is told often.
 
-    def __init__(self, child: ChildProcess) -> None:
+    Args:
+        child: The process.
+        addresses: Where it will listen if it writes no ready line.
+    """
+
+    def __init__(self, child: ChildProcess, addresses: Mapping[str, Address]) -> None:
         self._child = child
+        self._addresses = addresses
         self._reading = threading.Lock()
         self._error: PagesimError | None = None
         self.said: Mapping[str, str] | None = None
@@ -287,9 +238,21 @@ class _Line:
         with self._reading:
             if self.said is None and self._error is None:
                 try:
-                    self.said = self._child.wait_ready(timeout_seconds)
+                    self.said = self._wait(timeout_seconds)
                 except PagesimError as error:
                     self._error = error
         if self.said is None:
             raise self._error or AssertionError("there is a line or an error")
         return self.said
+
+    def _wait(self, timeout_seconds: float) -> Mapping[str, str]:
+        if "address" not in self._addresses:
+            return self._child.wait_ready(timeout_seconds)
+        wait_listening(self._child, self._addresses["address"], timeout_seconds)
+        return {name: str(address) for name, address in self._addresses.items()}
+
+
+def _fill(part: str, places: Mapping[str, str]) -> str:
+    for place, value in places.items():
+        part = part.replace(place, value)
+    return part

@@ -11,7 +11,7 @@ from mesh.errors import InvalidInput
 from mesh.processes import Program
 
 if TYPE_CHECKING:
-    from mesh.host.programs import HostedProcess
+    from mesh.host.host import HostedProcess
 
 
 def write_program(program: Program) -> host_pb2.Program:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mesh.addresses import parse_address
+from mesh.baseline import process_from
+from mesh.errors import ProcessFailed
 from mesh.launchers.launcher import Launch
+from mesh.process_files import check_contents, file_variables
 from mesh.processes import Program
-from mesh.topology import Endpoint, ServiceProcess
+from mesh.topology import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mesh.host.programs import Host, HostedProcess
+    from mesh.host.host import Host, HostedProcess
 
 _DRAIN_SECONDS = 10.0
 _KILL_AFTER_SECONDS = _DRAIN_SECONDS + 5.0
@@ -44,28 +48,47 @@ class LocalLauncher:
 
         Raises:
             ProcessFailed: It could not be started.
+            WrongFile: A file of it is not there, or not what it should be.
         """
         process = launch.process
+        check_contents(process.files)
         owner = launch.stack_id or "baseline"
         program = Program(
             name=launch.name,
-            command=(
-                *(sys.executable, "-m", process.module, *process.arguments),
-                *("--address", "{address}", "--metrics-address", "{metrics_address}"),
-                *("--mesh-address", self._mesh_address, "--ready-fd", "{ready_fd}"),
-                *("--grace-seconds", f"{_DRAIN_SECONDS:g}"),
-            ),
+            command=self._command(launch),
             log=self._logs / owner / f"{process.service}-{launch.replica}.log",
             environment={
                 **_ENVIRONMENT,
                 "OTEL_SERVICE_NAME": process.service,  # else traces could not tell them apart
                 **process.environment,
+                **file_variables(process.files),
             },
             secrets=process.secrets,
             description=_describe(launch),
         )
         key = f"{_KEYS}{launch.stack_id}/{process.service}/{launch.replica}"
         return LocalProcess(launch, self._host.start(key, program))
+
+    def _command(self, launch: Launch) -> tuple[str, ...]:
+        process = launch.process
+        if not process.command:
+            return (
+                *(sys.executable, "-m", process.module, *process.arguments),
+                *("--address", "{address}", "--metrics-address", "{metrics_address}"),
+                *("--mesh-address", self._mesh_address, "--ready-fd", "{ready_fd}"),
+                *("--grace-seconds", f"{_DRAIN_SECONDS:g}"),
+            )
+        program = shutil.which(process.command[0])
+        if program is None:
+            raise ProcessFailed(
+                f"{launch.name} could not be started: there is no program "
+                f"{process.command[0]}.",
+                remedy="Install it, or give its whole path.",
+            )
+        arguments = (
+            part.replace("{mesh_address}", self._mesh_address) for part in process.command[1:]
+        )
+        return program, *arguments
 
     def list_running(self) -> tuple[LocalProcess, ...]:
         """Return all replicas that were started and not stopped, by whomever."""
@@ -114,7 +137,9 @@ class LocalProcess:
         Raises:
             UnknownProcess: It was stopped.
             ProcessFailed: It could not be started.
+            WrongFile: A file of it is not there any more, or not what it was.
         """
+        check_contents(self._launch.process.files)
         self._process.restart()
 
     def stop(self) -> None:
@@ -139,6 +164,4 @@ def _describe(launch: Launch) -> str:
 
 def _read_description(text: str) -> Launch:
     told = json.loads(text)
-    process = told["process"]
-    lists = {name: tuple(process[name]) for name in ("arguments", "secrets")}
-    return Launch(ServiceProcess(**{**process, **lists}), told["stack_id"], told["replica"])
+    return Launch(process_from(told["process"]), told["stack_id"], told["replica"])

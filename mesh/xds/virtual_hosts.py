@@ -29,6 +29,7 @@ from mesh.context import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mesh.context import CallContext
     from mesh.topology import Cluster, Stack
     from mesh.xds.kinds import Json, JsonMessage
 
@@ -77,9 +78,14 @@ def stack_routes(stack: Stack, clusters: Mapping[str, Cluster]) -> StackRoutes:
     """Return the routes of the stack, given the cluster of each service."""
     return StackRoutes(
         stack.stack_id,
-        tuple(context_headers(stack.context).items()),
+        _stamped_headers(stack.context),
         tuple((service, cluster.name) for service, cluster in clusters.items()),
     )
+
+
+@lru_cache(maxsize=4096)
+def _stamped_headers(context: CallContext) -> tuple[tuple[str, str], ...]:
+    return tuple(context_headers(context).items())
 
 
 @lru_cache(maxsize=4096)
@@ -95,6 +101,8 @@ def render_stack(routes: StackRoutes) -> JsonMessage:
             name for name in _OPTIONAL_HEADERS if name not in stamped
         ],
         "include_request_attempt_count": True,
+        # Once for all routes: Envoy takes in the whole table whenever a stack comes or goes.
+        "retry_policy": _RETRIES,
         "routes": [
             # Envoy matches virtual hosts without regard to case.
             _refuse_unknown_stack(_carries_other(STACK_HEADER, routes.stack_id)),
@@ -230,5 +238,4 @@ def _to(cluster: str) -> Json:
         "cluster_not_found_response_code": "SERVICE_UNAVAILABLE",
         "timeout": "0s",  # else 15 seconds; the caller's own deadline counts
         "max_stream_duration": {"grpc_timeout_header_max": "0s"},
-        "retry_policy": _RETRIES,
     }

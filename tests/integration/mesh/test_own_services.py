@@ -40,8 +40,12 @@ def node_process() -> ServiceProcess:
         pytest.skip("there is no node on this machine")
     if not (EXAMPLE / "node_modules").is_dir():
         pytest.skip("the packages of the example are not installed: make own-service-node")
-    arguments = ("node", str(EXAMPLE / "server.js"), "--service", OWN)
-    return ServiceProcess(OWN, "mesh.program", arguments)
+    command = (
+        *("node", str(EXAMPLE / "server.js"), "--service", OWN),
+        *("--address", "{address}", "--metrics-address", "{metrics_address}"),
+        *("--mesh-address", "{mesh_address}", "--ready-fd", "{ready_fd}"),
+    )
+    return ServiceProcess(OWN, command=command)
 
 
 @pytest.fixture(params=[plain_process, node_process], ids=["plain", "node"])
@@ -95,5 +99,5 @@ def test_the_example_refuses_a_call_past_the_mesh(create: Create) -> None:
 
 
 def test_a_program_that_is_not_there_is_said_so(create: Create) -> None:
-    with pytest.raises(ProcessFailed, match="no-such-program cannot be run: No such file"):
-        create(ServiceProcess(OWN, "mesh.program", ("no-such-program",)))
+    with pytest.raises(ProcessFailed, match="there is no program no-such-program"):
+        create(ServiceProcess(OWN, command=("no-such-program", "{address}")))

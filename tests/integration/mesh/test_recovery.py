@@ -150,6 +150,30 @@ def test_a_delete_whose_answer_was_lost_is_a_delete(mesh: MeshProcess) -> None:
     assert not children_named(mesh.process_id, "trial")
 
 
+def test_a_lease_outlives_the_control_plane_and_still_ends(mesh: MeshProcess) -> None:
+    mesh.service.create_stack(Stack("leased", 1), lease_seconds=3)
+    kill_control_plane(mesh)
+    assert mesh.service.renew_lease("leased") == 3
+    deadline = time.monotonic() + 30
+    while mesh.service.list_stacks():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_replica_that_dies_while_nobody_looks_is_started_again(mesh: MeshProcess) -> None:
+    stack = Stack("trial", 1, overrides=(probe_process(SECOND),))
+    (before,) = mesh.service.create_stack(stack).endpoints
+    kill_control_plane(mesh)
+    os.kill(before.process_id, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while not (status := mesh.service.get_stack("trial")).restarts or not status.endpoints:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (after,) = status.endpoints
+    assert after.process_id != before.process_id
+    assert after.address == before.address
+
+
 def test_a_new_host_begins_with_no_stack(tmp_path: Path) -> None:
     with MeshProcess.start([], tmp_path) as mesh:
         mesh.service.create_stack(Stack("trial", 1))

@@ -67,7 +67,8 @@ class Program(_message.Message):
     def command(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Program and arguments; "{ready_fd}" stands for the file descriptor that
         gets the ready line, "{address}" and "{metrics_address}" for two addresses
-        that stay the process's own until it is stopped.
+        that stay the process's own until it is stopped, "{port}" for the port of
+        the first. Without "{ready_fd}" it is ready when it listens there.
         """
 
     @_builtins.property

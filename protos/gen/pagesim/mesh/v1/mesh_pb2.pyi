@@ -83,15 +83,38 @@ class ServiceProcess(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class FilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___ProcessFile: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___ProcessFile | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SERVICE_FIELD_NUMBER: _builtins.int
     MODULE_FIELD_NUMBER: _builtins.int
     ARGUMENTS_FIELD_NUMBER: _builtins.int
     ENVIRONMENT_FIELD_NUMBER: _builtins.int
     REPLICAS_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Full gRPC service name, e.g. "pagesim.ranking.v1.RankingService"."""
     module: _builtins.str
-    """Python module run with -m, e.g. "services.ranking"."""
+    """Python module run with -m, e.g. "services.ranking"; empty for a command."""
     replicas: _builtins.int
     """Processes to run; 0 means 1."""
     @_builtins.property
@@ -102,6 +125,20 @@ class ServiceProcess(_message.Message):
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Environment variables added for the process."""
 
+    @_builtins.property
+    def command(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Program and arguments, instead of a module. "{address}" or "{port}" stands
+        for where it has to listen, "{metrics_address}" for its Prometheus page,
+        "{mesh_address}" for where it calls others, "{ready_fd}" for the descriptor
+        that gets its ready line; without that it is ready when it listens.
+        """
+
+    @_builtins.property
+    def files(self) -> _containers.MessageMap[_builtins.str, Global___ProcessFile]:
+        """File by name (1-63 of a-z, 0-9 and '_', starting with a letter); checked
+        before each start, and told to the process as PAGESIM_FILE_<NAME>.
+        """
+
     def __init__(
         self,
         *,
@@ -110,14 +147,42 @@ class ServiceProcess(_message.Message):
         arguments: _abc.Iterable[_builtins.str] | None = ...,
         environment: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         replicas: _builtins.int = ...,
+        command: _abc.Iterable[_builtins.str] | None = ...,
+        files: _abc.Mapping[_builtins.str, Global___ProcessFile] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "environment", b"environment", "module", b"module", "replicas", b"replicas", "service", b"service"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "command", b"command", "environment", b"environment", "files", b"files", "module", b"module", "replicas", b"replicas", "service", b"service"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ServiceProcess: _TypeAlias = ServiceProcess  # noqa: Y015
+
+@_typing.final
+class ProcessFile(_message.Message):
+    """A file that a process needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Absolute path, on the machine where the process runs."""
+    sha256: _builtins.str
+    """SHA-256 of its content, in hexadecimal."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProcessFile: _TypeAlias = ProcessFile  # noqa: Y015
 
 @_typing.final
 class Stack(_message.Message):
