@@ -14,8 +14,10 @@ caller should react; the server interceptor maps the kind to a gRPC status code:
         ├── MissingContext           (WrongState)         a call without stack or as-of
         ├── ContradictingAsOf        (InvalidInput)       a moment later than the stack's
         ├── InvalidStack             (InvalidInput)
+        ├── InvalidCertificate       (InvalidInput)       a file of --tls is unfit
         ├── UnknownStack             (NotFound)
         ├── StackExists              (AlreadyExists)
+        ├── CertificatesExist        (AlreadyExists)
         ├── AddressInUse             (WrongState)
         ├── ProcessFailed            (Unavailable)        a launched process died
         └── ConfigurationRejected    (WrongState)         Envoy refused what it was sent
@@ -111,12 +113,20 @@ class InvalidStack(MeshError, InvalidInput):
     """Refuse a stack that cannot be run."""
 
 
+class InvalidCertificate(MeshError, InvalidInput):
+    """Refuse a certificate or key that the mesh cannot be run with."""
+
+
 class UnknownStack(MeshError, NotFound):
     """Refuse to use a stack that does not exist."""
 
 
 class StackExists(MeshError, AlreadyExists):
     """Refuse a second, different stack under one id."""
+
+
+class CertificatesExist(MeshError, AlreadyExists):
+    """Refuse to overwrite certificates that nobody asked to replace."""
 
 
 class AddressInUse(MeshError, WrongState):

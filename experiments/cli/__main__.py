@@ -41,6 +41,7 @@ COMMANDS = {
     "serve": LazyCommand(
         "experiments.cli.serve", "serve", "Serve homepages at one moment until Ctrl-C."
     ),
+    "mesh": LazyCommand("experiments.cli.mesh", "mesh", "Look after the mesh."),
     "services": LazyCommand(
         "experiments.cli.services", "services", "Run one service by hand until Ctrl-C."
     ),
