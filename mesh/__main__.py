@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from mesh.addresses import parse_address
 from mesh.baseline import read_baseline, take_secrets
+from mesh.certificates import Role, check_certificates
 from mesh.control_plane import ControlPlane, MeshSettings
 from mesh.errors import PagesimError
 from mesh.server import register
@@ -55,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> None:
+    tls = namespace.tls.absolute() if namespace.tls else None
+    if tls is not None:
+        check_certificates(tls, tuple(Role), now=datetime.now(UTC))
     settings = MeshSettings(
         listen=parse_address(namespace.address, field="--address"),
         envoy_metrics=parse_address(
@@ -62,6 +67,7 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         ),
         start_timeout_seconds=namespace.start_timeout_seconds,
         probe_timeout_seconds=namespace.probe_timeout_seconds,
+        tls=tls,
     )
     options = ServingOptions(
         address=namespace.control_address,
@@ -79,7 +85,12 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         registry=registry,
         secrets=secrets,
     ) as control_plane:
-        server = start([register(control_plane)], options, registry=registry)
+        server = start(
+            [register(control_plane)],
+            options,
+            registry=registry,
+            identity=settings.identity,
+        )
         addresses = {
             "address": str(control_plane.address),
             "control_address": server.address,
@@ -113,6 +124,12 @@ def _parser() -> argparse.ArgumentParser:
         "--directory",
         type=Path,
         help="where logs go (default: a temporary one, removed at the end)",
+    )
+    parser.add_argument(
+        "--tls",
+        type=Path,
+        metavar="DIRECTORY",
+        help="certificates with which all prove who they are (default: none, plain calls)",
     )
     for name, what in (
         ("--address", "clients call, through Envoy"),

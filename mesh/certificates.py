@@ -85,7 +85,12 @@ def check_certificates(directory: Path, roles: tuple[Role, ...], *, now: datetim
             )
 
 
-def _read(file: Path) -> bytes:
+def read_pem(file: Path) -> bytes:
+    """Return what is in the file.
+
+    Raises:
+        InvalidCertificate: It cannot be read.
+    """
     try:
         return file.read_bytes()
     except OSError as error:
@@ -103,7 +108,7 @@ def read_certificates(file: Path) -> list[x509.Certificate]:
     Raises:
         InvalidCertificate: There is none.
     """
-    body = _read(file)
+    body = read_pem(file)
     try:
         return x509.load_pem_x509_certificates(body)
     except ValueError as error:
@@ -118,7 +123,7 @@ def read_key(file: Path) -> PrivateKeyTypes:
     Raises:
         InvalidCertificate: There is none.
     """
-    body = _read(file)
+    body = read_pem(file)
     start = body.find(b"-----BEGIN PRIVATE KEY-----")
     try:
         return serialization.load_pem_private_key(body[max(start, 0) :], password=None)

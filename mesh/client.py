@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import grpc
 from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
 
 from mesh.addresses import parse_address
 from mesh.baseline import write_baseline
+from mesh.certificates import Role
 from mesh.processes import Program, Spawner
 from mesh.serving import raising_peer_errors
-from mesh.serving.channels import CHANNEL_OPTIONS
+from mesh.serving.channels import open_channel
+from mesh.tls import Tls
 from mesh.topology import check_each_once
 from mesh.translation import read_endpoint, read_status, write_stack
 
@@ -61,11 +62,12 @@ class MeshClient:
 
     Args:
         control_address: host:port of MeshService.
+        tls: Who we are, where the mesh asks.
     """
 
-    def __init__(self, control_address: str) -> None:
-        target = str(parse_address(control_address, field="control_address"))
-        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+    def __init__(self, control_address: str, *, tls: Tls | None = None) -> None:
+        target = parse_address(control_address, field="control_address")
+        self._channel = open_channel(target, tls)
         self._stub = mesh_pb2_grpc.MeshServiceStub(self._channel)
 
     def create_stack(
@@ -137,11 +139,16 @@ class MeshProcess:
         metrics_address: host:port of the control plane's page /metrics.
         envoy_metrics_address: host:port of Envoy's page /stats/prometheus.
         directory: Holds the logs.
+        tls: Who we are to the mesh; for `connect`.
         service: Creates and deletes stacks.
     """
 
     def __init__(
-        self, child: ChildProcess, addresses: Mapping[str, str], directory: Path
+        self,
+        child: ChildProcess,
+        addresses: Mapping[str, str],
+        directory: Path,
+        tls: Tls | None = None,
     ) -> None:
         self._child = child
         self.address = addresses["address"]
@@ -149,7 +156,8 @@ class MeshProcess:
         self.metrics_address = addresses["metrics_address"]
         self.envoy_metrics_address = addresses["envoy_metrics_address"]
         self.directory = directory
-        self.service = MeshClient(self.control_address)
+        self.tls = tls
+        self.service = MeshClient(self.control_address, tls=tls)
 
     @classmethod
     def start(
@@ -159,6 +167,7 @@ class MeshProcess:
         *,
         arguments: Sequence[str] = (),
         secrets: Mapping[str, str] = MappingProxyType({}),
+        tls: Path | None = None,
     ) -> Self:
         """Start the mesh; return when its baseline serves.
 
@@ -168,8 +177,11 @@ class MeshProcess:
             arguments: Further arguments of `python -m mesh`, e.g. ("--address", "...").
             secrets: Values of the secrets that the baseline asks for. They are in no file and
                 on no command line.
+            tls: Directory of certificates, checked before anything starts; plain calls if
+                left out.
 
         Raises:
+            InvalidCertificate: A file of `tls` is unfit; the message names it.
             InvalidStack: The baseline names a service twice.
             ProcessFailed: The mesh or a process of the baseline did not start; the message
                 holds the end of its log.
@@ -184,13 +196,16 @@ class MeshProcess:
                 *(sys.executable, "-m", "mesh"),
                 *("--baseline", str(directory / _BASELINE), "--directory", str(directory)),
                 *("--ready-fd", "{ready_fd}", *arguments),
+                *(("--tls", str(tls.absolute())) if tls else ()),
             ),
             log=directory / LOG,
             environment=secrets,
         )
         child = Spawner().spawn(program)
         try:
-            return cls(child, child.wait_ready(_START_SECONDS), directory)
+            addresses = child.wait_ready(_START_SECONDS)
+            identity = Tls(tls.absolute(), Role.CLIENT) if tls else None
+            return cls(child, addresses, directory, identity)
         except BaseException:
             child.stop(_STOP_SECONDS)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ import grpc
 import structlog
 
 from mesh.addresses import Address
+from mesh.certificates import Role
 from mesh.data_plane import DataPlane
 from mesh.envoy import ACCESS_LOG, DISCOVERY_SOCKET, Envoy
 from mesh.errors import WrongState
@@ -22,10 +24,12 @@ from mesh.probes import Prober
 from mesh.processes import Spawner
 from mesh.stack_metrics import StackMetrics
 from mesh.stacks import Stacks
+from mesh.tls import Tls
 from mesh.topology import BASELINE, ServiceProcess, check_each_once
 from mesh.xds.discovery import DiscoveryServer
 from mesh.xds.discovery_metrics import DiscoveryMetrics
 from mesh.xds.resources import render
+from mesh.xds.transport_sockets import render_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +58,7 @@ class MeshSettings:
         start_timeout_seconds: How long a process may take to be ready.
         acknowledge_timeout_seconds: How long Envoy may take to acknowledge a change.
         probe_timeout_seconds: How long the first answer of a stack may take.
+        tls: Directory of the certificates that calls are proved by, as an absolute path.
     """
 
     listen: Address = _LOOPBACK
@@ -61,6 +66,12 @@ class MeshSettings:
     start_timeout_seconds: float = 60.0
     acknowledge_timeout_seconds: float = 10.0
     probe_timeout_seconds: float = 10.0
+    tls: Path | None = None
+
+    @property
+    def identity(self) -> Tls | None:
+        """Who Envoy and the control plane are."""
+        return None if self.tls is None else Tls(self.tls, Role.MESH)
 
 
 class ControlPlane:
@@ -150,6 +161,9 @@ class ControlPlane:
         )
         revision = data_plane.offer()
         self._serve_discovery(discovery, directory, running)
+        if settings.tls is not None:
+            for name, secret in render_secrets(settings.tls).items():
+                (self._directory / name).write_text(json.dumps(secret, indent=1))
         spawner = Spawner()
         self._envoy = Envoy(spawner, directory=self._directory, metrics=settings.envoy_metrics)
         running.callback(self._envoy.stop)
@@ -159,7 +173,7 @@ class ControlPlane:
         data_plane.wait_taken(revision)
         self._envoy_metrics_address = self._envoy.metrics_address
         _log.info("envoy_ready", address=str(self._address), pid=self._envoy.process_id)
-        prober = Prober(self._address)
+        prober = Prober(self._address, settings.identity)
         running.callback(prober.close)
         self._stacks = Stacks(
             launcher=LocalLauncher(
@@ -167,6 +181,7 @@ class ControlPlane:
                 mesh_address=str(self._address),
                 logs=self._directory / "logs",
                 secrets=self._secrets,
+                tls=settings.tls,
             ),
             data_plane=data_plane,
             prober=prober,
@@ -204,5 +219,8 @@ class ControlPlane:
 
     def _render(self, topology: Topology) -> ResourceSet:
         return self._render_resources(
-            topology, listen=self._settings.listen, access_log=ACCESS_LOG
+            topology,
+            listen=self._settings.listen,
+            access_log=ACCESS_LOG,
+            tls=self._settings.tls is not None,
         )

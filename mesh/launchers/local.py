@@ -31,6 +31,7 @@ class LocalLauncher:
         mesh_address: host:port through which they call each other.
         logs: Directory that gets a directory per stack and a file per replica.
         secrets: Environment variables for the processes that ask for them.
+        tls: Directory of the certificates with which they prove who they are.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class LocalLauncher:
         mesh_address: str,
         logs: Path,
         secrets: Mapping[str, str] = MappingProxyType({}),
+        tls: Path | None = None,
     ) -> None:
         self._spawner = spawner
         self._mesh_address = mesh_address
         self._logs = logs
         self._secrets = secrets
+        self._tls = tls
 
     def launch(self, launch: Launch) -> LocalProcess:
         """Start a replica.
@@ -61,6 +64,7 @@ class LocalLauncher:
                 *("--address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"),
                 *("--mesh-address", self._mesh_address, "--ready-fd", "{ready_fd}"),
                 *("--grace-seconds", f"{_DRAIN_SECONDS:g}"),
+                *(("--tls", str(self._tls)) if self._tls else ()),
             ),
             log=self._logs / owner / f"{process.service}-{launch.replica}.log",
             environment={
