@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from mesh.addresses import parse_address
+from mesh.authorisation import PermittedIdentities, make_token
 from mesh.baseline import read_baseline, take_secrets
 from mesh.certificates import Role, check_certificates
 from mesh.control_plane import ControlPlane, MeshSettings
@@ -85,8 +86,13 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         registry=registry,
         secrets=secrets,
     ) as control_plane:
+        authorisation = (
+            make_token(directory)
+            if tls is None
+            else PermittedIdentities(frozenset(namespace.permit or [Role.CLIENT.identity]))
+        )
         server = start(
-            [register(control_plane)],
+            [register(control_plane, authorisation)],
             options,
             registry=registry,
             identity=settings.identity,
@@ -130,6 +136,13 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIRECTORY",
         help="certificates with which all prove who they are (default: none, plain calls)",
+    )
+    parser.add_argument(
+        "--permit",
+        action="append",
+        metavar="URI",
+        help="with --tls, an identity that may create and delete stacks; may be given more "
+        f"than once (default: {Role.CLIENT.identity})",
     )
     for name, what in (
         ("--address", "clients call, through Envoy"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
 
 from mesh.addresses import parse_address
+from mesh.authorisation import carry, read_token
 from mesh.baseline import write_baseline
 from mesh.certificates import Role
 from mesh.processes import Program, Spawner
@@ -62,10 +63,14 @@ class MeshClient:
 
     Args:
         control_address: host:port of MeshService.
-        tls: Who we are, where the mesh asks.
+        tls: Who we are, where the mesh asks for certificates.
+        token: What a mesh without TLS asks for before it is changed; see `read_token`.
     """
 
-    def __init__(self, control_address: str, *, tls: Tls | None = None) -> None:
+    def __init__(
+        self, control_address: str, *, tls: Tls | None = None, token: str | None = None
+    ) -> None:
+        self._proof = carry(token) if token else ()
         target = parse_address(control_address, field="control_address")
         self._channel = open_channel(target, tls)
         self._stub = mesh_pb2_grpc.MeshServiceStub(self._channel)
@@ -82,10 +87,15 @@ class MeshClient:
                 the end of its log.
             ConfigurationRejected: Envoy refused it, with its reason.
             Unavailable: Envoy or a service did not answer in time.
+            Unauthenticated: We do not prove who we are.
+            Forbidden: We are not permitted to.
         """
         request = mesh_pb2.CreateStackRequest(stack=write_stack(stack))
         with raising_peer_errors():
-            return read_status(self._stub.CreateStack(request, timeout=timeout_seconds).status)
+            answer = self._stub.CreateStack(
+                request, timeout=timeout_seconds, metadata=self._proof
+            )
+        return read_status(answer.status)
 
     def get_stack(self, stack_id: str) -> StackStatus:
         """Return the stack and its processes.
@@ -109,9 +119,13 @@ class MeshClient:
         Raises:
             UnknownStack: There is none of that id.
             Unavailable: Envoy did not answer in time; try again.
+            Unauthenticated: We do not prove who we are.
+            Forbidden: We are not permitted to.
         """
         with raising_peer_errors():
-            self._stub.DeleteStack(mesh_pb2.DeleteStackRequest(stack_id=stack_id))
+            self._stub.DeleteStack(
+                mesh_pb2.DeleteStackRequest(stack_id=stack_id), metadata=self._proof
+            )
 
     def get_mesh(self) -> MeshStatus:
         """Return where the mesh can be reached, and its baseline."""
@@ -157,7 +171,8 @@ class MeshProcess:
         self.envoy_metrics_address = addresses["envoy_metrics_address"]
         self.directory = directory
         self.tls = tls
-        self.service = MeshClient(self.control_address, tls=tls)
+        token = None if tls else read_token(directory)
+        self.service = MeshClient(self.control_address, tls=tls, token=token)
 
     @classmethod
     def start(

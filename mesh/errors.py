@@ -10,12 +10,15 @@ caller should react; the server interceptor maps the kind to a gRPC status code:
     ├── WrongState                   FAILED_PRECONDITION  not now; do something else first
     ├── Exhausted                    RESOURCE_EXHAUSTED   over a limit; send less
     ├── Unavailable                  UNAVAILABLE          try again
+    ├── Unauthenticated              UNAUTHENTICATED      say who you are
+    ├── Forbidden                    PERMISSION_DENIED    somebody else may
     └── MeshError                                         everything this package raises
         ├── MissingContext           (WrongState)         a call without stack or as-of
         ├── ContradictingAsOf        (InvalidInput)       a moment later than the stack's
         ├── InvalidStack             (InvalidInput)
         ├── InvalidCertificate       (InvalidInput)       a file of --tls is unfit
         ├── UnknownStack             (NotFound)
+        ├── MissingToken             (NotFound)           no token to read
         ├── StackExists              (AlreadyExists)
         ├── CertificatesExist        (AlreadyExists)
         ├── AddressInUse             (WrongState)
@@ -97,6 +100,18 @@ class Unavailable(PagesimError):
     status = grpc.StatusCode.UNAVAILABLE
 
 
+class Unauthenticated(PagesimError):
+    """Refuse a caller that does not prove who it is."""
+
+    status = grpc.StatusCode.UNAUTHENTICATED
+
+
+class Forbidden(PagesimError):
+    """Refuse a caller that is known, and may not do this."""
+
+    status = grpc.StatusCode.PERMISSION_DENIED
+
+
 class MeshError(PagesimError):
     """Root of what the mesh raises."""
 
@@ -119,6 +134,10 @@ class InvalidCertificate(MeshError, InvalidInput):
 
 class UnknownStack(MeshError, NotFound):
     """Refuse to use a stack that does not exist."""
+
+
+class MissingToken(MeshError, NotFound):
+    """Report that the token of a mesh cannot be read."""
 
 
 class StackExists(MeshError, AlreadyExists):

@@ -12,15 +12,17 @@ from mesh.translation import read_stack, write_endpoint, write_status
 if TYPE_CHECKING:
     import grpc
 
+    from mesh.authorisation import Authorisation
     from mesh.control_plane import ControlPlane
 
 SERVICE: str = mesh_pb2.DESCRIPTOR.services_by_name["MeshService"].full_name
 
 
 class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
-    """Translate messages, and nothing else."""
+    """Translate messages, and let only those who may change the mesh."""
 
-    def __init__(self, control_plane: ControlPlane) -> None:
+    def __init__(self, control_plane: ControlPlane, authorisation: Authorisation) -> None:
+        self._authorisation = authorisation
         self._control_plane = control_plane
         self._stacks = control_plane.stacks
 
@@ -28,7 +30,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         self, request: mesh_pb2.CreateStackRequest, context: grpc.ServicerContext
     ) -> mesh_pb2.CreateStackResponse:
         """Create a stack; answer when it is ready."""
-        del context
+        self._authorisation.check(context)
         status = self._stacks.create(read_stack(request.stack))
         return mesh_pb2.CreateStackResponse(status=write_status(status))
 
@@ -52,7 +54,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         self, request: mesh_pb2.DeleteStackRequest, context: grpc.ServicerContext
     ) -> mesh_pb2.DeleteStackResponse:
         """Remove a stack."""
-        del context
+        self._authorisation.check(context)
         self._stacks.delete(request.stack_id)
         return mesh_pb2.DeleteStackResponse()
 
@@ -68,9 +70,9 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         )
 
 
-def register(control_plane: ControlPlane) -> Registration:
+def register(control_plane: ControlPlane, authorisation: Authorisation) -> Registration:
     """Return the service as `serve` takes it; it stands outside every stack."""
-    servicer = MeshServicer(control_plane)
+    servicer = MeshServicer(control_plane, authorisation)
     return Registration(
         SERVICE,
         lambda server: mesh_pb2_grpc.add_MeshServiceServicer_to_server(servicer, server),
