@@ -34,7 +34,12 @@ PAGE_MODULES: Mapping[str, str] = {
 
 
 def start_mesh(
-    store_url: str, segments: Path, directory: Path, *, arguments: Sequence[str] = ()
+    store_url: str,
+    segments: Path,
+    directory: Path,
+    *,
+    arguments: Sequence[str] = (),
+    tls: Path | None = None,
 ) -> MeshProcess:
     """Start a mesh with the processes that serve every stack.
 
@@ -44,6 +49,7 @@ def start_mesh(
         segments: Folder in which snapshots may be laid out.
         directory: Gets logs.
         arguments: Further arguments of the mesh.
+        tls: Directory of certificates with which all prove who they are.
 
     Raises:
         ProcessFailed: A process did not start; the message holds the end of its log.
@@ -53,6 +59,7 @@ def start_mesh(
         directory,
         arguments=arguments,
         secrets={STORE_VARIABLE: store_url},
+        tls=tls,
     )
 
 

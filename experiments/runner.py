@@ -87,6 +87,7 @@ def run_experiment(
     *,
     segments: Path,
     snapshot: int | None = None,
+    tls: Path | None = None,
     now: Callable[[], datetime],
     progress: Progress,
 ) -> RunResult:
@@ -98,6 +99,7 @@ def run_experiment(
         directory: Gets everything; must be empty or not there.
         segments: Folder in which snapshots are laid out, for this run and the next.
         snapshot: Append position up to which every variant reads; the newest if left out.
+        tls: Directory of certificates with which mesh, services and run prove who they are.
         now: The wall clock, for the record alone.
         progress: Shows how far it is.
 
@@ -128,7 +130,7 @@ def run_experiment(
             version=version("pagesim"),
             started_at=format_moment(to_micros(now())),
         )
-        run = _Run(spec, store_url, segments, directory, progress, record)
+        run = _Run(spec, store_url, segments, directory, progress, record, tls)
         write_record(directory, record)
         try:
             profile_ids = {page.profile_id for page in pages}
@@ -169,6 +171,7 @@ class _Run:
         directory: Path,
         progress: Progress,
         record: RunRecord,
+        tls: Path | None,
     ) -> None:
         self._spec = spec
         self._store_url = store_url
@@ -176,17 +179,18 @@ class _Run:
         self._directory = directory
         self._progress = progress
         self.record = record
+        self._tls = tls
 
     def make_pages(self, partitions: tuple[Partition, ...]) -> None:
         """Make the pages of all partitions, a few stacks at a time."""
         with self._progress("Starting the mesh and its baseline", None):
             logs = self._directory / "logs"
-            mesh = start_mesh(self._store_url, self._segments, logs)
+            mesh = start_mesh(self._store_url, self._segments, logs, tls=self._tls)
         total = sum(len(partition.pages) for partition in partitions)
         stacks = self._spec.limits.concurrent_stacks
         with (
             mesh,
-            connect(mesh.address) as channel,
+            connect(mesh.address, tls=mesh.tls) as channel,
             self._progress("Making pages", total) as advance,
             ThreadPoolExecutor(stacks, thread_name_prefix="partition") as executor,
         ):

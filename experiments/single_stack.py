@@ -37,5 +37,5 @@ def single_stack(
     """
     with start_mesh(store_url, segments, directory) as mesh:
         mesh.service.create_stack(stack)
-        with connect(mesh.address) as channel, use_context(stack.context):
+        with connect(mesh.address, tls=mesh.tls) as channel, use_context(stack.context):
             yield channel

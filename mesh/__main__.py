@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ import structlog
 from mesh.addresses import parse_address
 from mesh.announcement import Announcement, announce, announcement_folder
 from mesh.arguments import mesh_parser
+from mesh.authorisation import make_token
 from mesh.baseline import read_baseline, take_secrets
+from mesh.certificates import Role, check_certificates
 from mesh.errors import PagesimError
 from mesh.host.directory import claim_directory
 from mesh.host.keeper import Keeper
@@ -75,7 +78,12 @@ def _run(
     baseline = read_baseline(namespace.baseline) if namespace.baseline else ()
     # Out of our environment, or Envoy and every other process would inherit them.
     secrets = take_secrets(baseline, os.environ)
+    tls = namespace.tls.absolute() if namespace.tls else None
+    if tls is not None:
+        check_certificates(tls, tuple(Role), now=datetime.now(UTC))
     claimed = running.enter_context(claim_directory(directory))
+    if tls is None:
+        make_token(directory)  # here, so that it outlives the control plane
     reserved = [
         *("--directory", str(directory), "--ready-fd", "{ready_fd}"),
         *_reserve_ports(namespace, running),
@@ -99,7 +107,7 @@ def _run(
     asked_to_stop = stop_signals()
     _log.info("mesh_ready", directory=str(directory), **addresses)
     announcement = Announcement(
-        **addresses, directory=directory.absolute(), process_id=os.getpid()
+        **addresses, directory=directory.absolute(), process_id=os.getpid(), tls=tls
     )
     running.enter_context(announce(announcement, announcement_folder(os.environ)))
     ready.tell_addresses(**addresses)

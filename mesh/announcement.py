@@ -32,7 +32,8 @@ class Announcement:
         metrics_address: host:port of the control plane's page /metrics.
         envoy_metrics_address: host:port of Envoy's page /stats/prometheus.
         directory: Holds the logs.
-        process_id: The control plane's.
+        process_id: The host's.
+        tls: Holds the certificates of a mesh that asks for them.
     """
 
     address: str
@@ -41,6 +42,7 @@ class Announcement:
     envoy_metrics_address: str
     directory: Path
     process_id: int
+    tls: Path | None = None
 
 
 def announcement_folder(environment: Mapping[str, str]) -> Path | None:
@@ -115,6 +117,7 @@ def _write(announcement: Announcement) -> bytes:
         "envoy_metrics_address": announcement.envoy_metrics_address,
         "directory": str(announcement.directory),
         "process_id": announcement.process_id,
+        "tls": str(announcement.tls) if announcement.tls else None,
     }
     return json.dumps(values).encode()
 
@@ -127,4 +130,5 @@ def _read(values: dict[str, Any]) -> Announcement:
         envoy_metrics_address=str(values["envoy_metrics_address"]),
         directory=Path(values["directory"]),
         process_id=int(values["process_id"]),
+        tls=Path(values["tls"]) if values.get("tls") else None,
     )

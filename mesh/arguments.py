@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from mesh.addresses import parse_address
+from mesh.certificates import Role
 from mesh.control_plane import MeshSettings
 
 _DEFAULTS = MeshSettings(
@@ -27,6 +28,7 @@ def read_settings(namespace: argparse.Namespace) -> MeshSettings:
         start_timeout_seconds=namespace.start_timeout_seconds,
         probe_timeout_seconds=namespace.probe_timeout_seconds,
         access_log_bytes=namespace.access_log_bytes,
+        tls=namespace.tls.absolute() if namespace.tls else None,
     )
 
 
@@ -43,6 +45,19 @@ def mesh_parser() -> argparse.ArgumentParser:
         "--directory",
         type=Path,
         help="where logs go (default: a temporary one, removed at the end)",
+    )
+    parser.add_argument(
+        "--tls",
+        type=Path,
+        metavar="DIRECTORY",
+        help="certificates with which all prove who they are (default: none, plain calls)",
+    )
+    parser.add_argument(
+        "--permit",
+        action="append",
+        metavar="URI",
+        help="with --tls, an identity that may create and delete stacks; may be given more "
+        f"than once (default: {Role.CLIENT.identity})",
     )
     for name, what in (
         ("--address", "clients call, through Envoy"),

@@ -12,9 +12,12 @@ import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mesh.authorisation import read_token
 from mesh.baseline import write_baseline
+from mesh.certificates import Role
 from mesh.processes import Program, Spawner
 from mesh.service_client import MeshClient, MeshStatus
+from mesh.tls import Tls
 from mesh.topology import check_each_once
 
 if TYPE_CHECKING:
@@ -46,11 +49,16 @@ class MeshProcess:
         metrics_address: host:port of the control plane's page /metrics.
         envoy_metrics_address: host:port of Envoy's page /stats/prometheus.
         directory: Holds the logs.
+        tls: Who we are to the mesh; for `connect`.
         service: Creates and deletes stacks.
     """
 
     def __init__(
-        self, child: ChildProcess, addresses: Mapping[str, str], directory: Path
+        self,
+        child: ChildProcess,
+        addresses: Mapping[str, str],
+        directory: Path,
+        tls: Tls | None = None,
     ) -> None:
         self._child = child
         self.address = addresses["address"]
@@ -58,7 +66,9 @@ class MeshProcess:
         self.metrics_address = addresses["metrics_address"]
         self.envoy_metrics_address = addresses["envoy_metrics_address"]
         self.directory = directory
-        self.service = MeshClient(self.control_address, check=self.check)
+        self.tls = tls
+        token = None if tls else read_token(directory)
+        self.service = MeshClient(self.control_address, check=self.check, tls=tls, token=token)
 
     @classmethod
     def start(
@@ -68,6 +78,7 @@ class MeshProcess:
         *,
         arguments: Sequence[str] = (),
         secrets: Mapping[str, str] = MappingProxyType({}),
+        tls: Path | None = None,
     ) -> Self:
         """Start the mesh; return when its baseline serves.
 
@@ -77,8 +88,11 @@ class MeshProcess:
             arguments: Further arguments of `python -m mesh`, e.g. ("--address", "...").
             secrets: Values of the secrets that the baseline asks for. They are in no file and
                 on no command line.
+            tls: Directory of certificates, checked before anything starts; plain calls if
+                left out.
 
         Raises:
+            InvalidCertificate: A file of `tls` is unfit; the message names it.
             InvalidStack: The baseline names a service twice.
             ProcessFailed: The mesh or a process of the baseline did not start; the message
                 holds the end of its log.
@@ -93,13 +107,16 @@ class MeshProcess:
                 *(sys.executable, "-m", "mesh"),
                 *("--baseline", str(directory / _BASELINE), "--directory", str(directory)),
                 *("--ready-fd", "{ready_fd}", *arguments),
+                *(("--tls", str(tls.absolute())) if tls else ()),
             ),
             log=directory / LOG,
             environment=secrets,
         )
         child = Spawner().spawn(program)
         try:
-            return cls(child, child.wait_ready(_START_SECONDS), directory)
+            addresses = child.wait_ready(_START_SECONDS)
+            identity = Tls(tls.absolute(), Role.CLIENT) if tls else None
+            return cls(child, addresses, directory, identity)
         except BaseException:
             child.stop(_STOP_SECONDS)
             raise

@@ -5,6 +5,7 @@ What a host runs already, for a control plane that died, is taken over.
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ import grpc
 import structlog
 
 from mesh.access_log import AccessLog
+from mesh.certificates import Role
 from mesh.data_plane import DataPlane
 from mesh.envoy import ACCESS_LOG, DISCOVERY_SOCKET, Envoy
 from mesh.journal import JOURNAL, Journal
@@ -23,10 +25,12 @@ from mesh.probes import Prober
 from mesh.recovery import recover
 from mesh.stack_metrics import StackMetrics
 from mesh.stacks import Stacks
+from mesh.tls import Tls
 from mesh.topology import BASELINE, ServiceProcess, check_each_once
 from mesh.xds.discovery import DiscoveryServer
 from mesh.xds.discovery_metrics import DiscoveryMetrics
 from mesh.xds.resources import render
+from mesh.xds.transport_sockets import render_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +61,7 @@ class MeshSettings:
         acknowledge_timeout_seconds: How long Envoy may take to acknowledge a change.
         probe_timeout_seconds: How long the first answer of a stack may take.
         access_log_bytes: Size at which the access log begins anew.
+        tls: Directory of the certificates that calls are proved by, as an absolute path.
     """
 
     listen: Address
@@ -65,6 +70,12 @@ class MeshSettings:
     acknowledge_timeout_seconds: float = 10.0
     probe_timeout_seconds: float = 10.0
     access_log_bytes: int = 64 << 20
+    tls: Path | None = None
+
+    @property
+    def identity(self) -> Tls | None:
+        """Who Envoy and the control plane are."""
+        return None if self.tls is None else Tls(self.tls, Role.MESH)
 
 
 class ControlPlane:
@@ -145,7 +156,10 @@ class ControlPlane:
         )
         running.callback(journal.close)
         launcher = LocalLauncher(
-            self._host, mesh_address=str(settings.listen), logs=self._directory / "logs"
+            self._host,
+            mesh_address=str(settings.listen),
+            logs=self._directory / "logs",
+            tls=settings.tls,
         )
         remains = recover(journal, launcher)
         discovery = DiscoveryServer(DiscoveryMetrics(self._registry))
@@ -157,6 +171,9 @@ class ControlPlane:
         )
         revision = data_plane.offer()
         self._serve_discovery(discovery, directory, running)
+        if settings.tls is not None:
+            for name, secret in render_secrets(settings.tls).items():
+                (self._directory / name).write_text(json.dumps(secret, indent=1))
         envoy = Envoy(self._host, directory=self._directory, metrics=settings.envoy_metrics)
         self._access_log = AccessLog(
             self._directory,
@@ -169,7 +186,7 @@ class ControlPlane:
         data_plane.wait_taken(revision)
         self._envoy_metrics_address = envoy.metrics_address
         _log.info("envoy_ready", address=str(self._address), pid=envoy.process_id)
-        prober = Prober(self._address)
+        prober = Prober(self._address, settings.identity)
         running.callback(prober.close)
         self._stacks = Stacks(
             launcher=launcher,
@@ -201,5 +218,8 @@ class ControlPlane:
 
     def _render(self, topology: Topology) -> ResourceSet:
         return self._render_resources(
-            topology, listen=self._settings.listen, access_log=ACCESS_LOG
+            topology,
+            listen=self._settings.listen,
+            access_log=ACCESS_LOG,
+            tls=self._settings.tls is not None,
         )

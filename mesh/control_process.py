@@ -11,7 +11,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from mesh.arguments import mesh_parser, read_settings
+from mesh.authorisation import TOKEN, PermittedIdentities, TokenHolders, read_token
 from mesh.baseline import read_baseline
+from mesh.certificates import Role
 from mesh.control_plane import ControlPlane
 from mesh.errors import PagesimError
 from mesh.host.client import HostClient
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
     from types import FrameType
+
+    from mesh.authorisation import Authorisation
 
 _CHECK_SECONDS = 0.25
 _GRACE_SECONDS = 5.0
@@ -67,7 +71,12 @@ def _run(namespace: argparse.Namespace, ready: ReadyLine, running: ExitStack) ->
             registry=registry,
         )
     )
-    server = start([register(control_plane)], options, registry=registry)
+    server = start(
+        [register(control_plane, _authorise(namespace))],
+        options,
+        registry=registry,
+        identity=read_settings(namespace).identity,
+    )
     asked_to_stop = stop_signals()
     addresses = {
         "address": str(control_plane.address),
@@ -83,6 +92,13 @@ def _run(namespace: argparse.Namespace, ready: ReadyLine, running: ExitStack) ->
     finally:
         _log.info("control_plane_stopping")
         server.stop(_GRACE_SECONDS)
+
+
+def _authorise(namespace: argparse.Namespace) -> Authorisation:
+    """Return who may change the mesh: with certificates some identities, else token holders."""
+    if namespace.tls:
+        return PermittedIdentities(frozenset(namespace.permit or [Role.CLIENT.identity]))
+    return TokenHolders(read_token(namespace.directory), namespace.directory / TOKEN)
 
 
 def _exit(number: int, _frame: FrameType | None) -> None:

@@ -10,13 +10,18 @@ caller should react; the server interceptor maps the kind to a gRPC status code:
     ├── WrongState                   FAILED_PRECONDITION  not now; do something else first
     ├── Exhausted                    RESOURCE_EXHAUSTED   over a limit; send less
     ├── Unavailable                  UNAVAILABLE          try again
+    ├── Unauthenticated              UNAUTHENTICATED      say who you are
+    ├── Forbidden                    PERMISSION_DENIED    somebody else may
     └── MeshError                                         everything this package raises
         ├── MissingContext           (WrongState)         a call without stack or as-of
         ├── ContradictingAsOf        (InvalidInput)       a moment later than the stack's
         ├── InvalidStack             (InvalidInput)
+        ├── InvalidCertificate       (InvalidInput)       a file of --tls is unfit
         ├── UnknownStack             (NotFound)
         ├── MeshNotFound             (NotFound)           no mesh where one was looked for
+        ├── MissingToken             (NotFound)           no token to read
         ├── StackExists              (AlreadyExists)
+        ├── CertificatesExist        (AlreadyExists)
         ├── UnknownProcess           (NotFound)
         ├── ProcessExists            (AlreadyExists)
         ├── UnknownSecret            (InvalidInput)
@@ -100,6 +105,18 @@ class Unavailable(PagesimError):
     status = grpc.StatusCode.UNAVAILABLE
 
 
+class Unauthenticated(PagesimError):
+    """Refuse a caller that does not prove who it is."""
+
+    status = grpc.StatusCode.UNAUTHENTICATED
+
+
+class Forbidden(PagesimError):
+    """Refuse a caller that is known, and may not do this."""
+
+    status = grpc.StatusCode.PERMISSION_DENIED
+
+
 class MeshError(PagesimError):
     """Root of what the mesh raises."""
 
@@ -116,6 +133,10 @@ class InvalidStack(MeshError, InvalidInput):
     """Refuse a stack that cannot be run."""
 
 
+class InvalidCertificate(MeshError, InvalidInput):
+    """Refuse a certificate or key that the mesh cannot be run with."""
+
+
 class UnknownStack(MeshError, NotFound):
     """Refuse to use a stack that does not exist."""
 
@@ -124,8 +145,16 @@ class MeshNotFound(MeshError, NotFound):
     """Report that no mesh runs where one was looked for."""
 
 
+class MissingToken(MeshError, NotFound):
+    """Report that the token of a mesh cannot be read."""
+
+
 class StackExists(MeshError, AlreadyExists):
     """Refuse a second, different stack under one id."""
+
+
+class CertificatesExist(MeshError, AlreadyExists):
+    """Refuse to overwrite certificates that nobody asked to replace."""
 
 
 class UnknownProcess(MeshError, NotFound):

@@ -10,13 +10,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mesh.context import forwarded_headers
 from mesh.errors import Unavailable
-from mesh.serving.channels import CHANNEL_OPTIONS
+from mesh.serving.channels import open_channel
 from mesh.xds.virtual_hosts import SERVICE_HEADER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mesh.addresses import Address
+    from mesh.tls import Tls
     from mesh.topology import Stack
 
 _FIRST_PAUSE_SECONDS = 0.002
@@ -27,8 +28,8 @@ _CALL_SECONDS = 2.0
 class Prober:
     """Probe services as a client of the mesh does."""
 
-    def __init__(self, mesh_address: Address) -> None:
-        self._channel = grpc.insecure_channel(str(mesh_address), options=CHANNEL_OPTIONS)
+    def __init__(self, mesh_address: Address, tls: Tls | None = None) -> None:
+        self._channel = open_channel(mesh_address, tls)
         self._check: grpc.UnaryUnaryMultiCallable[
             health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
         ] = health_pb2_grpc.HealthStub(self._channel).Check  # type: ignore[attr-defined]  # the stubs lag behind

@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from mesh.authorisation import Authorisation
     from mesh.control_plane import ControlPlane
 
 SERVICE: str = mesh_pb2.DESCRIPTOR.services_by_name["MeshService"].full_name
 
 
 class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
-    """Translate messages, and nothing else."""
+    """Translate messages, and let only those who may change the mesh."""
 
-    def __init__(self, control_plane: ControlPlane) -> None:
+    def __init__(self, control_plane: ControlPlane, authorisation: Authorisation) -> None:
+        self._authorisation = authorisation
         self._control_plane = control_plane
         self._stacks = control_plane.stacks
 
@@ -36,7 +38,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         self, request: mesh_pb2.CreateStackRequest, context: grpc.ServicerContext
     ) -> mesh_pb2.CreateStackResponse:
         """Create a stack; answer when it is ready."""
-        del context
+        self._authorisation.check(context)
         status = self._stacks.create(
             read_stack(request.stack), lease_seconds=read_lease(request)
         )
@@ -62,7 +64,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         self, request: mesh_pb2.DeleteStackRequest, context: grpc.ServicerContext
     ) -> mesh_pb2.DeleteStackResponse:
         """Remove a stack."""
-        del context
+        self._authorisation.check(context)
         self._stacks.delete(request.stack_id)
         return mesh_pb2.DeleteStackResponse()
 
@@ -70,7 +72,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         self, request: mesh_pb2.RenewLeaseRequest, context: grpc.ServicerContext
     ) -> mesh_pb2.RenewLeaseResponse:
         """Keep a stack."""
-        del context
+        self._authorisation.check(context)
         lease_seconds = self._stacks.renew_lease(request.stack_id)
         return mesh_pb2.RenewLeaseResponse(lease=write_lease(lease_seconds))
 
@@ -78,7 +80,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         self, request: mesh_pb2.DrainStackRequest, context: grpc.ServicerContext
     ) -> mesh_pb2.DrainStackResponse:
         """Remove a stack, letting its calls end."""
-        del context
+        self._authorisation.check(context)
         self._stacks.drain(request.stack_id)
         return mesh_pb2.DrainStackResponse()
 
@@ -106,9 +108,9 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         )
 
 
-def register(control_plane: ControlPlane) -> Registration:
+def register(control_plane: ControlPlane, authorisation: Authorisation) -> Registration:
     """Return the service as `serve` takes it; it stands outside every stack."""
-    servicer = MeshServicer(control_plane)
+    servicer = MeshServicer(control_plane, authorisation)
     return Registration(
         SERVICE,
         lambda server: mesh_pb2_grpc.add_MeshServiceServicer_to_server(servicer, server),

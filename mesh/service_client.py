@@ -12,10 +12,11 @@ import grpc
 from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
 
 from mesh.addresses import parse_address
+from mesh.authorisation import carry
 from mesh.errors import MeshError, UnknownStack
 from mesh.leases import KeptLease
 from mesh.serving import raising_peer_errors
-from mesh.serving.channels import CHANNEL_OPTIONS
+from mesh.serving.channels import open_channel
 from mesh.serving.status import is_lost
 from mesh.translation import (
     read_endpoint,
@@ -28,6 +29,7 @@ from mesh.translation import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from mesh.tls import Tls
     from mesh.topology import Endpoint, Stack, StackStatus
 
 _PAUSE_SECONDS = 0.1
@@ -60,6 +62,8 @@ class MeshClient:
         control_address: host:port of MeshService.
         patience_seconds: How long the control plane may be away.
         check: Raises when it is known that the mesh will not come back.
+        tls: Who we are, where the mesh asks for certificates.
+        token: What a mesh without TLS asks for before it is changed; see `read_token`.
     """
 
     def __init__(
@@ -68,11 +72,15 @@ class MeshClient:
         *,
         patience_seconds: float = 60.0,
         check: Callable[[], None] = lambda: None,
+        tls: Tls | None = None,
+        token: str | None = None,
     ) -> None:
         self._patience_seconds = patience_seconds
         self._check = check
-        target = str(parse_address(control_address, field="control_address"))
-        self._channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._proof = carry(token) if token else ()
+        self._channel = open_channel(
+            parse_address(control_address, field="control_address"), tls
+        )
         self._stub = mesh_pb2_grpc.MeshServiceStub(self._channel)
 
     def create_stack(
@@ -96,6 +104,8 @@ class MeshClient:
                 the end of its log.
             ConfigurationRejected: Envoy refused it, with its reason.
             Unavailable: Envoy or a service did not answer in time.
+            Unauthenticated: We do not prove who we are.
+            Forbidden: We are not permitted to.
         """
         request = mesh_pb2.CreateStackRequest(
             stack=write_stack(stack), lease=write_lease(lease_seconds)
@@ -214,7 +224,7 @@ class MeshClient:
         give_up_at = time.monotonic() + self._patience_seconds
         while True:
             try:
-                return method(request, timeout=timeout_seconds)
+                return method(request, timeout=timeout_seconds, metadata=self._proof)
             except grpc.RpcError as error:
                 if not is_lost(error) or time.monotonic() > give_up_at:
                     with raising_peer_errors():

@@ -44,7 +44,7 @@ def run_service(
     try:
         options = serving_options(namespace)
         overlay = read_overlay(namespace.configuration_overlay)
-        channel = connect(options.mesh_address)
+        channel = connect(options.mesh_address, tls=options.identity)
         warm_up()
         registration = Registration(
             full_name, lambda server: add_service(server, channel, overlay)

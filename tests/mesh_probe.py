@@ -247,7 +247,7 @@ def main() -> None:
         name=" ".join(
             [namespace.name, *filter(None, [os.environ.get(namespace.tell_variable)])]
         ),
-        peers=connect(mesh_address) if mesh_address else None,
+        peers=connect(mesh_address, tls=options.identity) if mesh_address else None,
         bare_peers=grpc.insecure_channel(mesh_address) if mesh_address else None,
     )
     serve([probe.registration], options)

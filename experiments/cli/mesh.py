@@ -24,6 +24,9 @@ COMMANDS = {
     "routes": LazyCommand(_HERE, "routes", "Show who serves a stack, and what is stamped."),
     "logs": LazyCommand("experiments.cli.mesh_logs", "logs", "Show the log of a stack."),
     "drain": LazyCommand(_HERE, "drain", "Remove a stack; calls in flight end first."),
+    "certificates": LazyCommand(
+        "experiments.cli.certificates", "certificates", "Make and renew certificates."
+    ),
 }
 
 

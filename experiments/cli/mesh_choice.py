@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mesh.announcement import announcement_folder, find_announcements
+from mesh.authorisation import read_token
+from mesh.certificates import Role
 from mesh.client import MeshClient
 from mesh.errors import MeshNotFound, Unavailable, UnknownStack
+from mesh.tls import Tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +82,7 @@ def open_mesh(named: str | None) -> Iterator[ChosenMesh]:
         named, find_announcements(announcement_folder(os.environ))
     )
     control_address = announcement.control_address if announcement else named or ""
-    client = MeshClient(control_address)
+    client = _connect(control_address, announcement)
     try:
         yield ChosenMesh(control_address, announcement, client)
     except Unavailable as error:
@@ -88,6 +91,15 @@ def open_mesh(named: str | None) -> Iterator[ChosenMesh]:
         ) from error
     finally:
         client.close()
+
+
+def _connect(control_address: str, announcement: Announcement | None) -> MeshClient:
+    """Prove who we are with what the mesh of this machine says that we have."""
+    if announcement is None:
+        return MeshClient(control_address)
+    if announcement.tls is not None:
+        return MeshClient(control_address, tls=Tls(announcement.tls, Role.CLIENT))
+    return MeshClient(control_address, token=read_token(announcement.directory))
 
 
 def choose_announcement(

@@ -16,6 +16,7 @@ from experiments.cli.terminal import (
     progress,
     segments_option,
     store_option,
+    tls_option,
 )
 from experiments.known_names import read_known_names
 from experiments.pinning import pin_snapshot
@@ -42,6 +43,7 @@ from timetravel.store import Store
     help="Read the store as it was when it had N transactions, e.g. to repeat a run: its "
     "run.json has the number. The newest if left out.",
 )
+@tls_option
 @json_option
 def run(
     experiment: Path,
@@ -49,6 +51,7 @@ def run(
     segments: Path,
     output: Path | None,
     snapshot: int | None,
+    tls: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -69,6 +72,7 @@ def run(
         directory,
         segments=segments,
         snapshot=snapshot,
+        tls=tls,
         now=lambda: datetime.now(UTC),
         progress=progress,
     )

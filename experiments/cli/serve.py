@@ -25,7 +25,9 @@ from experiments.cli.terminal import (
     progress,
     segments_option,
     store_option,
+    tls_option,
 )
+from mesh.certificates import Role
 from mesh.context import STACK_HEADER
 from mesh.moments import format_moment, parse_moment
 from mesh.topology import Stack
@@ -81,6 +83,7 @@ _CHECK_SECONDS = 0.5
     metavar="DIRECTORY",
     help="Keep the logs of all processes here.",
 )
+@tls_option
 @json_option
 def serve(
     store: str,
@@ -91,6 +94,7 @@ def serve(
     address: str,
     stack_id: str,
     logs: Path | None,
+    tls: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -119,7 +123,9 @@ def serve(
         )
         with progress("Starting Envoy and the services"):
             mesh = running.enter_context(
-                start_mesh(store_url, segments, directory, arguments=("--address", address))
+                start_mesh(
+                    store_url, segments, directory, arguments=("--address", address), tls=tls
+                )
             )
             mesh.service.create_stack(stack)
         description = _describe(mesh, stack)
@@ -139,7 +145,7 @@ def _describe(mesh: MeshProcess, stack: Stack) -> dict[str, object]:
     return {
         "address": mesh.address,
         "headers": {STACK_HEADER: stack.stack_id},
-        "call": _write_call(mesh.address, stack.stack_id),
+        "call": _write_call(mesh, stack.stack_id),
         "as_of": format_moment(stack.as_of_micros),
         "snapshot": stack.snapshot,
         "envoy_metrics": f"http://{mesh.envoy_metrics_address}/stats/prometheus",
@@ -172,15 +178,27 @@ def _explain(description: dict[str, object]) -> None:
     console.print("\nCtrl-C ends it.", highlight=False)
 
 
-def _write_call(address: str, stack_id: str) -> str:
+def _write_call(mesh: MeshProcess, stack_id: str) -> str:
     """Return a command that asks for a page, to be pasted into a shell."""
     body = json.dumps({"profile_id": 1})
+    if mesh.tls is None:
+        scheme, proof = "http", "--http2-prior-knowledge"
+    else:
+        authority, own = (
+            shlex.quote(str(mesh.tls.authority)),
+            shlex.quote(str(mesh.tls.certificate)),
+        )
+        scheme = "https"
+        proof = (
+            f"--servername {Role.MESH.host_name} \\\n"
+            f"  --cacert {authority} --cert {own} --key {own}"
+        )
     return (
-        f"{_find_buf()} curl --protocol grpc --http2-prior-knowledge \\\n"
+        f"{_find_buf()} curl --protocol grpc {proof} \\\n"
         f"  --header '{STACK_HEADER}: {stack_id}' \\\n"
         f"  --header '{SERVICE_HEADER}: {ASSEMBLER_SERVICE}' --reflect-header '*' \\\n"
         f"  --data '{body}' \\\n"
-        f"  http://{address}/{ASSEMBLER_SERVICE}/GetPage"
+        f"  {scheme}://{mesh.address}/{ASSEMBLER_SERVICE}/GetPage"
     )
 
 

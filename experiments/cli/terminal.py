@@ -169,6 +169,13 @@ needed_store_option = click.option(
     help="sqlite:///path/to/store.db or postgresql+psycopg://user@host/database.",
 )
 
+tls_option = click.option(
+    "--tls",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIRECTORY",
+    help="Certificates with which mesh, services and callers prove who they are; plain calls "
+    "if left out. See `pagesim mesh certificates`.",
+)
 segments_option = click.option(
     "--segments",
     type=click.Path(path_type=Path, file_okay=False),

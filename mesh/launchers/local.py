@@ -36,12 +36,16 @@ class LocalLauncher:
         host: Runs the processes.
         mesh_address: host:port through which they call each other.
         logs: Directory that gets a directory per stack and a file per replica.
+        tls: Directory of the certificates with which they prove who they are.
     """
 
-    def __init__(self, host: Host, *, mesh_address: str, logs: Path) -> None:
+    def __init__(
+        self, host: Host, *, mesh_address: str, logs: Path, tls: Path | None = None
+    ) -> None:
         self._host = host
         self._mesh_address = mesh_address
         self._logs = logs
+        self._tls = tls
 
     def launch(self, launch: Launch) -> LocalProcess:
         """Start a replica.
@@ -77,6 +81,7 @@ class LocalLauncher:
                 *("--address", "{address}", "--metrics-address", "{metrics_address}"),
                 *("--mesh-address", self._mesh_address, "--ready-fd", "{ready_fd}"),
                 *("--grace-seconds", f"{_DRAIN_SECONDS:g}"),
+                *(("--tls", str(self._tls)) if self._tls else ()),
             )
         program = shutil.which(process.command[0])
         if program is None:

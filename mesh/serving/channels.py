@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import grpc
 
 from mesh.addresses import parse_address
+from mesh.certificates import Role
 from mesh.context import context_headers, current_context, forwarded_headers
 from mesh.errors import InvalidInput
 from mesh.serving.client_spans import SpanInterceptor
 from mesh.serving.deadlines import remaining_seconds
 from mesh.serving.tracing import process_tracer
+from mesh.tls import channel_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from mesh.addresses import Address
     from mesh.context import CallContext
+    from mesh.tls import Tls
 
 MAX_MESSAGE_BYTES = 64 << 20
 
@@ -34,7 +38,7 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
-def connect(mesh_address: str | None) -> grpc.Channel:
+def connect(mesh_address: str | None, *, tls: Tls | None = None) -> grpc.Channel:
     """Open a channel to every service of the current stack.
 
     A call carries stack, as-of and trace of `current_context()`, and the remaining time of
@@ -42,6 +46,7 @@ def connect(mesh_address: str | None) -> grpc.Channel:
 
     Raises:
         InvalidInput: There is no mesh address, or it is no host:port.
+        InvalidCertificate: A file of `tls` cannot be read.
     """
     if mesh_address is None:
         raise InvalidInput(
@@ -49,24 +54,40 @@ def connect(mesh_address: str | None) -> grpc.Channel:
             remedy="Give the mesh's address, as `python -m mesh` prints it.",
             field="--mesh-address",
         )
-    return _open(mesh_address, current_context, forwarded_headers)
+    channel = open_channel(parse_address(mesh_address, field="--mesh-address"), tls)
+    return _carry(channel, current_context, forwarded_headers)
 
 
-def connect_without_mesh(address: str, context: CallContext) -> grpc.Channel:
+def open_channel(address: Address, tls: Tls | None, *, peer: Role = Role.MESH) -> grpc.Channel:
+    """Open a channel that adds no header, to whoever has the peer's certificate.
+
+    Raises:
+        InvalidCertificate: A file of `tls` cannot be read.
+    """
+    if tls is None:
+        return grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+    # Certificates are for roles, wherever their processes listen.
+    options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", peer.host_name))
+    return grpc.secure_channel(str(address), channel_credentials(tls), options=options)
+
+
+def connect_without_mesh(
+    address: str, context: CallContext, *, tls: Tls | None = None
+) -> grpc.Channel:
     """Open a channel straight to one server, stamping the context as the mesh would.
 
     For tests and for one server run by hand.
     """
-    return _open(address, lambda: context, context_headers)
+    target = parse_address(address, field="--mesh-address")
+    channel = open_channel(target, tls, peer=Role.SERVICE)
+    return _carry(channel, lambda: context, context_headers)
 
 
-def _open(
-    address: str,
+def _carry(
+    channel: grpc.Channel,
     context: Callable[[], CallContext],
     headers: Callable[[CallContext], Mapping[str, str]],
 ) -> grpc.Channel:
-    target = str(parse_address(address, field="--mesh-address"))
-    channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
     tracer = process_tracer()
     if tracer is not None:
         channel = grpc.intercept_channel(channel, SpanInterceptor(tracer, context))

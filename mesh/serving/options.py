@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesh.addresses import parse_address
+from mesh.certificates import Role
 from mesh.errors import InvalidInput
+from mesh.tls import Tls
 
 if TYPE_CHECKING:
     import argparse
@@ -26,6 +29,7 @@ class ServingOptions:
         grace_seconds: Time that calls in flight get when the process is stopped.
         labelled_stacks: Stacks that have metrics of their own; beyond, the least recently
             used lose theirs.
+        tls: Directory of certificates; without one, calls are neither proved nor encrypted.
 
     Raises:
         InvalidInput: An address or a number is out of bounds; the message names the
@@ -39,6 +43,7 @@ class ServingOptions:
     workers: int = 16
     grace_seconds: float = 10.0
     labelled_stacks: int = 64
+    tls: Path | None = None
 
     def __post_init__(self) -> None:
         parse_address(self.address, field="--address")
@@ -63,6 +68,11 @@ class ServingOptions:
                 remedy="Give 1 or more.",
                 field="labelled_stacks",
             )
+
+    @property
+    def identity(self) -> Tls | None:
+        """Who a service process with these options is to the mesh."""
+        return None if self.tls is None else Tls(self.tls, Role.SERVICE)
 
 
 def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +116,12 @@ def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="time that calls in flight get when the process is stopped (%(default)s)",
     )
+    group.add_argument(
+        "--tls",
+        type=Path,
+        metavar="DIRECTORY",
+        help="certificates with which services and mesh prove who they are (default: none)",
+    )
 
 
 def serving_options(namespace: argparse.Namespace) -> ServingOptions:
@@ -121,4 +137,5 @@ def serving_options(namespace: argparse.Namespace) -> ServingOptions:
         ready_fd=namespace.ready_fd,
         workers=namespace.workers,
         grace_seconds=namespace.grace_seconds,
+        tls=namespace.tls,
     )

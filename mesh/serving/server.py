@@ -28,6 +28,7 @@ from mesh.serving.channels import MAX_MESSAGE_BYTES
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
 from mesh.serving.tracing import process_tracer
+from mesh.tls import server_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
     from mesh.serving.options import ServingOptions
+    from mesh.tls import Tls
 
 _log = structlog.get_logger("mesh.serving")
 
@@ -90,11 +92,19 @@ def start(
     options: ServingOptions,
     *,
     registry: CollectorRegistry | None = None,
+    identity: Tls | None = None,
 ) -> RunningServer:
     """Serve the services until the result is stopped.
 
+    Args:
+        registrations: What to serve.
+        options: Where, and how.
+        registry: Where metrics are collected.
+        identity: Who the server is; by default a service of `options.tls`.
+
     Raises:
         AddressInUse: Somebody already listens on one of the addresses.
+        InvalidCertificate: A file of `options.tls` cannot be read.
         InvalidInput: An address is not of this machine.
     """
     # It makes a second series for each, which nobody asks for.
@@ -121,7 +131,7 @@ def start(
     )
     pages, metrics_address = serve_metrics(options.metrics_address, registry)
     try:
-        address = _listen(server, options.address)
+        address = _listen(server, options.address, identity or options.identity)
     except BaseException:
         close_pages(pages)
         raise
@@ -173,10 +183,15 @@ def stop_signals() -> threading.Event:
     return asked
 
 
-def _listen(server: grpc.Server, text: str) -> Address:
+def _listen(server: grpc.Server, text: str, identity: Tls | None) -> Address:
     address = parse_address(text, field="--address")
+    credentials = server_credentials(identity) if identity else None
     try:
-        port = server.add_insecure_port(str(address))
+        port = (
+            server.add_secure_port(str(address), credentials)
+            if credentials
+            else server.add_insecure_port(str(address))
+        )
     except RuntimeError:
         port = 0
     if port == 0:

@@ -21,9 +21,11 @@ from grpc_status import rpc_status
 from mesh.errors import (
     AlreadyExists,
     Exhausted,
+    Forbidden,
     InvalidInput,
     NotFound,
     PagesimError,
+    Unauthenticated,
     Unavailable,
     WrongState,
     find_error,
@@ -43,6 +45,8 @@ _KINDS: tuple[type[PagesimError], ...] = (
     WrongState,
     Exhausted,
     Unavailable,
+    Unauthenticated,
+    Forbidden,
 )
 
 

@@ -15,6 +15,7 @@ import grpc
 from mesh.context import AS_OF_HEADER, STACK_HEADER
 from mesh.xds.consistency import ResourceSet
 from mesh.xds.kinds import Kind
+from mesh.xds.transport_sockets import render_downstream, render_upstream
 from mesh.xds.virtual_hosts import (
     NO_STACK,
     render_draining,
@@ -61,22 +62,25 @@ end
 """
 
 
-def render(topology: Topology, *, listen: Address, access_log: str) -> ResourceSet:
+def render(
+    topology: Topology, *, listen: Address, access_log: str, tls: bool = False
+) -> ResourceSet:
     """Return the resources that make Envoy serve the topology.
 
     Args:
         topology: What runs where.
         listen: Where clients call; port 0 lets Envoy choose.
         access_log: Path of the JSON access log, as Envoy sees it.
+        tls: Whether callers and services must prove who they are, by certificates.
     """
     clusters = topology.clusters()
     return ResourceSet(
         {
             Kind.CLUSTER: {
-                one.name: _render_cluster(one.name, one.service) for one in clusters
+                one.name: _render_cluster(one.name, one.service, tls=tls) for one in clusters
             },
             Kind.ENDPOINTS: {one.name: _render_endpoints(one) for one in clusters},
-            Kind.LISTENER: {ROUTE_TABLE: _render_listener(listen, access_log)},
+            Kind.LISTENER: {ROUTE_TABLE: _render_listener(listen, access_log, tls=tls)},
             Kind.ROUTES: {ROUTE_TABLE: _render_routes(topology)},
         }
     )
@@ -93,7 +97,7 @@ def statistics_name(cluster_name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _render_cluster(name: str, service: str) -> JsonMessage:
+def _render_cluster(name: str, service: str, *, tls: bool) -> JsonMessage:
     return {
         "name": name,
         "alt_stat_name": statistics_name(name),
@@ -149,6 +153,7 @@ def _render_cluster(name: str, service: str) -> JsonMessage:
         # Without panic mode a dead replica is never called in the hope that it might live.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "ignore_health_on_host_removal": True,
+        **({"transport_socket": render_upstream()} if tls else {}),
     }
 
 
@@ -187,7 +192,7 @@ def _render_routes(topology: Topology) -> JsonMessage:
     }
 
 
-def _render_listener(listen: Address, access_log: str) -> JsonMessage:
+def _render_listener(listen: Address, access_log: str, *, tls: bool) -> JsonMessage:
     connections: Json = {
         "@type": f"{_EXTENSIONS}.filters.network.http_connection_manager.v3"
         ".HttpConnectionManager",
@@ -226,7 +231,8 @@ def _render_listener(listen: Address, access_log: str) -> JsonMessage:
                         "name": "envoy.filters.network.http_connection_manager",
                         "typed_config": connections,
                     }
-                ]
+                ],
+                **({"transport_socket": render_downstream()} if tls else {}),
             }
         ],
     }

@@ -32,9 +32,11 @@ pytestmark = pytest.mark.integration
 AS_OF = 1_525_176_000_000_000  # 2018-05-01T12:00:00Z
 
 
-def render_faulty(topology: Topology, *, listen: Address, access_log: str) -> ResourceSet:
+def render_faulty(
+    topology: Topology, *, listen: Address, access_log: str, tls: bool
+) -> ResourceSet:
     """Render, but let stacks called broken-... stamp a header that Envoy does not allow."""
-    rendered = render(topology, listen=listen, access_log=access_log)
+    rendered = render(topology, listen=listen, access_log=access_log, tls=tls)
     table = rendered.resources[Kind.ROUTES][ROUTE_TABLE]
     forbidden = {"header": {"key": ":path", "value": "/"}}
     hosts = [

@@ -18,6 +18,7 @@ from mesh.xds.kinds import JsonMessage, Kind
 from mesh.xds.messages import descriptor_pool, message_class
 from mesh.xds.resources import ROUTE_TABLE, render
 from mesh.xds.snapshot import Encoder
+from mesh.xds.transport_sockets import render_downstream, render_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,3 +169,21 @@ def test_two_stacks_that_answer_to_one_name_are_refused() -> None:
     twice = {ROUTE_TABLE: {**table, "virtual_hosts": [*hosts, hosts[0]]}}
     with pytest.raises(ConfigurationRejected, match="two virtual hosts answer to plain"):
         ResourceSet({**resources, Kind.ROUTES: twice})
+
+
+def test_with_tls_the_listener_and_every_cluster_have_a_transport_socket() -> None:
+    topology = make_topology(place(TRIAL), place(PLAIN))
+    plain = render_all(topology).resources
+    secure = render(topology, listen=LISTEN, access_log="access.jsonl", tls=True).resources
+    assert secure[Kind.ROUTES] == plain[Kind.ROUTES]
+    assert secure[Kind.ENDPOINTS] == plain[Kind.ENDPOINTS]
+    for name, cluster in secure[Kind.CLUSTER].items():
+        assert {**cluster, "transport_socket": None} == {
+            **plain[Kind.CLUSTER][name],
+            "transport_socket": None,
+        }
+        assert cluster["transport_socket"] == render_upstream()
+    for listener in secure[Kind.LISTENER].values():
+        (chain,) = messages_in(listener, "filter_chains")
+        assert chain["transport_socket"] == render_downstream()
+    Encoder().encode(render(topology, listen=LISTEN, access_log="access.jsonl", tls=True))

@@ -1,0 +1,135 @@
+"""Who may change the mesh: holders of its token, or certificates of permitted identities."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from mesh.errors import Forbidden, MissingToken, Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import grpc
+
+TOKEN = "token"  # noqa: S105 - the file's name
+AUTHORISATION_HEADER = "authorization"
+
+_SCHEME = "Bearer "
+_TOKEN_BYTES = 32
+_NAMES_PROPERTY = "x509_subject_alternative_name"
+
+
+class Authorisation(Protocol):
+    """Decides who may change the mesh."""
+
+    def check(self, call: grpc.ServicerContext) -> None:
+        """Return if the caller may.
+
+        Raises:
+            Unauthenticated: Nobody knows who the caller is.
+            Forbidden: The caller is known, and may not.
+        """
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TokenHolders:
+    """Let in whoever can read the token's file.
+
+    Attributes:
+        token: What they send, as `authorization: Bearer TOKEN`.
+        file: Where it is, for messages.
+    """
+
+    token: str
+    file: Path
+
+    def check(self, call: grpc.ServicerContext) -> None:
+        """Return if the call carries the token.
+
+        Raises:
+            Unauthenticated: It does not.
+        """
+        given = [
+            value.encode() if isinstance(value, str) else value
+            for name, value in call.invocation_metadata()
+            if name == AUTHORISATION_HEADER
+        ]
+        expected = f"{_SCHEME}{self.token}".encode()
+        if len(given) != 1 or not hmac.compare_digest(given[0], expected):
+            raise Unauthenticated(
+                "The call does not carry the token of this mesh.",
+                remedy=f"Send what is in {self.file} as `authorization: Bearer TOKEN`.",
+                field=AUTHORISATION_HEADER,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PermittedIdentities:
+    """Let in certificates of some identities.
+
+    Attributes:
+        identities: URIs, e.g. "spiffe://pagesim/client".
+    """
+
+    identities: frozenset[str]
+
+    def check(self, call: grpc.ServicerContext) -> None:
+        """Return if the caller's certificate is of a permitted identity.
+
+        Raises:
+            Unauthenticated: There is no certificate.
+            Forbidden: It is of another identity.
+        """
+        proved: Mapping[str, Iterable[bytes]] = call.auth_context()  # type: ignore[assignment]  # the stubs have it wrong
+        names = proved.get(_NAMES_PROPERTY, ())
+        found = {name.decode(errors="replace") for name in names}
+        if not found:
+            raise Unauthenticated(
+                "The call's certificate names nobody.",
+                remedy="Call with a certificate that has an identity.",
+            )
+        if not found & self.identities:
+            uris = sorted(name for name in found if "://" in name)
+            raise Forbidden(
+                f"{', '.join(uris) or 'Who has no URI'} may not change the mesh.",
+                remedy=f"Call as {' or '.join(sorted(self.identities))}, or start the mesh "
+                "with a further --permit.",
+            )
+
+
+def make_token(directory: Path) -> TokenHolders:
+    """Write a new token that only this user can read, and return who is let in by it."""
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    file = directory / TOKEN
+    fresh = directory / f".{TOKEN}.{secrets.token_hex(4)}"
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(token)
+    fresh.replace(file)
+    return TokenHolders(token, file)
+
+
+def read_token(directory: Path) -> str:
+    """Return the token of the mesh of that directory.
+
+    Raises:
+        MissingToken: The file cannot be read.
+    """
+    file = directory / TOKEN
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise MissingToken(
+            f"The mesh's token {file} cannot be read ({error.strerror}).",
+            remedy="Give the directory of a running mesh that you started yourself.",
+        ) from error
+
+
+def carry(token: str) -> tuple[tuple[str, str], ...]:
+    """Return the headers that carry the token."""
+    return ((AUTHORISATION_HEADER, f"{_SCHEME}{token}"),)
