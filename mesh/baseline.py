@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from types import NoneType
 from typing import TYPE_CHECKING
 
+from mesh.demands import Limits, Needs
 from mesh.errors import InvalidInput, NotFound
 from mesh.topology import ServiceProcess
 
@@ -21,7 +23,10 @@ _KINDS: dict[str, type] = {
     "environment": dict,
     "replicas": int,
     "secrets": list,
+    "limits": dict,
+    "needs": dict,
 }
+_OF_DEMANDS: dict[str, type[Limits | Needs]] = {"limits": Limits, "needs": Needs}
 
 
 def write_baseline(processes: Sequence[ServiceProcess], path: Path) -> None:
@@ -81,7 +86,9 @@ def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
                 f"there is no such field; known are {', '.join(_KINDS)}",
                 f"{where}.{name}",
             )
-        if type(value) is not kind or not _holds_text(value):
+        demands = _OF_DEMANDS.get(name)
+        holds = _holds_text(value) if demands is None else _holds_amounts(value, demands)
+        if type(value) is not kind or not holds:
             raise _invalid(path, f"{value!r} is not of its kind", f"{where}.{name}")
     for name in ("service", "module"):
         if name not in entry:
@@ -94,6 +101,8 @@ def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
             environment=entry.get("environment", {}),
             replicas=entry.get("replicas", 1),
             secrets=tuple(entry.get("secrets", ())),
+            limits=Limits(**entry.get("limits", {})),
+            needs=Needs(**entry.get("needs", {})),
         )
     except InvalidInput as error:
         raise InvalidInput(
@@ -107,6 +116,22 @@ def _holds_text(value: object) -> bool:
     if isinstance(value, dict):
         return all(isinstance(one, str) for one in value.values())
     return True
+
+
+def _holds_amounts(value: object, demands: type[Limits | Needs]) -> bool:
+    kinds: dict[str, tuple[type, ...]]
+    if demands is Limits:
+        kinds = dict.fromkeys((one.name for one in fields(Limits)), (int, NoneType))
+    else:
+        kinds = {"cpus": (int, float), "memory_bytes": (int,), "custom": (dict,)}
+    return isinstance(value, dict) and all(
+        type(amount) in kinds.get(name, ())
+        and (
+            not isinstance(amount, dict)
+            or all(type(one) in {int, float} for one in amount.values())
+        )
+        for name, amount in value.items()
+    )
 
 
 def _invalid(path: Path, problem: str, field: str) -> InvalidInput:

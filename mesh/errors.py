@@ -18,6 +18,7 @@ caller should react; the server interceptor maps the kind to a gRPC status code:
         ├── StackExists              (AlreadyExists)
         ├── AddressInUse             (WrongState)
         ├── ProcessFailed            (Unavailable)        a launched process died
+        ├── Infeasible               (Exhausted)          no machine has what it needs
         └── ConfigurationRejected    (WrongState)         Envoy refused what it was sent
 """
 
@@ -125,6 +126,10 @@ class AddressInUse(MeshError, WrongState):
 
 class ProcessFailed(MeshError, Unavailable):
     """Report that a launched process died or never got ready."""
+
+
+class Infeasible(MeshError, Exhausted):
+    """Refuse a process that needs more than any machine has."""
 
 
 class ConfigurationRejected(MeshError, WrongState):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import selectors
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from mesh.demands import Limits
 from mesh.errors import ProcessFailed, find_error
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ _GUARD = Path(__file__).with_name("guard.py")
 _TOLD_LINES = 15
 _TOLD_BYTES = 8192
 _READY_FD = "{ready_fd}"
+_OUT_OF_MEMORY = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory")
+_OUT_OF_FILES = re.compile(r"Too many open files")
+_RESOURCES = {"memory_bytes": "DATA", "open_files": "NOFILE", "cpu_seconds": "CPU"}
 
 _log = structlog.get_logger("mesh.processes")
 
@@ -43,6 +48,7 @@ class Program:
         log: File that gets its output.
         environment: Variables added to ours.
         directory: Where it runs; None means where we run.
+        limits: What it may use at most.
     """
 
     name: str
@@ -50,6 +56,7 @@ class Program:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 class Spawner:
@@ -114,7 +121,17 @@ class ChildProcess:
         code = self._popen.poll()
         if code is None:
             return None
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        broken = self._broken_limit(code)
+        return f"{reason}, at {broken}" if broken else reason
+
+    def wait_end(self) -> str:
+        """Wait until the process ends; return how it did."""
+        self._popen.wait()
+        reason = self.exit_reason()
+        if reason is None:
+            raise AssertionError("it was waited for")
+        return reason
 
     def wait_ready(self, timeout_seconds: float) -> Mapping[str, str]:
         """Return what the ready line says, by name.
@@ -147,6 +164,20 @@ class ChildProcess:
         return ProcessFailed(
             f"{problem}. Its log ends:\n{_read_end(log)}\n", remedy=f"The log is {log}."
         )
+
+    def _broken_limit(self, code: int) -> str | None:
+        limits = self._program.limits
+        if code == -signal.SIGXCPU and limits.cpu_seconds is not None:
+            return f"its limit of {limits.cpu_seconds} CPU seconds"
+        if code == 0 or not limits.given():
+            return None
+        # These end a program only through its own error, which is the end of its log.
+        log_end = _read_end(self._program.log)
+        if limits.memory_bytes is not None and _OUT_OF_MEMORY.search(log_end):
+            return f"its limit of {limits.memory_bytes} bytes of memory"
+        if limits.open_files is not None and _OUT_OF_FILES.search(log_end):
+            return f"its limit of {limits.open_files} open files"
+        return None
 
     def _read_ready_line(self, timeout_seconds: float) -> bytes:
         deadline = time.monotonic() + timeout_seconds
@@ -186,7 +217,10 @@ def _start(program: Program) -> ChildProcess:
     program.log.parent.mkdir(parents=True, exist_ok=True)
     ready, child_ready = os.pipe()
     command = [part.replace(_READY_FD, str(child_ready)) for part in program.command]
-    guard = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid())]
+    limits = ",".join(
+        f"{_RESOURCES[name]}={value}" for name, value in program.limits.given().items()
+    )
+    guard = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), limits or "-"]
     try:
         with program.log.open("ab") as log:
             popen = subprocess.Popen(  # noqa: S603 - what we were asked to run, without a shell

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mesh.context import CallContext, check_stack_id, check_variant
+from mesh.demands import Limits, Needs
 from mesh.errors import InvalidInput, InvalidStack
 from mesh.moments import format_moment
 
@@ -36,6 +37,8 @@ class ServiceProcess:
         replicas: Processes to run.
         secrets: Names of environment variables that the process gets from the mesh's own
             environment, and that no other process gets. Of the baseline only.
+        limits: What each process may use at most.
+        needs: What the machine of each process must have.
 
     Raises:
         InvalidInput: A value cannot be run; the message names it.
@@ -47,6 +50,8 @@ class ServiceProcess:
     environment: Mapping[str, str] = field(default_factory=dict)
     replicas: int = 1
     secrets: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    needs: Needs = field(default_factory=Needs)
 
     def __post_init__(self) -> None:
         if not _SERVICE_NAME.fullmatch(self.service) or len(self.service) > _MAX_NAME:

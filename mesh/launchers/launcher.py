@@ -30,7 +30,11 @@ class Launch:
 
 
 class RunningProcess(Protocol):
-    """A replica that was started."""
+    """A replica that was started.
+
+    It may come to serve elsewhere: one that is restarted listens on new ports, perhaps on
+    another machine. Whoever routes calls to it asks `endpoint` from time to time and compares.
+    """
 
     @property
     def launch(self) -> Launch:
@@ -43,6 +47,9 @@ class RunningProcess(Protocol):
             ProcessFailed: It ended first or took too long; the message holds the end of
                 its log.
         """
+
+    def endpoint(self) -> Endpoint | None:
+        """Return where it serves now; None while it does not. Never waits."""
 
     def exit_reason(self) -> str | None:
         """Return how it ended; None while it runs."""
@@ -58,5 +65,6 @@ class Launcher(Protocol):
         """Start a replica; it serves when `wait_ready` returns.
 
         Raises:
+            Infeasible: No machine has what it needs.
             ProcessFailed: It could not be started.
         """

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from mesh.addresses import parse_address
-from mesh.processes import Program
-from mesh.topology import Endpoint
+from mesh.errors import Infeasible
+from mesh.launchers.programs import KILL_AFTER_SECONDS, read_endpoint, replica_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,11 +15,9 @@ if TYPE_CHECKING:
 
     from mesh.launchers.launcher import Launch
     from mesh.processes import ChildProcess, Spawner
+    from mesh.topology import Endpoint
 
-_DRAIN_SECONDS = 10.0
-_KILL_AFTER_SECONDS = _DRAIN_SECONDS + 5.0
-# Replicas share the cores; each with a pool of threads of its own only makes them wait.
-_ENVIRONMENT: Mapping[str, str] = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+_LOOPBACK = "127.0.0.1"
 
 
 class LocalLauncher:
@@ -50,24 +47,22 @@ class LocalLauncher:
         """Start a replica.
 
         Raises:
+            Infeasible: It needs more than this machine has.
             ProcessFailed: It could not be started.
         """
-        process = launch.process
-        owner = launch.stack_id or "baseline"
-        program = Program(
-            name=launch.name,
-            command=(
-                *(sys.executable, "-m", process.module, *process.arguments),
-                *("--address", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"),
-                *("--mesh-address", self._mesh_address, "--ready-fd", "{ready_fd}"),
-                *("--grace-seconds", f"{_DRAIN_SECONDS:g}"),
-            ),
-            log=self._logs / owner / f"{process.service}-{launch.replica}.log",
-            environment={
-                **_ENVIRONMENT,
-                **process.environment,
-                **{name: self._secrets[name] for name in process.secrets},
-            },
+        if missing := launch.process.needs.missing_from(_this_machine()):
+            raise Infeasible(
+                f"{launch.name} needs {launch.process.needs}; this machine has not "
+                f"enough {', '.join(missing)}.",
+                remedy="Ask for less, or launch on machines that have it.",
+                field="needs",
+            )
+        program = replica_program(
+            launch,
+            host=_LOOPBACK,
+            mesh_address=self._mesh_address,
+            logs=self._logs,
+            secrets=self._secrets,
         )
         return LocalProcess(launch, self._spawner.spawn(program))
 
@@ -78,6 +73,7 @@ class LocalProcess:
     def __init__(self, launch: Launch, child: ChildProcess) -> None:
         self._launch = launch
         self._child = child
+        self._endpoint: Endpoint | None = None
 
     @property
     def launch(self) -> Launch:
@@ -91,15 +87,12 @@ class LocalProcess:
             ProcessFailed: It ended first or took too long.
         """
         said = self._child.wait_ready(timeout_seconds)
-        return Endpoint(
-            service=self._launch.process.service,
-            stack_id=self._launch.stack_id,
-            address=parse_address(said.get("address", ""), field="address"),
-            metrics_address=parse_address(
-                said.get("metrics_address", ""), field="metrics_address"
-            ),
-            process_id=self._child.process_id,
-        )
+        self._endpoint = read_endpoint(self._launch, said, self._child.process_id)
+        return self._endpoint
+
+    def endpoint(self) -> Endpoint | None:
+        """Return where it serves now; None while it does not."""
+        return self._endpoint if self.exit_reason() is None else None
 
     def exit_reason(self) -> str | None:
         """Return how it ended; None while it runs."""
@@ -107,4 +100,9 @@ class LocalProcess:
 
     def stop(self) -> None:
         """End it: calls in flight first, then all of its process group."""
-        self._child.stop(_KILL_AFTER_SECONDS)
+        self._child.stop(KILL_AFTER_SECONDS)
+
+
+def _this_machine() -> Mapping[str, float]:
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"CPU": float(os.cpu_count() or 1), "memory": float(memory_bytes)}
