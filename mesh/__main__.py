@@ -18,6 +18,7 @@ from mesh.addresses import parse_address
 from mesh.baseline import read_baseline, take_secrets
 from mesh.control_plane import ControlPlane, MeshSettings
 from mesh.errors import PagesimError
+from mesh.launchers.choice import LAUNCHERS, LauncherChoice
 from mesh.server import register
 from mesh.serving import ServingOptions, start
 from mesh.serving.logs import configure_logs
@@ -72,13 +73,18 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
     baseline = read_baseline(namespace.baseline) if namespace.baseline else ()
     # Out of our environment, or Envoy and every other process would inherit them.
     secrets = take_secrets(baseline, os.environ)
-    with ControlPlane(
-        directory=directory,
-        baseline=baseline,
-        settings=settings,
-        registry=registry,
-        secrets=secrets,
-    ) as control_plane:
+    choice = LauncherChoice(namespace.launcher, namespace.ray_address, namespace.restarts)
+    with (
+        choice.open(start_timeout_seconds=settings.start_timeout_seconds) as make_launcher,
+        ControlPlane(
+            directory=directory,
+            baseline=baseline,
+            settings=settings,
+            registry=registry,
+            secrets=secrets,
+            make_launcher=make_launcher,
+        ) as control_plane,
+    ):
         server = start([register(control_plane)], options, registry=registry)
         addresses = {
             "address": str(control_plane.address),
@@ -113,6 +119,24 @@ def _parser() -> argparse.ArgumentParser:
         "--directory",
         type=Path,
         help="where logs go (default: a temporary one, removed at the end)",
+    )
+    parser.add_argument(
+        "--launcher",
+        default=LauncherChoice().name,
+        choices=LAUNCHERS,
+        help="what runs the processes: this machine, or a Ray cluster (%(default)s)",
+    )
+    parser.add_argument(
+        "--ray-address",
+        metavar="HOST:PORT",
+        help='head of the Ray cluster; "auto" for the one that runs on this machine',
+    )
+    parser.add_argument(
+        "--restarts",
+        type=int,
+        default=LauncherChoice().restarts,
+        metavar="N",
+        help="how often a process that ends by itself is started again (%(default)s)",
     )
     for name, what in (
         ("--address", "clients call, through Envoy"),

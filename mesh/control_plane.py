@@ -16,7 +16,7 @@ import structlog
 from mesh.addresses import Address
 from mesh.data_plane import DataPlane
 from mesh.envoy import ACCESS_LOG, DISCOVERY_SOCKET, Envoy
-from mesh.errors import WrongState
+from mesh.errors import Unavailable, WrongState
 from mesh.launchers import LocalLauncher
 from mesh.probes import Prober
 from mesh.processes import Spawner
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from mesh.launchers import Launcher
     from mesh.topology import Topology
     from mesh.xds.consistency import ResourceSet
 
@@ -73,6 +74,7 @@ class ControlPlane:
         registry: Where metrics are collected.
         secrets: Environment variables for the processes of the baseline that ask for them.
         render: Gives Envoy's resources of a topology.
+        make_launcher: Gives what runs the processes, called like `LocalLauncher`.
 
     Raises:
         AddressInUse: Somebody else listens where Envoy should.
@@ -89,6 +91,7 @@ class ControlPlane:
         registry: CollectorRegistry,
         secrets: Mapping[str, str] = MappingProxyType({}),
         render: Callable[..., ResourceSet] = render,
+        make_launcher: Callable[..., Launcher] = LocalLauncher,
     ) -> None:
         check_each_once(tuple(baseline), field="baseline")
         self._directory = directory
@@ -97,6 +100,7 @@ class ControlPlane:
         self._registry = registry
         self._secrets = secrets
         self._render_resources = render
+        self._make_launcher = make_launcher
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -129,12 +133,16 @@ class ControlPlane:
         return self._stacks
 
     def check(self) -> None:
-        """Look after the processes: log those that died.
+        """Look after the processes: log those that died, route to those that moved.
 
         Raises:
             ProcessFailed: Envoy is among them, so there is no mesh.
         """
         self._stacks.report_dead()
+        try:
+            self._stacks.follow_moves()
+        except Unavailable as error:
+            _log.warning("move_not_followed", reason=str(error))
         if self._envoy.exit_reason() is not None:
             raise self._envoy.failure()
 
@@ -162,7 +170,7 @@ class ControlPlane:
         prober = Prober(self._address)
         running.callback(prober.close)
         self._stacks = Stacks(
-            launcher=LocalLauncher(
+            launcher=self._make_launcher(
                 spawner,
                 mesh_address=str(self._address),
                 logs=self._directory / "logs",

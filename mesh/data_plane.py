@@ -94,6 +94,19 @@ class DataPlane:
             routed = replace(placed, routed=True)
             self._apply(self._topology.with_stack(routed), _ROUTES)
 
+    def move_clusters(self, stack_id: str, clusters: tuple[Cluster, ...]) -> None:
+        """Send calls of the stack to other addresses; nothing if it is gone.
+
+        Raises:
+            ConfigurationRejected: Envoy refused them.
+            Unavailable: Envoy did not answer in time.
+        """
+        with self._change():
+            placed = self._topology.stacks.get(stack_id)
+            if placed is not None:
+                moved = self._topology.with_stack(replace(placed, clusters=clusters))
+                self._apply(moved, _CLUSTERS)
+
     def remove_routes(self, stack_id: str) -> None:
         """Stop routing calls to the stack; those in flight go on.
 

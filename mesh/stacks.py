@@ -41,6 +41,10 @@ class _Deployment:
     created: Future[StackStatus] = field(default_factory=Future)
     processes: list[RunningProcess] = field(default_factory=list)
     deleting: bool = False
+    moved: StackStatus | None = None
+
+    def status(self) -> StackStatus:
+        return self.moved or self.created.result()
 
     def is_ready(self) -> bool:
         succeeded = self.created.done() and self.created.exception() is None
@@ -131,13 +135,15 @@ class Stacks:
         Raises:
             UnknownStack: There is none of that id.
         """
-        return self._find(stack_id).created.result()
+        deployment = self._find(stack_id)
+        deployment.created.result()
+        return deployment.status()
 
     def list_ready(self) -> tuple[StackStatus, ...]:
         """Return the ready stacks, ordered by id."""
         with self._lock:
             deployments = sorted(self._deployments.items())
-        return tuple(one.created.result() for _, one in deployments if one.is_ready())
+        return tuple(one.status() for _, one in deployments if one.is_ready())
 
     def delete(self, stack_id: str) -> None:
         """Remove the stack: routes first, then processes, then clusters.
@@ -176,6 +182,28 @@ class Stacks:
                 self._reported_dead.add(process)
                 self._metrics.count_death()
                 _log.error("process_died", name=process.launch.name, reason=reason)
+
+    def follow_moves(self) -> None:
+        """Route calls to where replicas serve now, if that has changed.
+
+        Raises:
+            ConfigurationRejected: Envoy refused the change.
+            Unavailable: Envoy did not answer in time; the next call tries again.
+        """
+        baseline = _locate(self._baseline_processes, self._baseline)
+        if baseline != self._baseline:
+            self._data_plane.set_baseline(group_endpoints(baseline))
+            self._baseline = baseline
+        with self._lock:
+            ready = [one for one in self._deployments.values() if one.is_ready()]
+        for deployment in ready:
+            status = deployment.status()
+            endpoints = _locate(deployment.processes, status.endpoints)
+            if endpoints != status.endpoints:
+                clusters = group_endpoints(endpoints)
+                self._data_plane.move_clusters(status.stack.stack_id, clusters)
+                deployment.moved = StackStatus(status.stack, endpoints)
+                _log.info("stack_moved", stack=status.stack.stack_id)
 
     def close(self) -> None:
         """Stop all processes."""
@@ -255,6 +283,15 @@ class Stacks:
     def _forget(self, stack_id: str) -> None:
         with self._lock:
             del self._deployments[stack_id]
+
+
+def _locate(
+    processes: Sequence[RunningProcess], known: tuple[Endpoint, ...]
+) -> tuple[Endpoint, ...]:
+    # A replica that serves nowhere keeps its old address: calls fail until it is back.
+    return tuple(
+        process.endpoint() or before for process, before in zip(processes, known, strict=True)
+    )
 
 
 def _unknown(stack_id: str) -> UnknownStack:

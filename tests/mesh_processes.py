@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import psutil
 
 from mesh.topology import ServiceProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIRST = "test.first.v1.FirstService"
 SECOND = "test.second.v1.SecondService"
@@ -52,3 +56,11 @@ def wait_gone(process_ids: set[int]) -> set[int]:
     while living(process_ids) and time.monotonic() < deadline:
         time.sleep(0.01)
     return living(process_ids)
+
+
+def read_family(told: Path) -> set[int]:
+    """Return the processes of a family of tests.limited_process, once they run."""
+    deadline = time.monotonic() + 60
+    while not told.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return {int(process_id) for process_id in told.read_text().split()}

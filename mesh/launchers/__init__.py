@@ -2,5 +2,6 @@
 
 from mesh.launchers.launcher import Launch, Launcher, RunningProcess
 from mesh.launchers.local import LocalLauncher
+from mesh.launchers.restarts import RestartingLauncher
 
-__all__ = ["Launch", "Launcher", "LocalLauncher", "RunningProcess"]
+__all__ = ["Launch", "Launcher", "LocalLauncher", "RestartingLauncher", "RunningProcess"]
