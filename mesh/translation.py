@@ -6,7 +6,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.mesh.v1 import mesh_pb2
 
 from mesh.addresses import parse_address
-from mesh.errors import InvalidStack
+from mesh.demands import Limits, Needs
+from mesh.errors import InvalidInput, InvalidStack
 from mesh.stacks import StackStatus
 from mesh.topology import Endpoint, ServiceProcess, Stack
 
@@ -54,7 +55,17 @@ def read_stack(message: mesh_pb2.Stack) -> Stack:
 
 
 def write_process(process: ServiceProcess) -> mesh_pb2.ServiceProcess:
-    """Return the message of the process."""
+    """Return the message of the process.
+
+    Raises:
+        InvalidInput: It has limits or needs, which messages do not carry.
+    """
+    if process.limits != Limits() or process.needs != Needs():
+        raise InvalidInput(
+            f"{process.service} of a stack has limits or needs.",
+            remedy="Give them to processes of the baseline only.",
+            field="overrides",
+        )
     return mesh_pb2.ServiceProcess(
         service=process.service,
         module=process.module,

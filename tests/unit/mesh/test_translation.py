@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 from pagesim.mesh.v1 import mesh_pb2
 
 from mesh.addresses import Address
-from mesh.errors import InvalidStack
+from mesh.demands import Needs
+from mesh.errors import InvalidInput, InvalidStack
 from mesh.stacks import StackStatus
 from mesh.topology import Endpoint, ServiceProcess, Stack
-from mesh.translation import read_stack, read_status, write_stack, write_status
+from mesh.translation import (
+    read_stack,
+    read_status,
+    write_process,
+    write_stack,
+    write_status,
+)
 
 MICROS = st.integers(-62_000_000_000_000_000, 250_000_000_000_000_000)
 PROCESSES = st.builds(
@@ -55,3 +62,9 @@ def test_a_moment_finer_than_microseconds_is_refused_rather_than_rounded() -> No
     message.as_of.nanos += 1
     with pytest.raises(InvalidStack, match="whole microseconds"):
         read_stack(message)
+
+
+def test_demands_that_a_message_would_lose_are_refused() -> None:
+    process = ServiceProcess("a.B", "a.b", needs=Needs(cpus=2))
+    with pytest.raises(InvalidInput, match=r"a\.B of a stack has limits or needs"):
+        write_process(process)
