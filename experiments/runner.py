@@ -42,6 +42,7 @@ from mesh.errors import MeshError, PagesimError
 from mesh.moments import format_moment, to_micros
 from mesh.serving import connect
 from mesh.topology import Stack
+from mesh.xds.resources import SHARED_CALLS
 from services.assembler.client import AssemblerClient
 from timetravel.life.places import PlaceKind
 from timetravel.store import Store
@@ -186,7 +187,13 @@ class _Run:
         """Make the pages of all partitions, a few stacks at a time."""
         with self._progress("Starting the mesh and its baseline", None):
             logs = self._directory / "logs"
-            mesh = start_mesh(self._store_url, self._segments, logs, tls=self._tls)
+            mesh = start_mesh(
+                self._store_url,
+                self._segments,
+                logs,
+                arguments=("--shared-calls", str(self._shared_calls())),
+                tls=self._tls,
+            )
         total = sum(len(partition.pages) for partition in partitions)
         stacks = self._spec.limits.concurrent_stacks
         with (
@@ -207,6 +214,10 @@ class _Run:
                 executor.shutdown(wait=False, cancel_futures=True)
                 mesh.close()  # calls under way end at once, so no thread is waited for long
                 raise
+
+    def _shared_calls(self) -> int:
+        # A page asks some services twice.
+        return max(SHARED_CALLS, 2 * self._spec.limits.requests_in_flight)
 
     def check_yield(self) -> None:
         """Check that enough pages were made.

@@ -68,6 +68,7 @@ def _run(namespace: argparse.Namespace, directory: Path, ready: ReadyLine) -> No
         ),
         start_timeout_seconds=namespace.start_timeout_seconds,
         probe_timeout_seconds=namespace.probe_timeout_seconds,
+        shared_calls=namespace.shared_calls,
         tls=tls,
     )
     options = ServingOptions(
@@ -136,6 +137,14 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIRECTORY",
         help="certificates with which all prove who they are (default: none, plain calls)",
+    )
+    parser.add_argument(
+        "--shared-calls",
+        type=int,
+        default=MeshSettings().shared_calls,
+        metavar="N",
+        help="calls that one stack may have under way at one service of the baseline; "
+        "further ones are answered UNAVAILABLE at once (%(default)s)",
     )
     parser.add_argument(
         "--permit",

@@ -18,7 +18,7 @@ from mesh.addresses import Address
 from mesh.certificates import Role
 from mesh.data_plane import DataPlane
 from mesh.envoy import ACCESS_LOG, DISCOVERY_SOCKET, Envoy
-from mesh.errors import WrongState
+from mesh.errors import InvalidInput, WrongState
 from mesh.launchers import LocalLauncher
 from mesh.probes import Prober
 from mesh.processes import Spawner
@@ -28,7 +28,7 @@ from mesh.tls import Tls
 from mesh.topology import BASELINE, ServiceProcess, check_each_once
 from mesh.xds.discovery import DiscoveryServer
 from mesh.xds.discovery_metrics import DiscoveryMetrics
-from mesh.xds.resources import render
+from mesh.xds.resources import SHARED_CALLS, render
 from mesh.xds.transport_sockets import render_secrets
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from mesh.topology import Topology
     from mesh.xds.consistency import ResourceSet
+
+MAX_SHARED_CALLS = 4096
 
 _DISCOVERY_WORKERS = 4  # an Envoy occupies one
 _LOOPBACK = Address("127.0.0.1", 0)
@@ -58,6 +60,7 @@ class MeshSettings:
         start_timeout_seconds: How long a process may take to be ready.
         acknowledge_timeout_seconds: How long Envoy may take to acknowledge a change.
         probe_timeout_seconds: How long the first answer of a stack may take.
+        shared_calls: Calls that one stack may have under way at one service of the baseline.
         tls: Directory of the certificates that calls are proved by, as an absolute path.
     """
 
@@ -66,7 +69,16 @@ class MeshSettings:
     start_timeout_seconds: float = 60.0
     acknowledge_timeout_seconds: float = 10.0
     probe_timeout_seconds: float = 10.0
+    shared_calls: int = SHARED_CALLS
     tls: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shared_calls <= MAX_SHARED_CALLS:
+            raise InvalidInput(
+                f"{self.shared_calls} calls at once are no share of the baseline.",
+                remedy=f"Give 1 to {MAX_SHARED_CALLS}.",
+                field="--shared-calls",
+            )
 
     @property
     def identity(self) -> Tls | None:
@@ -223,4 +235,5 @@ class ControlPlane:
             listen=self._settings.listen,
             access_log=ACCESS_LOG,
             tls=self._settings.tls is not None,
+            shared_calls=self._settings.shared_calls,
         )

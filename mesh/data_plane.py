@@ -88,9 +88,8 @@ class DataPlane:
             Unavailable: Envoy did not answer in time; nothing of the stack remains.
         """
         with self._change():
-            if placed.clusters:
-                unrouted = replace(placed, routed=False)
-                self._apply(self._topology.with_stack(unrouted), _CLUSTERS)
+            unrouted = replace(placed, routed=False)
+            self._apply(self._topology.with_stack(unrouted), _CLUSTERS)
             routed = replace(placed, routed=True)
             self._apply(self._topology.with_stack(routed), _ROUTES)
 

@@ -146,17 +146,28 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The replicas that serve one service, for a stack or for the baseline."""
+    """The replicas that serve one service, for a stack or for the baseline.
+
+    Attributes:
+        service: Full gRPC name.
+        stack_id: Stack that calls it; empty for the baseline itself.
+        addresses: Where its replicas listen.
+        shared: Whether the replicas are the baseline's, seen from the stack. Each stack has
+            a view of its own, so that its limits count its calls alone.
+    """
 
     service: str
     stack_id: str
     addresses: tuple[Address, ...]
+    shared: bool = False
 
     @property
     def name(self) -> str:
         """Name in Envoy; stack ids hold no '/', so no two clusters share one."""
-        owner = f"stack/{self.stack_id}" if self.stack_id else "baseline"
-        return f"{owner}/{self.service}"
+        if not self.stack_id:
+            return f"baseline/{self.service}"
+        seen = "baseline/" if self.shared else ""
+        return f"stack/{self.stack_id}/{seen}{self.service}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +205,22 @@ class Topology:
         """Return all clusters, the baseline's first."""
         return (
             *self.baseline.values(),
-            *(cluster for placed in self.stacks.values() for cluster in placed.clusters),
+            *(
+                cluster
+                for placed in self.stacks.values()
+                for cluster in self.routes(placed).values()
+            ),
         )
 
     def routes(self, placed: PlacedStack) -> Mapping[str, Cluster]:
         """Return which cluster serves each service for the stack, by service."""
+        stack_id = placed.stack.stack_id
+        seen = {
+            service: replace(cluster, stack_id=stack_id, shared=True)
+            for service, cluster in self.baseline.items()
+        }
         own = {cluster.service: cluster for cluster in placed.clusters}
-        return dict(sorted({**self.baseline, **own}.items()))
+        return dict(sorted({**seen, **own}.items()))
 
 
 def group_endpoints(endpoints: tuple[Endpoint, ...]) -> tuple[Cluster, ...]:

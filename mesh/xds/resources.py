@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from mesh.xds.kinds import Json, JsonMessage
 
 ROUTE_TABLE = "mesh"
+SHARED_CALLS = 8
+"""Calls of one stack under way at one service of the baseline, unless told otherwise."""
+
+_OWN_CALLS = 4096
 
 _EXTENSIONS = "type.googleapis.com/envoy.extensions"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -57,7 +61,12 @@ end
 
 
 def render(
-    topology: Topology, *, listen: Address, access_log: str, tls: bool = False
+    topology: Topology,
+    *,
+    listen: Address,
+    access_log: str,
+    tls: bool = False,
+    shared_calls: int = SHARED_CALLS,
 ) -> ResourceSet:
     """Return the resources that make Envoy serve the topology.
 
@@ -65,13 +74,20 @@ def render(
         topology: What runs where.
         listen: Where clients call; port 0 lets Envoy choose.
         access_log: Path of the JSON access log, as Envoy sees it.
+        shared_calls: Calls that one stack may have under way at one service of the baseline.
         tls: Whether callers and services must prove who they are, by certificates.
     """
     clusters = topology.clusters()
     return ResourceSet(
         {
             Kind.CLUSTER: {
-                one.name: _render_cluster(one.name, one.service, tls=tls) for one in clusters
+                one.name: _render_cluster(
+                    one.name,
+                    one.service,
+                    calls=shared_calls if one.shared else _OWN_CALLS,
+                    tls=tls,
+                )
+                for one in clusters
             },
             Kind.ENDPOINTS: {one.name: _render_endpoints(one) for one in clusters},
             Kind.LISTENER: {ROUTE_TABLE: _render_listener(listen, access_log, tls=tls)},
@@ -91,7 +107,7 @@ def statistics_name(cluster_name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _render_cluster(name: str, service: str, *, tls: bool) -> JsonMessage:
+def _render_cluster(name: str, service: str, *, calls: int, tls: bool) -> JsonMessage:
     return {
         "name": name,
         "alt_stat_name": statistics_name(name),
@@ -109,7 +125,7 @@ def _render_cluster(name: str, service: str, *, tls: bool) -> JsonMessage:
             "thresholds": [
                 {
                     "max_connections": 64,
-                    "max_requests": 4096,
+                    "max_requests": calls,
                     "max_pending_requests": 1024,
                     "max_retries": 16,
                     "track_remaining": True,

@@ -232,7 +232,9 @@ def test_every_hop_of_a_page_goes_through_envoy_with_the_stacks_moment(
         if len(hops) == len(METHODS):
             break
         time.sleep(0.02)  # Envoy writes twice a second
-    assert hops == {f"baseline/{service}": {serving["as_of"]} for service in METHODS}
+    assert hops == {
+        f"stack/serve/baseline/{service}": {serving["as_of"]} for service in METHODS
+    }
 
 
 @pytest.mark.parametrize(

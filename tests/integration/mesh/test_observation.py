@@ -138,7 +138,7 @@ def test_the_access_log_tells_stack_as_of_and_attempts_of_a_call(
         pytest.fail("the call is not in the access log")
     (entry,) = found
     assert entry["as_of"] == "2018-05-01T12:00:00.000000Z"
-    assert entry["cluster"] == f"baseline/{FIRST}"
+    assert entry["cluster"] == f"stack/{status.stack.stack_id}/baseline/{FIRST}"
     assert (entry["attempts"], entry["grpc_status"]) == (1, "OK")
 
 

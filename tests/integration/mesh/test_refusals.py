@@ -29,10 +29,12 @@ AS_OF = 1_525_176_000_000_000  # 2018-05-01T12:00:00Z
 
 
 def render_faulty(
-    topology: Topology, *, listen: Address, access_log: str, tls: bool
+    topology: Topology, *, listen: Address, access_log: str, tls: bool, shared_calls: int
 ) -> ResourceSet:
     """Render, but let stacks called broken-... stamp a header that Envoy does not allow."""
-    rendered = render(topology, listen=listen, access_log=access_log, tls=tls)
+    rendered = render(
+        topology, listen=listen, access_log=access_log, tls=tls, shared_calls=shared_calls
+    )
     table = rendered.resources[Kind.ROUTES][ROUTE_TABLE]
     forbidden = {"header": {"key": ":path", "value": "/"}}
     hosts = [

@@ -99,10 +99,14 @@ def test_a_stack_is_served_by_its_overrides_and_else_by_the_baseline() -> None:
     overriding = topology.routes(PlacedStack(Stack("trial", 0), own))
     plain = topology.routes(PlacedStack(Stack("plain", 0), ()))
     assert [one.name for one in overriding.values()] == [
-        f"baseline/{DEDUP}",
+        f"stack/trial/baseline/{DEDUP}",
         f"stack/trial/{RANKING}",
     ]
-    assert [one.name for one in plain.values()] == [f"baseline/{DEDUP}", f"baseline/{RANKING}"]
+    assert [one.name for one in plain.values()] == [
+        f"stack/plain/baseline/{DEDUP}",
+        f"stack/plain/baseline/{RANKING}",
+    ]
+    assert plain[RANKING].addresses == baseline[RANKING].addresses
 
 
 def test_adding_and_removing_a_stack_gives_back_the_topology() -> None:
