@@ -77,7 +77,11 @@ def start_pagesim(*arguments: object) -> subprocess.Popen[str]:
 
 @contextmanager
 def serve(
-    store: str, as_of: str, logs: Path, *, ending: signal.Signals = signal.SIGTERM
+    store: str,
+    as_of: str,
+    logs: Path,
+    *options: object,
+    ending: signal.Signals = signal.SIGTERM,
 ) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """Run `pagesim serve`; yield it with what it says of itself, and end it by the signal."""
     # A shell starts what it puts in the background with SIGINT ignored.
@@ -85,7 +89,7 @@ def serve(
     try:
         process = start_pagesim(
             *("serve", "--store", store, "--as-of", as_of, "--address", "127.0.0.1:0"),
-            *("--logs", logs, "--json"),
+            *("--logs", logs, "--json", *options),
         )
     finally:
         signal.signal(signal.SIGINT, ours)
