@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from mesh.errors import PagesimError
     from timetravel.model import JsonValue
+
+
+_FIELDS = {"profile_ids": "profile_id", "as_of_micros": "as_of", "devices": "device"}
 
 
 class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
@@ -59,7 +63,7 @@ class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
         )
         for failure in pages.failures:
             if failure.cause is not None:
-                raise failure.cause
+                raise _of_one_page(failure.cause)
         page = page_message(pages.page(0))
         titles = iter(stage.titles(pages.video_ids, as_of))
         for row in page.rows:
@@ -72,6 +76,12 @@ class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
         return assembler_pb2.GetPageResponse(
             page=page, lineage=lineage, page_digest=pages.digests[0]
         )
+
+
+def _of_one_page(error: PagesimError) -> PagesimError:
+    """Return an error about columns of a batch as one about fields of GetPageRequest."""
+    field = _FIELDS.get(error.field, error.field)
+    return type(error)(error.problem, remedy=error.remedy, field=field)
 
 
 def add_assembler(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.assembler.v1 import assembler_pb2, assembler_pb2_grpc
 from pagesim.ranking.v1 import ranking_pb2, ranking_pb2_grpc
 
@@ -160,8 +161,26 @@ def test_a_page_that_cannot_be_made_is_an_error_with_its_reason(
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
     error = error_from_call(refused.value)
     assert isinstance(error, UnknownProfile)
-    assert error.field == "profile_ids"
+    assert error.field == "profile_id"
     assert "profile 999999" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"profile_id": 1000, "device": "toaster"}, "device"),
+        ({"profile_id": 1000, "as_of": Timestamp(seconds=4_000_000_000)}, "as_of"),
+    ],
+)
+def test_an_error_about_one_page_names_the_field_of_its_request(
+    start_services: StartServices, asked: dict[str, Any], field: str
+) -> None:
+    stub = assembler_pb2_grpc.PageAssemblerServiceStub(start_services().assembler)
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.GetPage(assembler_pb2.GetPageRequest(**asked))
+    error = error_from_call(refused.value)
+    assert error is not None
+    assert error.field == field
 
 
 def test_a_batch_whose_columns_do_not_add_up_is_refused_by_field(
