@@ -37,7 +37,7 @@ demo: $(INSTALLED) ## Run an experiment on a synthetic world, to its HTML report
 
 .PHONY: test
 test: check $(INSTALLED) ## Check everything and run every test
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(PYTEST_FLAGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## Run the tests that start no process
