@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mesh.announcement import Announcement
     from mesh.topology import StackStatus
 
+_PATIENCE_SECONDS = 5.0
+"""Time that a control plane has to come back; somebody waits."""
+
 _HOW_TO_START = (
     "Start one with `pagesim serve --as-of MOMENT`; `pagesim run` has one while it runs."
 )
@@ -96,10 +99,18 @@ def open_mesh(named: str | None) -> Iterator[ChosenMesh]:
 def _connect(control_address: str, announcement: Announcement | None) -> MeshClient:
     """Prove who we are with what the mesh of this machine says that we have."""
     if announcement is None:
-        return MeshClient(control_address)
+        return MeshClient(control_address, patience_seconds=_PATIENCE_SECONDS)
     if announcement.tls is not None:
-        return MeshClient(control_address, tls=Tls(announcement.tls, Role.CLIENT))
-    return MeshClient(control_address, token=read_token(announcement.directory))
+        return MeshClient(
+            control_address,
+            patience_seconds=_PATIENCE_SECONDS,
+            tls=Tls(announcement.tls, Role.CLIENT),
+        )
+    return MeshClient(
+        control_address,
+        patience_seconds=_PATIENCE_SECONDS,
+        token=read_token(announcement.directory),
+    )
 
 
 def choose_announcement(
