@@ -107,7 +107,7 @@ def _run(
     asked_to_stop = stop_signals()
     _log.info("mesh_ready", directory=str(directory), **addresses)
     announcement = Announcement(
-        **addresses, directory=directory.absolute(), process_id=os.getpid(), tls=tls
+        **addresses, directory=directory, process_id=os.getpid(), tls=tls
     )
     running.enter_context(announce(announcement, announcement_folder(os.environ)))
     ready.tell_addresses(**addresses)

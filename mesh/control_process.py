@@ -59,6 +59,7 @@ def _run(namespace: argparse.Namespace, ready: ReadyLine, running: ExitStack) ->
         metrics_address=namespace.metrics_address,
         workers=_CALLS_AT_ONCE,
     )
+    settings = read_settings(namespace)
     registry = CollectorRegistry()
     host = HostClient(namespace.directory)
     running.callback(host.close)
@@ -67,7 +68,7 @@ def _run(namespace: argparse.Namespace, ready: ReadyLine, running: ExitStack) ->
             host=host,
             directory=namespace.directory,
             baseline=read_baseline(namespace.baseline) if namespace.baseline else (),
-            settings=read_settings(namespace),
+            settings=settings,
             registry=registry,
         )
     )
@@ -75,7 +76,7 @@ def _run(namespace: argparse.Namespace, ready: ReadyLine, running: ExitStack) ->
         [register(control_plane, _authorise(namespace))],
         options,
         registry=registry,
-        identity=read_settings(namespace).identity,
+        identity=settings.identity,
     )
     asked_to_stop = stop_signals()
     addresses = {

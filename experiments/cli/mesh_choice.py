@@ -98,19 +98,12 @@ def open_mesh(named: str | None) -> Iterator[ChosenMesh]:
 
 def _connect(control_address: str, announcement: Announcement | None) -> MeshClient:
     """Prove who we are with what the mesh of this machine says that we have."""
-    if announcement is None:
-        return MeshClient(control_address, patience_seconds=_PATIENCE_SECONDS)
-    if announcement.tls is not None:
-        return MeshClient(
-            control_address,
-            patience_seconds=_PATIENCE_SECONDS,
-            tls=Tls(announcement.tls, Role.CLIENT),
-        )
-    return MeshClient(
-        control_address,
-        patience_seconds=_PATIENCE_SECONDS,
-        token=read_token(announcement.directory),
-    )
+    tls, token = None, None
+    if announcement is not None and announcement.tls is not None:
+        tls = Tls(announcement.tls, Role.CLIENT)
+    elif announcement is not None:
+        token = read_token(announcement.directory)
+    return MeshClient(control_address, patience_seconds=_PATIENCE_SECONDS, tls=tls, token=token)
 
 
 def choose_announcement(

@@ -14,6 +14,7 @@ import structlog
 
 from mesh.context import TRACEPARENT_HEADER, read_context, set_context
 from mesh.errors import InvalidInput, PagesimError
+from mesh.serving.call_details import split_method
 from mesh.serving.call_metrics import Served
 from mesh.serving.calls import INFRASTRUCTURE
 from mesh.serving.deadlines import set_remaining_seconds
@@ -55,7 +56,7 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
                 to a thread.
         """
         handler = await continuation(handler_call_details)
-        service, _, method = handler_call_details.method.removeprefix("/").rpartition("/")
+        service, method = split_method(handler_call_details.method)
         if handler is None or service.startswith(INFRASTRUCTURE):
             return handler
         behaviour = _behaviour(handler)

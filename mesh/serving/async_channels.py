@@ -10,7 +10,7 @@ import grpc.aio
 
 from mesh.addresses import parse_address
 from mesh.context import TRACEPARENT_HEADER, current_context, forwarded_headers
-from mesh.errors import InvalidInput
+from mesh.serving.call_details import check_unset, split_method
 from mesh.serving.channels import CHANNEL_OPTIONS
 from mesh.serving.deadlines import remaining_seconds
 from mesh.serving.tracing import process_tracer
@@ -57,17 +57,11 @@ class _ContextInterceptor:
         context = current_context()
         headers = forwarded_headers(context)
         own = tuple(details.metadata or ())
-        for name, _ in own:
-            if name in headers:
-                raise InvalidInput(
-                    f"The call sets the {name} header itself.",
-                    remedy="Leave it to the context: use_context(...).",
-                    field=name,
-                )
+        check_unset(own, headers)
         span = None
         if self._tracer is not None:
-            service, method = _split(details.method)
-            span = self._tracer.call(service, method, context.traceparent)
+            method = _decode(details.method)
+            span = self._tracer.call(*split_method(method), context.traceparent)
             span.describe(context)
             headers[TRACEPARENT_HEADER] = span.traceparent
         call = await continuation(
@@ -87,11 +81,9 @@ class _ContextInterceptor:
         return call
 
 
-def _split(path: object) -> tuple[str, str]:
+def _decode(method: object) -> str:
     # The stubs say text, gRPC gives bytes.
-    text = path.decode() if isinstance(path, bytes) else str(path)
-    service, _, method = text.removeprefix("/").rpartition("/")
-    return service, method
+    return method.decode() if isinstance(method, bytes) else str(method)
 
 
 async def _end(call: grpc.aio.Call, span: CallSpan) -> None:

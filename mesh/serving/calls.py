@@ -13,6 +13,7 @@ import structlog
 
 from mesh.context import TRACEPARENT_HEADER, read_context, set_context
 from mesh.errors import PagesimError
+from mesh.serving.call_details import split_method
 from mesh.serving.call_metrics import Served
 from mesh.serving.deadlines import set_remaining_seconds
 from mesh.serving.handlers import wrap_handler
@@ -58,7 +59,7 @@ class CallInterceptor(grpc.ServerInterceptor):
     ) -> grpc.RpcMethodHandler[Q, R] | None:
         """Wrap the method's handler."""
         handler = continuation(handler_call_details)
-        service, _, method = handler_call_details.method.removeprefix("/").rpartition("/")
+        service, method = split_method(handler_call_details.method)
         if handler is None or service.startswith(INFRASTRUCTURE):
             return handler
         return wrap_handler(handler, lambda call: self._serve(service, method, call))

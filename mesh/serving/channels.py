@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
@@ -10,6 +10,7 @@ from mesh.addresses import parse_address
 from mesh.certificates import Role
 from mesh.context import context_headers, current_context, forwarded_headers
 from mesh.errors import InvalidInput
+from mesh.serving.call_details import change_details, check_unset
 from mesh.serving.client_spans import SpanInterceptor
 from mesh.serving.deadlines import remaining_seconds
 from mesh.serving.tracing import process_tracer
@@ -94,15 +95,6 @@ def _carry(
     return grpc.intercept_channel(channel, _HeaderInterceptor(lambda: headers(context())))
 
 
-class _CallDetails(NamedTuple):
-    method: str
-    timeout: float | None
-    metadata: tuple[tuple[str, str | bytes], ...]
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
-
-
 class _HeaderInterceptor(
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
@@ -153,19 +145,9 @@ class _HeaderInterceptor(
     def _complete(self, details: grpc.ClientCallDetails) -> grpc.ClientCallDetails:
         headers = self._headers()
         own = tuple(details.metadata or ())
-        for name, _ in own:
-            if name in headers:
-                raise InvalidInput(
-                    f"The call sets the {name} header itself.",
-                    remedy="Leave it to the context: use_context(...).",
-                    field=name,
-                )
-        completed: object = _CallDetails(
-            method=details.method,
-            timeout=remaining_seconds(details.timeout),
+        check_unset(own, headers)
+        return change_details(
+            details,
+            timeout_seconds=remaining_seconds(details.timeout),
             metadata=(*own, *headers.items()),
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-            compression=details.compression,
         )
-        return completed  # type: ignore[return-value]  # gRPC reads attributes only

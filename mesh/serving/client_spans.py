@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
 from mesh.context import TRACEPARENT_HEADER
+from mesh.serving.call_details import change_details, split_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
 
 Q = TypeVar("Q")
 R = TypeVar("R")
-
-
-class _CallDetails(NamedTuple):
-    method: str
-    timeout: float | None
-    metadata: tuple[tuple[str, str | bytes], ...]
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
 
 
 class SpanInterceptor(
@@ -90,19 +82,12 @@ class SpanInterceptor(
         self, details: grpc.ClientCallDetails
     ) -> tuple[grpc.ClientCallDetails, CallSpan]:
         context = self._context()
-        service, _, method = details.method.removeprefix("/").rpartition("/")
-        span = self._tracer.call(service, method, context.traceparent)
+        span = self._tracer.call(*split_method(details.method), context.traceparent)
         span.describe(context)
         others = (pair for pair in details.metadata or () if pair[0] != TRACEPARENT_HEADER)
-        traced: object = _CallDetails(
-            method=details.method,
-            timeout=details.timeout,
-            metadata=(*others, (TRACEPARENT_HEADER, span.traceparent)),
-            credentials=details.credentials,
-            wait_for_ready=details.wait_for_ready,
-            compression=details.compression,
-        )
-        return traced, span  # type: ignore[return-value]  # gRPC reads attributes only
+        metadata = (*others, (TRACEPARENT_HEADER, span.traceparent))
+        traced = change_details(details, timeout_seconds=details.timeout, metadata=metadata)
+        return traced, span
 
 
 C = TypeVar("C")
