@@ -188,6 +188,19 @@ def may_show(showable: Showable, page: int, video: int, allows_seen: bool) -> bo
 
 
 @kernel
+def showable_bitmap(showable: Showable, page: int, allows_seen: bool) -> UInt8Array:  # noqa: FBT001 - a kernel
+    """Return what a page may show as a bitmap; not to be written."""
+    bitmap: UInt8Array = showable.bitmaps[page]
+    if not allows_seen:
+        return bitmap
+    bitmap = bitmap.copy()
+    for index in range(showable.seen_starts[page], showable.seen_starts[page + 1]):
+        video = showable.seen[index]
+        bitmap[video >> 3] |= np.uint8(1 << (video & 7))
+    return bitmap
+
+
+@kernel
 def count_room(personal: PersonalCandidates, rows: GivenRows, pages: int) -> int:
     """Return how many candidates there may be at most."""
     room = 0
@@ -246,9 +259,6 @@ def give_candidates(
             personal.listed_starts[page] : personal.listed_starts[page + 1]
         ]
         seeds = personal.seeds[personal.seeds_starts[page] : personal.seeds_starts[page + 1]]
-        with_seen = showable.bitmaps[page].copy()
-        for index in range(showable.seen_starts[page], showable.seen_starts[page + 1]):
-            with_seen[showable.seen[index] >> 3] |= np.uint8(1 << (showable.seen[index] & 7))
         for row in range(len(rows.sources)):
             source, allows_seen = rows.sources[row], rows.allows_seen[row]
             found = 0
@@ -259,7 +269,7 @@ def give_candidates(
             elif source == ALIKE and rows.slots[row] < len(seeds):
                 found = find_alike(
                     contents,
-                    with_seen if allows_seen else showable.bitmaps[page],
+                    showable_bitmap(showable, page, allows_seen),
                     seeds[rows.slots[row]],
                     rows.maximum_alike[row],
                     given[size:],

@@ -76,18 +76,21 @@ class DedupPolicy(StrEnum):
     PAGE = "page"
 
 
-def _row_type(value: object) -> object:
-    labels = {member.label: member for member in RowType}
+def _find_label(
+    value: object, members: type[RowType | RowOrdering | SeenPolicy], *, noun: str
+) -> object:
+    labels = {member.label: member for member in members}
     if not isinstance(value, str) or value not in labels:
-        raise ValueError(f"{value!r} is no row type; use one of {', '.join(labels)}")
+        raise ValueError(f"{value!r} is no {noun}; use one of {', '.join(labels)}")
     return labels[value]
+
+
+def _row_type(value: object) -> object:
+    return _find_label(value, RowType, noun="row type")
 
 
 def _row_ordering(value: object) -> object:
-    labels = {member.label: member for member in RowOrdering}
-    if not isinstance(value, str) or value not in labels:
-        raise ValueError(f"{value!r} is no ordering; use one of {', '.join(labels)}")
-    return labels[value]
+    return _find_label(value, RowOrdering, noun="ordering")
 
 
 def _moment(value: str) -> str:
@@ -101,10 +104,7 @@ def _moment(value: str) -> str:
 
 
 def _seen_policy(value: object) -> object:
-    labels = {member.label: member for member in SeenPolicy}
-    if not isinstance(value, str) or value not in labels:
-        raise ValueError(f"{value!r} is no policy; use one of {', '.join(labels)}")
-    return labels[value]
+    return _find_label(value, SeenPolicy, noun="policy")
 
 
 class _Section(BaseModel):

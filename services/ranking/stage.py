@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from services.page.facts import SharedFacts
     from services.page.model import Float32Array, Int64Array
+    from services.ranking.columns import Int32Array
     from timetravel.model import FeatureGroup
     from timetravel.reader import FeatureRows
 
@@ -154,18 +155,8 @@ def _rank_epoch(
             remedy="Send ceil(videos / 8) bytes per page.",
             field="eligible",
         )
-    if len(task.given_positions) and int(task.given_positions.max()) >= videos:
-        raise InvalidPages(
-            f"Position {int(task.given_positions.max())} is not among {videos} videos.",
-            remedy="Give positions in the catalogue listing.",
-            field="given_positions",
-        )
-    if len(task.seen.positions) and int(task.seen.positions.max()) >= videos:
-        raise InvalidPages(
-            f"Position {int(task.seen.positions.max())} is not among {videos} videos.",
-            remedy="Give positions in the catalogue listing.",
-            field="seen_positions",
-        )
+    _check_positions(task.given_positions, videos, field="given_positions")
+    _check_positions(task.seen.positions, videos, field="seen_positions")
     seen = task.seen.take(indexes)
     own = sorted({countries[index] for index in indexes.tolist()})
     pages = Pages(
@@ -199,6 +190,16 @@ def _rank_epoch(
             field="weights",
         )
     return kept._replace(positions=kept.positions[:size], scores=kept.scores[:size])
+
+
+def _check_positions(positions: Int32Array, videos: int, *, field: str) -> None:
+    last = int(positions.max(initial=-1))
+    if last >= videos:
+        raise InvalidPages(
+            f"Position {last} is not among {videos} videos.",
+            remedy="Give positions in the catalogue listing.",
+            field=field,
+        )
 
 
 def _or_zero(features: FeatureRows, indexes: Int64Array) -> Float32Array:
