@@ -57,6 +57,16 @@ def run_pagesim(
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def assert_refused(outcome: Outcome, *words: str) -> None:
+    """Check for one message that holds the words, and no traceback."""
+    assert outcome.exit_code == 1
+    assert outcome.output == ""
+    assert outcome.messages.count("error:") == 1
+    assert "Traceback" not in outcome.messages
+    for word in words:
+        assert word in outcome.messages
+
+
 def check_pagesim(*arguments: object) -> Outcome:
     """Run the command to its end; fail with its messages if it does."""
     outcome = run_pagesim(*arguments)

@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400 * 1_000_000
 SHARE: Final = 0.1
-_EVER: Final = Changes(TimeAxis.KNOWN, -(2**62), 2**62)
+EVER: Final = Changes(TimeAxis.KNOWN, -(2**62), 2**62)
 
 
 def have_second_thoughts(store: Store, *, seed: int) -> Mapping[FactKind, int]:
     """Correct, back-fill or withdraw a tenth of the versions of every kind; count them."""
     random = Random(seed)  # noqa: S311 - a test world, not a secret
     by_kind: dict[FactKind, list[FactVersion]] = defaultdict(list)
-    for change in store.ledger().changed_facts(_EVER):
+    for change in store.ledger().changed_facts(EVER):
         by_kind[change.version.kind].append(change.version)
     groups = store.registry().describe()
     end = max(version.known_at for versions in by_kind.values() for version in versions)

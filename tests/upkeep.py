@@ -11,9 +11,11 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from timetravel.engine import parse_url
 from timetravel.life.caretaker import Surroundings, finish_upkeep
 from timetravel.life.places import Place, PlaceKind
 from timetravel.life.removals import erase_profiles, let_versions_go
+from timetravel.life.restore import plan_restore, restore
 from timetravel.segments.directory import SegmentDirectory
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from timetravel.life.caretaker import CarriedOut
+    from timetravel.life.restore import RestorePlan
     from timetravel.life.retention import Bounds
     from timetravel.store import Store
 
@@ -56,6 +59,13 @@ def retain(store: Store, bounds: Bounds) -> CarriedOut:
     return finish_upkeep(store.engine, surroundings())
 
 
+def put_back(url: str, backup: Path, *, replace: bool = False) -> RestorePlan:
+    """Restore a backup over a store, or to where there is none."""
+    plan = plan_restore(parse_url(url), backup, replace=replace)
+    restore(parse_url(url), backup, plan, began_at=LATER, nonce=NONCE)
+    return plan
+
+
 def files_with(marker: bytes, folder: Path) -> list[str]:
     """Return the names of the files below a folder that hold a marker."""
     return sorted(
@@ -71,7 +81,7 @@ def own_database() -> Iterator[str]:
     server = os.environ.get("PAGESIM_POSTGRES_URL")
     if server is None:
         pytest.skip("PAGESIM_POSTGRES_URL names no server; `make test-postgres` starts one")
-    name = f"pagesim_upkeep_{uuid4().hex[:12]}"
+    name = f"pagesim_test_{uuid4().hex[:12]}"
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
-from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from mesh.context import CallContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
 from tests.dirty_facts import LARGE, START
+from tests.upkeep import own_database
 from timetravel import migrate
 from timetravel.client import TimeTravelClient
 from timetravel.ledger.client import LedgerClient
@@ -124,19 +122,9 @@ def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    server = os.environ.get("PAGESIM_POSTGRES_URL")
-    if server is None:
-        pytest.skip("PAGESIM_POSTGRES_URL names no server; `make test-postgres` starts one")
-    name = f"pagesim_contract_{uuid4().hex[:12]}"
-    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    url = sa.make_url(server).set(database=name).render_as_string(hide_password=False)
-    migrate.upgrade(url)
-    yield url
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    engine.dispose()
+    with own_database() as url:
+        migrate.upgrade(url)
+        yield url
 
 
 @pytest.fixture(

@@ -7,25 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands import check_pagesim, run_pagesim
+from tests.commands import assert_refused, check_pagesim, run_pagesim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.commands import Outcome
 
 pytestmark = pytest.mark.integration
-
-
-def assert_refused(outcome: Outcome, *words: str) -> None:
-    """Check for one message that holds the words, and no traceback."""
-    assert outcome.exit_code == 1
-    assert outcome.output == ""
-    assert outcome.messages.count("error:") == 1
-    assert "Traceback" not in outcome.messages
-    for word in words:
-        assert word in outcome.messages
 
 
 def test_a_broken_experiment_file_is_told_with_lines_and_all_mistakes_at_once(

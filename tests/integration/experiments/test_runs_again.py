@@ -11,9 +11,8 @@ import pytest
 
 from experiments.run_record import RunState, read_record
 from tests.commands import check_pagesim, run_pagesim
-from tests.second_thoughts import SHARE, have_second_thoughts
+from tests.second_thoughts import EVER, SHARE, have_second_thoughts
 from tests.upkeep import own_database
-from timetravel.ledger.questions import Changes, TimeAxis
 from timetravel.model import FactKind
 from timetravel.store import Store
 
@@ -106,7 +105,7 @@ def change_after_a_run(directory: Path, url: str) -> Repeated:
 def count_versions(url: str) -> dict[FactKind, int]:
     counts: dict[FactKind, int] = {}
     with Store.open(url) as store:
-        for change in store.ledger().changed_facts(Changes(TimeAxis.KNOWN, -(2**62), 2**62)):
+        for change in store.ledger().changed_facts(EVER):
             counts[change.version.kind] = counts.get(change.version.kind, 0) + 1
     return counts
 

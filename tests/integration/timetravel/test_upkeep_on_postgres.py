@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from tests.dirty_facts import START, random_batches, seeded
 from tests.fact_answers import ask_everything, fill
-from tests.upkeep import LATER, NONCE, erase, own_database, retain, surroundings
+from tests.upkeep import LATER, NONCE, erase, own_database, put_back, retain, surroundings
 from timetravel import migrate
 from timetravel.engine import parse_url
 from timetravel.errors import BackupDamaged, FileExists, ProgramMissing, StoreUnavailable
@@ -19,7 +19,7 @@ from timetravel.life import restore as restoring
 from timetravel.life.backup import Contents, back_up, describe_source
 from timetravel.life.caretaker import finish_upkeep
 from timetravel.life.removals import erase_profiles
-from timetravel.life.restore import RestorePlan, plan_restore, restore
+from timetravel.life.restore import plan_restore, restore
 from timetravel.life.retention import Bounds
 from timetravel.life.scrub import scrub
 from timetravel.model import AttributeFact, EntityKind, EventFact, EventKind
@@ -78,12 +78,6 @@ def events(profile_id: int, name: str) -> list[EventFact]:
 def append(store: Store, *facts: EventFact | AttributeFact) -> None:
     with store.begin(store.snapshot()) as writer:
         writer.append(facts, source="test", synthetic=True)
-
-
-def put_back(url: str, backup: Path, *, replace: bool = False) -> RestorePlan:
-    plan = plan_restore(parse_url(url), backup, replace=replace)
-    restore(parse_url(url), backup, plan, began_at=LATER, nonce=NONCE)
-    return plan
 
 
 def answers(url: str) -> dict[str, object]:

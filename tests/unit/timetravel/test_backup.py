@@ -10,7 +10,7 @@ import pytest
 
 from tests.dirty_facts import START, random_batches, seeded
 from tests.fact_answers import ask_everything, fill
-from tests.upkeep import LATER, NONCE, erase, files_with
+from tests.upkeep import erase, files_with, put_back
 from timetravel import migrate
 from timetravel.engine import parse_url
 from timetravel.errors import (
@@ -22,7 +22,7 @@ from timetravel.errors import (
 )
 from timetravel.life import restore as restoring
 from timetravel.life.backup import Contents, back_up, describe_source
-from timetravel.life.restore import RestorePlan, plan_restore, restore
+from timetravel.life.restore import plan_restore
 from timetravel.model import AttributeFact, EntityKind
 from timetravel.store import Store
 
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOMENTS = (START + 3, START + 9)
-
-
-def put_back(url: str, backup: Path, *, replace: bool = False) -> RestorePlan:
-    plan = plan_restore(parse_url(url), backup, replace=replace)
-    restore(parse_url(url), backup, plan, began_at=LATER, nonce=NONCE)
-    return plan
 
 
 def answers(url: str) -> dict[str, object]:
