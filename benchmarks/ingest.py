@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 from pagesim.ingest.v1 import ingest_pb2
 from pagesim.timetravel.v1 import timetravel_pb2
 
+from core.moments import parse_moment
 from experiments.ingest.loading import Loader
 from experiments.ingest.mapping import load_mapping
 from experiments.ingest.plan import make_plan
-from mesh.moments import parse_moment
 from mesh.serving import Registration, ServingOptions, start
 from tests.postgres_server import PostgresServer, find_programs
 from timetravel import migrate
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import grpc
-    from numpy.typing import NDArray
 
-Chunks: TypeAlias = "Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]]"
+    from core.arrays import Float32Array, Int64Array
+
+Chunks: TypeAlias = "Iterator[tuple[Int64Array, Int64Array, Float32Array]]"
 """Profiles, moments and values."""
 Tick: TypeAlias = "Callable[[int], None]"
 """Is told the versions loaded since it was told last."""
@@ -151,7 +152,7 @@ def by_time(versions: int) -> Chunks:
             yield some, moments, values_for(len(some), chance)
 
 
-def values_for(rows: int, chance: np.random.Generator) -> NDArray[np.float32]:
+def values_for(rows: int, chance: np.random.Generator) -> Float32Array:
     """Return float32[rows, fields]."""
     return chance.random((rows, len(FIELDS)), np.float32)
 
@@ -225,7 +226,7 @@ def send(store: Store, name: str, chunks: Chunks) -> Loading:
 
 
 def record_of(
-    name: str, profile: np.int64, moment: np.int64, values: NDArray[np.float32]
+    name: str, profile: np.int64, moment: np.int64, values: Float32Array
 ) -> ingest_pb2.Record:
     """Return a record."""
     record = ingest_pb2.Record(

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.store import Store
 
 _PROFILE: Final = "profile_id"
@@ -31,7 +30,7 @@ _REPORT: Final = "report.html"
 _PAGE_METRICS: Final = "results/page_metrics.parquet"
 
 
-def count_records(directory: Path, profile_ids: NDArray[np.int64]) -> int:
+def count_records(directory: Path, profile_ids: Int64Array) -> int:
     """Return how many records about profiles a run or a validation has written."""
     return sum(
         int(np.isin(pq.ParquetFile(path).read([_PROFILE])[_PROFILE], profile_ids).sum())
@@ -39,7 +38,7 @@ def count_records(directory: Path, profile_ids: NDArray[np.int64]) -> int:
     )
 
 
-def purge_results(directory: Path, profile_ids: NDArray[np.int64], store: Store) -> int:
+def purge_results(directory: Path, profile_ids: Int64Array, store: Store) -> int:
     """Rewrite the files of a run or a validation without some profiles; return how many.
 
     Logs go, as their messages may name anybody; the report is written again, for it shows
@@ -87,7 +86,7 @@ def _tables(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def _rewrite(path: Path, profile_ids: NDArray[np.int64]) -> bool:
+def _rewrite(path: Path, profile_ids: Int64Array) -> bool:
     table = pq.ParquetFile(path).read()
     stays = pc.invert(pc.is_in(table[_PROFILE], pa.array(profile_ids)))
     if pc.all(stays).as_py() in {True, None}:

@@ -1,4 +1,4 @@
-"""What can go wrong in an experiment, hung into the tree of `mesh.errors`.
+"""What can go wrong in an experiment, hung into the tree of `core.errors`.
 
 ::
 
@@ -23,7 +23,7 @@
 
 from __future__ import annotations
 
-from mesh.errors import (
+from core.errors import (
     AlreadyExists,
     InvalidInput,
     NotFound,

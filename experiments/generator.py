@@ -11,9 +11,9 @@ import grpc
 import numpy as np
 import structlog
 
+from core.moments import EARLIEST_MICROS
 from experiments.errors import StackFailed
 from mesh.context import ContextExecutor
-from mesh.moments import EARLIEST_MICROS
 from services.page.model import AssembledPages, PageFailure, PageRequests
 
 if TYPE_CHECKING:

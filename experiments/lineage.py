@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.moments import format_moment
 from experiments.errors import LeakedPages
 from experiments.pages import page_id_of
-from mesh.moments import format_moment
 
 if TYPE_CHECKING:
     from services.page.model import AssembledPages

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from core.errors import NotFound, WrongState
+from core.moments import format_moment
 from experiments.errors import PageNotFound
-from mesh.errors import NotFound, WrongState
-from mesh.moments import format_moment
 from services.page.inputs import COUNTRY
 from timetravel.model import LAST_MICROS, EntityKind
 

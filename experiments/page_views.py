@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from core.moments import format_moment, from_micros, parse_moment
 from experiments.errors import PageNotFound
 from experiments.pages import page_id_of
 from experiments.report.sheets import make_column
@@ -14,7 +15,6 @@ from experiments.stored_pages import (
     find_profile_ids,
     read_simulated,
 )
-from mesh.moments import format_moment, from_micros, parse_moment
 from services.page.canonical import page_digest, parse_page
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mesh.moments import EARLIEST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS, format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

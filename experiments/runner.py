@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from core.errors import PagesimError
+from core.moments import format_moment, to_micros
 from experiments.baseline import override_processes, start_mesh
 from experiments.copies import purge_erased_since
 from experiments.errors import ExperimentError, LowPageYield, OutputExists, StackFailed
@@ -37,8 +39,6 @@ from experiments.run_record import (
 from experiments.scope import find_candidates, select_pages
 from experiments.segments import lay_out_facts
 from mesh.context import use_context
-from mesh.errors import PagesimError
-from mesh.moments import format_moment, to_micros
 from mesh.serving import connect
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient

@@ -17,9 +17,7 @@ from timetravel.segments.directory import SegmentDirectory
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.store import Store
 
 
@@ -47,10 +45,10 @@ def draw_nonce() -> bytes:
     return secrets.token_bytes(NONCE_BYTES)
 
 
-def _purge_segments(folder: Path, _profile_ids: NDArray[np.int64]) -> int:
+def _purge_segments(folder: Path, _profile_ids: Int64Array) -> int:
     # Nobody can tell whose facts an array holds, and all of it can be built again.
     return SegmentDirectory(folder).clear()
 
 
-def _purge_results(store: Store, directory: Path, profile_ids: NDArray[np.int64]) -> int:
+def _purge_results(store: Store, directory: Path, profile_ids: Int64Array) -> int:
     return purge_results(directory, profile_ids, store) if len(profile_ids) else 0

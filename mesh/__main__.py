@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from core.errors import PagesimError
 from mesh.addresses import parse_address
 from mesh.announcement import Announcement, announce, announcement_folder
 from mesh.arguments import mesh_parser
 from mesh.authorisation import make_token
 from mesh.baseline import read_baseline, take_secrets
 from mesh.certificates import Role, check_certificates
-from mesh.errors import PagesimError
 from mesh.host.directory import claim_directory
 from mesh.host.keeper import Keeper
 from mesh.host.ports import ReservedPort

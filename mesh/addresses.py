@@ -7,10 +7,11 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mesh.errors import AddressInUse, InvalidInput
+from core.errors import InvalidInput
+from mesh.errors import AddressInUse
 
 if TYPE_CHECKING:
-    from mesh.errors import PagesimError
+    from core.errors import PagesimError
 
 _LAST_PORT = 65535
 

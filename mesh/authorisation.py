@@ -8,7 +8,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from mesh.errors import Forbidden, MissingToken, Unauthenticated
+from core.errors import Forbidden, Unauthenticated
+from mesh.errors import MissingToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mesh.errors import InvalidInput, NotFound
+from core.errors import InvalidInput, NotFound
 from mesh.process_files import ProcessFile
 from mesh.topology import ServiceProcess
 

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from mesh.errors import InvalidInput, InvalidStack, MissingContext
-from mesh.moments import format_moment, parse_moment
+from core.errors import InvalidInput
+from core.moments import format_moment, parse_moment
+from mesh.errors import InvalidStack, MissingContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

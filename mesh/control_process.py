@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import structlog
 from prometheus_client import CollectorRegistry
 
+from core.errors import PagesimError
 from mesh.arguments import mesh_parser, read_settings
 from mesh.authorisation import TOKEN, PermittedIdentities, TokenHolders, read_token
 from mesh.baseline import read_baseline
 from mesh.certificates import Role
 from mesh.control_plane import ControlPlane
-from mesh.errors import PagesimError
 from mesh.host.client import HostClient
 from mesh.server import register
 from mesh.serving import ServingOptions, start

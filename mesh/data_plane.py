@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from mesh.errors import MeshError, PagesimError
+from core.errors import PagesimError
+from mesh.errors import MeshError
 from mesh.xds.kinds import Kind
 from mesh.xds.snapshot import Encoder
 

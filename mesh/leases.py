@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from mesh.errors import PagesimError, UnknownStack
+from core.errors import PagesimError
+from mesh.errors import UnknownStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from core.errors import Unavailable
 from mesh.context import forwarded_headers
-from mesh.errors import Unavailable
 from mesh.serving.channels import open_channel
 from mesh.xds.virtual_hosts import SERVICE_HEADER
 

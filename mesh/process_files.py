@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mesh.errors import InvalidInput, WrongFile
+from core.errors import InvalidInput
+from mesh.errors import WrongFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from mesh.errors import ProcessFailed, find_error
+from core.errors import find_error
+from mesh.errors import ProcessFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

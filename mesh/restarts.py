@@ -11,7 +11,8 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
-from mesh.errors import PagesimError, UnknownProcess, WrongFile
+from core.errors import PagesimError
+from mesh.errors import UnknownProcess, WrongFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
 
+from core.grpc_status import is_lost, raising_peer_errors
 from mesh.addresses import parse_address
 from mesh.authorisation import carry
 from mesh.errors import MeshError, UnknownStack
 from mesh.leases import KeptLease
-from mesh.serving import raising_peer_errors
 from mesh.serving.channels import open_channel
-from mesh.serving.status import is_lost
 from mesh.translation import (
     read_endpoint,
     read_lease,
@@ -54,7 +53,7 @@ class MeshStatus:
 
 
 class MeshClient:
-    """Call MeshService; failures are raised as the errors of `mesh.errors`.
+    """Call MeshService; failures are raised as the errors of `core.errors` and `mesh.errors`.
 
     A control plane that dies is started again, and asked again: every call may be repeated.
 

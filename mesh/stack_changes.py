@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mesh.errors import Exhausted
+from core.errors import Exhausted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from core.errors import PagesimError, Unavailable
 from mesh.deployment import Deployment, check_lease, endpoints_of
-from mesh.errors import PagesimError, StackExists, Unavailable, UnknownStack
+from mesh.errors import StackExists, UnknownStack
 from mesh.launchers import Launch
 from mesh.owners import Baseline, OwnedReplicas
 from mesh.restarts import Restarter, RestartPolicy

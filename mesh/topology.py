@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from core.errors import InvalidInput
+from core.moments import format_moment
 from mesh.context import CallContext, check_stack_id, check_variant
-from mesh.errors import InvalidInput, InvalidStack
-from mesh.moments import format_moment
+from mesh.errors import InvalidStack
 from mesh.process_files import check_names
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What can go wrong while a page is made, hung into the tree of `mesh.errors`.
+"""What can go wrong while a page is made, hung into the tree of `core.errors`.
 
 ::
 
@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from mesh.errors import InvalidInput, NotFound, PagesimError, Unavailable, WrongState
+from core.errors import InvalidInput, NotFound, PagesimError, Unavailable, WrongState
 
 
 class ServicesError(PagesimError):

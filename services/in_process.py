@@ -18,9 +18,10 @@ from services.ranking.stage import RankingStage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from core.arrays import Int64Array
     from services.dedup.task import DedupTask, KeptRows
     from services.filtering.task import Eligibility
-    from services.page.model import AssembledPages, Int64Array, PageRequests
+    from services.page.model import AssembledPages, PageRequests
     from services.ranking.task import RankedRows, RankingTask
     from timetravel.model import JsonValue
     from timetravel.reader import FactReader

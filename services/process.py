@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mesh.errors import PagesimError
+from core.errors import PagesimError
 from mesh.serving import Registration, add_serving_arguments, connect, serve, serving_options
 from services.page.arguments import add_overlay_argument, read_overlay
 from services.warm_up import warm_up

@@ -10,7 +10,7 @@ from pagesim.ingest.v1 import ingest_pb2
 from pagesim.page.v1 import page_pb2
 from pagesim.timetravel.v1 import timetravel_pb2
 
-from mesh.moments import parse_moment
+from core.moments import parse_moment
 from mesh.serving import Registration, ServingOptions, start
 from tests.dirty_facts import GROUPS
 from timetravel.ingest.client import connect_to_ingest

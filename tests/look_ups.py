@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from core.arrays import Int64Array
     from timetravel.reader import FactReader
 
 Answers = dict[str, list[object]]
@@ -129,7 +130,7 @@ class RandomLookUps:
 
     def _draw(
         self, entities: Sequence[int], seed: int, *, share: int = 1
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    ) -> tuple[Int64Array, Int64Array]:
         chance = np.random.default_rng((self.seed, seed))
         rows = self.rows // share
         ids = chance.choice(np.array([*entities, 999_999], np.int64), rows)

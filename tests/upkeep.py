@@ -21,9 +21,7 @@ from timetravel.segments.directory import SegmentDirectory
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.life.caretaker import CarriedOut
     from timetravel.life.restore import RestorePlan
     from timetravel.life.retention import Bounds
@@ -36,7 +34,7 @@ LATER: Final = 9_000
 def surroundings(host: str | None = None) -> Surroundings:
     """Return what upkeep needs; results are not touched."""
 
-    def purge_segments(folder: Path, _profile_ids: NDArray[np.int64]) -> int:
+    def purge_segments(folder: Path, _profile_ids: Int64Array) -> int:
         return SegmentDirectory(folder).clear()
 
     return Surroundings(

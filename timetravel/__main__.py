@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from mesh.errors import PagesimError
+from core.errors import PagesimError
 from mesh.serving import Registration, add_serving_arguments, serve, serving_options
 from timetravel.ingest.server import SERVICE as INGEST
 from timetravel.ingest.server import add_ingest

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.reader import (
     AvailabilityBitmaps,
     FeatureRows,
@@ -18,8 +18,7 @@ from timetravel.reader import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.model import JsonValue
     from timetravel.registry import RegisteredGroup
 
@@ -67,7 +66,7 @@ def history_rows(
 
 
 def availability_bitmaps(
-    video_ids: NDArray[np.int64],
+    video_ids: Int64Array,
     licences: Iterable[tuple[str, str, int]],
     *,
     unchanged_until: int | None,
@@ -95,7 +94,7 @@ def parse_json(texts: Sequence[str | None]) -> list[JsonValue]:
     return values
 
 
-def moment_column(moments: Sequence[int | None]) -> NDArray[np.int64]:
+def moment_column(moments: Sequence[int | None]) -> Int64Array:
     """Return moments as int64, EARLIEST_MICROS for None."""
     return np.fromiter(
         (EARLIEST_MICROS if moment is None else moment for moment in moments),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS, format_moment
 from timetravel import changes
 from timetravel.allocations import read_allocations
 from timetravel.answers import (
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import sqlalchemy as sa
-    from numpy.typing import NDArray
 
+    from core.arrays import Int64Array
     from timetravel.as_of_questions import AsOfQuestions
     from timetravel.engine import Connect
     from timetravel.reader import Identities, Moments
@@ -120,7 +120,7 @@ class AsOfReader:
 
     def attribute_texts(
         self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
-    ) -> tuple[Mapping[str, JsonTexts], NDArray[np.int64]]:
+    ) -> tuple[Mapping[str, JsonTexts], Int64Array]:
         """Return attributes as JSON texts, and the newest known_at of each row."""
         check_names(names)
         with self._connect() as connection:
@@ -169,7 +169,7 @@ class AsOfReader:
             found = rows.ask(connection, self._questions.history, self._dialect, self.snapshot)
         return history_rows(len(profile_ids), found)
 
-    def entity_ids(self, kind: EntityKind) -> NDArray[np.int64]:
+    def entity_ids(self, kind: EntityKind) -> Int64Array:
         """Return every entity of which the snapshot has an attribute fact, ascending."""
         with self._connect() as connection:
             return self._listing(connection, kind)
@@ -264,11 +264,11 @@ class AsOfReader:
         with self._connect() as connection:
             return read_registry(connection, self.snapshot)
 
-    def _listing(self, connection: sa.Connection, kind: EntityKind) -> NDArray[np.int64]:
+    def _listing(self, connection: sa.Connection, kind: EntityKind) -> Int64Array:
         found = self._questions.listing.ask(connection, kind=kind.value, snapshot=self.snapshot)
         return np.fromiter((row[0] for row in found), dtype=np.int64, count=len(found))
 
-    def _known_by_per_row(self, moments: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _known_by_per_row(self, moments: Int64Array) -> Int64Array:
         return moments if self.known_by is None else np.full_like(moments, self.known_by)
 
     def _row_parameters(self, entity_ids: Identities, at: Moments) -> dict[str, object]:

@@ -18,9 +18,9 @@ from timetravel.engine import POSTGRESQL
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
     from sqlalchemy.sql.selectable import FromClause
+
+    from core.arrays import Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,10 @@ _ROW = ("entity_id", "moment", "known_by")
 
 def row_parameters(
     dialect: sa.Dialect,
-    entity_ids: NDArray[np.int64],
-    moments: NDArray[np.int64],
-    known_by: NDArray[np.int64],
-    **more: NDArray[np.int64],
+    entity_ids: Int64Array,
+    moments: Int64Array,
+    known_by: Int64Array,
+    **more: Int64Array,
 ) -> dict[str, object]:
     """Return the parameters behind `rows_asked`."""
     columns = [column.tolist() for column in (entity_ids, moments, known_by, *more.values())]

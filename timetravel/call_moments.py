@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
+from core.moments import format_moment
 from mesh.context import current_context
 from mesh.errors import ContradictingAsOf
-from mesh.moments import format_moment
 from timetravel.columns import decode_integers
 from timetravel.wire import check_moment, decode_moment
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
-    from numpy.typing import NDArray
     from pagesim.columns.v1.columns_pb2 import IntegerColumn
+
+    from core.arrays import Int64Array
 
 
 class AsOfRequest(Protocol):
@@ -52,7 +53,7 @@ def moment_or_as_of(moment: Timestamp | None, *, field: str) -> int:
     return micros
 
 
-def moments_of(column: IntegerColumn, rows: int) -> NDArray[np.int64]:
+def moments_of(column: IntegerColumn, rows: int) -> Int64Array:
     """Return the moment of each row, by default the as-of of the call; raises as `moment_of`.
 
     Raises:
@@ -68,7 +69,7 @@ def moments_of(column: IntegerColumn, rows: int) -> NDArray[np.int64]:
     return moments
 
 
-def first_moments_of(column: IntegerColumn, rows: int) -> NDArray[np.int64] | None:
+def first_moments_of(column: IntegerColumn, rows: int) -> Int64Array | None:
     """Return the moments after which the windows of the rows begin, None where none is given.
 
     Raises:

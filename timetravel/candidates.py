@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.answers import parse_json
 from timetravel.errors import InvalidFact, InvalidQuestion
 from timetravel.model import EntityKind, canonical_json
@@ -22,8 +22,7 @@ from timetravel.reader import check_names, newest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.model import JsonValue
     from timetravel.reader import Identities, Moments
 
@@ -34,13 +33,13 @@ _NO_VALUE: Final = "null"
 class TextReader(Protocol):
     """Whatever lists entities and reads their attributes as JSON texts."""
 
-    def entity_ids(self, kind: EntityKind) -> NDArray[np.int64]:
+    def entity_ids(self, kind: EntityKind) -> Int64Array:
         """Return every entity that the snapshot knows, ascending."""
         ...
 
     def attribute_texts(
         self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
-    ) -> tuple[Mapping[str, Sequence[str | None]], NDArray[np.int64]]:
+    ) -> tuple[Mapping[str, Sequence[str | None]], Int64Array]:
         """Return attributes as JSON texts, and the newest known_at of each row."""
         ...
 
@@ -94,9 +93,9 @@ class ProfileRows:
     next_after gives the candidates behind these; None says that there are none.
     """
 
-    profile_ids: NDArray[np.int64]
+    profile_ids: Int64Array
     columns: Mapping[str, Sequence[JsonValue]]
-    newest_known_at: NDArray[np.int64]
+    newest_known_at: Int64Array
     next_after: int | None
 
 
@@ -110,9 +109,9 @@ class ProfileCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Some:
-    profile_ids: NDArray[np.int64]
+    profile_ids: Int64Array
     texts: Mapping[str, Sequence[str]]
-    newest_known_at: NDArray[np.int64]
+    newest_known_at: Int64Array
 
 
 def find_profiles(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.asking import Question, name_parameters, names_asked
 from timetravel.bulk import insert_unless_there
 from timetravel.schema import availability_fact, change_instant, document_fact

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
-from mesh.serving import error_from_call
+from core.grpc_status import error_from_call
 from timetravel.answers import parse_json
 from timetravel.columns import decode_floats, decode_integers, encode_integers
 from timetravel.errors import InvalidColumn, TimeTravelError
@@ -41,9 +41,9 @@ from timetravel.wire import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
     from pagesim.columns.v1.columns_pb2 import IntegerColumn
 
+    from core.arrays import BoolArray, Int64Array
     from timetravel.model import EntityKind, EventKind, FeatureGroup, JsonValue
     from timetravel.reader import Identities, Moments
 
@@ -220,7 +220,7 @@ def own_errors() -> Iterator[None]:
         raise
 
 
-def _column(column: IntegerColumn, field: str, length: int) -> NDArray[np.int64]:
+def _column(column: IntegerColumn, field: str, length: int) -> Int64Array:
     return decode_integers(column, field=field, length=length)
 
 
@@ -237,7 +237,7 @@ def _json_columns(
     return {column.name: parse_json(column.json_values) for column in columns}
 
 
-def _unpack_bitmaps(response: timetravel_pb2.GetAvailabilityResponse) -> NDArray[np.bool_]:
+def _unpack_bitmaps(response: timetravel_pb2.GetAvailabilityResponse) -> BoolArray:
     countries, videos = len(response.countries), response.videos
     width = -(-videos // 8)
     if len(response.available) != countries * width:

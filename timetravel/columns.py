@@ -10,7 +10,9 @@ from pagesim.columns.v1.columns_pb2 import FloatColumn, IntegerColumn
 from timetravel.errors import InvalidColumn
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from core.arrays import Float32Array, Int64Array
 
 _DTYPES: Final[dict[int, np.dtype[np.integer]]] = {
     1: np.dtype("<u1"),
@@ -34,7 +36,7 @@ def encode_integers(integers: ArrayLike) -> IntegerColumn:
 
 def decode_integers(
     column: IntegerColumn, *, field: str, length: int | None = None
-) -> NDArray[np.int64]:
+) -> Int64Array:
     """Return the integers of a column as int64.
 
     A column that was never set is empty.
@@ -73,7 +75,7 @@ def encode_floats(floats: ArrayLike) -> FloatColumn:
 
 def decode_floats(
     column: FloatColumn, *, field: str, length: int | None = None
-) -> NDArray[np.float32]:
+) -> Float32Array:
     """Return the floats of a column as flat, writable float32.
 
     Args:
@@ -95,7 +97,7 @@ def decode_floats(
     return floats
 
 
-def _narrowest_width(array: NDArray[np.int64]) -> int:
+def _narrowest_width(array: Int64Array) -> int:
     if array.size == 0:
         return 1
     if array.min() < 0:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.allocations import read_allocations
 from timetravel.answers import (
     availability_bitmaps,
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import sqlalchemy as sa
-    from numpy.typing import NDArray
 
+    from core.arrays import Int64Array
     from timetravel.current_questions import CurrentQuestions
     from timetravel.engine import Connect
     from timetravel.reader import Identities, Moments
@@ -151,7 +151,7 @@ class CurrentReader:
                 found += events[:max_events] if max_events else events
         return history_rows(len(profile_ids), found)
 
-    def entity_ids(self, kind: EntityKind) -> NDArray[np.int64]:
+    def entity_ids(self, kind: EntityKind) -> Int64Array:
         """Return every entity that has an attribute fact, ascending."""
         with self._connect() as connection:
             return self._listing(connection, kind)
@@ -211,6 +211,6 @@ class CurrentReader:
         body: Mapping[str, JsonValue] = json.loads(text)
         return DocumentVersion(body, schema_version, at, known_at)
 
-    def _listing(self, connection: sa.Connection, kind: EntityKind) -> NDArray[np.int64]:
+    def _listing(self, connection: sa.Connection, kind: EntityKind) -> Int64Array:
         found = self._questions.listing.ask(connection, kind=kind.value)
         return np.fromiter((row[0] for row in found), dtype=np.int64, count=len(found))

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.errors import InvalidQuestion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.model import Attribution
     from timetravel.reader import HistoryRows
 
@@ -43,18 +42,18 @@ class EngagementRows:
     """
 
     events: HistoryRows
-    shown_at: NDArray[np.int64]
+    shown_at: Int64Array
     row_ids: Sequence[str | None]
-    positions: NDArray[np.int64]
+    positions: Int64Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownPages:
     """Pages, in any order: int64[pages] each; owners say whose, as events are owned."""
 
-    owners: NDArray[np.int64]
-    shown_at: NDArray[np.int64]
-    known_at: NDArray[np.int64]
+    owners: Int64Array
+    shown_at: Int64Array
+    known_at: Int64Array
 
 
 def check_horizon(horizon_micros: int) -> int:
@@ -73,12 +72,12 @@ def check_horizon(horizon_micros: int) -> int:
 
 
 def attribute_events(
-    owners: NDArray[np.int64],
-    event_at: NDArray[np.int64],
+    owners: Int64Array,
+    event_at: Int64Array,
     pages: ShownPages,
     *,
     horizon_micros: int,
-) -> NDArray[np.int64]:
+) -> Int64Array:
     """Return for each event the place of the page that it followed, NO_PAGE for none.
 
     Args:
@@ -102,7 +101,7 @@ def attribute_events(
         & (moments[order] - moments[order][before] <= horizon_micros)
     )
     followed[order] = np.where(near, order[before], NO_PAGE)
-    found: NDArray[np.int64] = followed[len(pages.owners) :]
+    found: Int64Array = followed[len(pages.owners) :]
     return found
 
 

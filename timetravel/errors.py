@@ -1,4 +1,4 @@
-"""What can go wrong with facts and their store, hung into the tree of `mesh.errors`.
+"""What can go wrong with facts and their store, hung into the tree of `core.errors`.
 
 ::
 
@@ -39,7 +39,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mesh.errors import (
+from core.errors import (
     AlreadyExists,
     Exhausted,
     InvalidInput,

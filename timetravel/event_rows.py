@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import sqlalchemy as sa
-    from numpy.typing import NDArray
 
+    from core.arrays import Int64Array
     from timetravel.asking import Question
     from timetravel.reader import Identities, Moments
 
@@ -31,10 +31,10 @@ class EventRows:
     Row i wants the newest max_events of the events in (since[i], moments[i]].
     """
 
-    profile_ids: NDArray[np.int64]
-    moments: NDArray[np.int64]
-    known_by: NDArray[np.int64]
-    since: NDArray[np.int64]
+    profile_ids: Int64Array
+    moments: Int64Array
+    known_by: Int64Array
+    since: Int64Array
     kinds: Sequence[EventKind]
     max_events: int
 

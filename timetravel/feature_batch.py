@@ -13,6 +13,8 @@ from timetravel.model import FIRST_MICROS, LAST_MICROS, Op
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from core.arrays import BoolArray, Float32Array, Int8Array, Int64Array
+
 _SHOWN_VALUES: Final = 8
 
 
@@ -32,11 +34,11 @@ class FeatureBatch:
     """
 
     group: str
-    entity_ids: NDArray[np.int64]
-    valid_from: NDArray[np.int64]
-    known_at: NDArray[np.int64]
-    ops: NDArray[np.int8]
-    values: NDArray[np.float32]
+    entity_ids: Int64Array
+    valid_from: Int64Array
+    known_at: Int64Array
+    ops: Int8Array
+    values: Float32Array
     schema_version: int | None = None
 
     def __post_init__(self) -> None:
@@ -58,7 +60,7 @@ class FeatureBatch:
     def __len__(self) -> int:
         return len(self.entity_ids)
 
-    def take(self, places: NDArray[np.int64]) -> FeatureBatch:
+    def take(self, places: Int64Array) -> FeatureBatch:
         """Return the rows at places."""
         return FeatureBatch(
             self.group,
@@ -101,9 +103,7 @@ def show_values(value: NDArray[np.generic]) -> str:
     return ", ".join(map(str, values[:_SHOWN_VALUES])) + more
 
 
-def _check_all(
-    right: NDArray[np.bool_], column: NDArray[np.generic], field: str, remedy: str
-) -> None:
+def _check_all(right: BoolArray, column: NDArray[np.generic], field: str, remedy: str) -> None:
     if not right.all():
         row = int(np.flatnonzero(~right)[0])
         raise InvalidFact(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from core.arrays import BoolArray, Float32Array, Int8Array, Int64Array
     from timetravel.model import FeatureFact
     from timetravel.registry import RegisteredGroup, Registry
 
@@ -32,11 +33,11 @@ class FeatureBlock:
 
     group_id: int
     schema_version: int
-    entity_ids: NDArray[np.int64]
-    valid_from: NDArray[np.int64]
-    known_at: NDArray[np.int64]
-    ops: NDArray[np.int8]
-    values: NDArray[np.float32]
+    entity_ids: Int64Array
+    valid_from: Int64Array
+    known_at: Int64Array
+    ops: Int8Array
+    values: Float32Array
 
     def __len__(self) -> int:
         return len(self.entity_ids)
@@ -52,7 +53,7 @@ class FeatureBlock:
             vectors[place] = None
         return vectors
 
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> Int64Array:
         """Return the bytes of each row's vector, -1 where there is none."""
         width = self.values.shape[1] * _FLOAT.itemsize
         return np.where(self.ops == Op.ASSERT, width, -1).astype(np.int64)
@@ -187,7 +188,7 @@ def _join(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def _ascends(*keys: NDArray[np.int64]) -> bool:
+def _ascends(*keys: Int64Array) -> bool:
     """Return whether every row's key is greater than that of the row before."""
     greater = np.zeros(max(len(keys[0]) - 1, 0), np.bool_)
     for key in reversed(keys):
@@ -224,7 +225,7 @@ def _contradiction(
     )
 
 
-def _equals_next(*columns: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _equals_next(*columns: Int64Array) -> BoolArray:
     equal = np.ones(max(len(columns[0]) - 1, 0), np.bool_)
     for column in columns:
         equal &= column[1:] == column[:-1]

@@ -11,9 +11,7 @@ from timetravel.reader import moments_per_row
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.lineage import Leak
     from timetravel.model import EventKind, FeatureGroup
     from timetravel.reader import (
@@ -149,7 +147,7 @@ class GuardedReader:
         entity_ids: Identities,
         at: Moments,
         names: Sequence[str],
-        known_at: NDArray[np.int64],
+        known_at: Int64Array,
     ) -> list[Leak]:
         bounds = self._bounds(at, len(entity_ids))
         if not (known_at > bounds).any():
@@ -176,7 +174,7 @@ class GuardedReader:
         names: Sequence[str],
         profile_ids: Identities,
         at: Moments,
-        known_at: NDArray[np.int64],
+        known_at: Int64Array,
     ) -> None:
         bounds = self._bounds(at, len(profile_ids))
         profile = EntityKind.PROFILE
@@ -192,6 +190,6 @@ class GuardedReader:
         known_by = self._known_by()
         return at if known_by is None else known_by
 
-    def _bounds(self, at: Moments, rows: int) -> NDArray[np.int64]:
+    def _bounds(self, at: Moments, rows: int) -> Int64Array:
         known_by = self._known_by()
         return moments_per_row(at if known_by is None else known_by, rows)

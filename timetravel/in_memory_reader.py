@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.errors import UnknownDocument, UnknownFeatureGroup
 from timetravel.model import EntityKind, EventFact, EventKind, FeatureGroup, JsonValue, Op
 from timetravel.reader import (
@@ -39,8 +39,7 @@ from timetravel.resolution import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.in_memory import InMemoryFacts
     from timetravel.model import AttributeFact, DocumentFact, FeatureFact
     from timetravel.reader import Identities, Moments
@@ -255,7 +254,7 @@ class InMemoryReader:
             )
         return group
 
-    def _listing(self) -> NDArray[np.int64]:
+    def _listing(self) -> Int64Array:
         listed = {
             entity_id
             for (kind, entity_id, _), versions in self._facts.attributes.items()

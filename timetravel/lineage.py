@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS, format_moment
 from timetravel.errors import LeakedFact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.model import EntityKind, FactKind
     from timetravel.reader import Identities
 
@@ -62,8 +61,8 @@ def find_leaks(
     name: str,
     about: EntityKind,
     entity_ids: Identities,
-    known_at: NDArray[np.int64],
-    bounds: NDArray[np.int64],
+    known_at: Int64Array,
+    bounds: Int64Array,
 ) -> list[Leak]:
     """Return the facts used before they were known, row by row.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.logged_features import decode_logged_features
 from timetravel.model import LAST_MICROS
 from timetravel.schema import logged_feature, logged_page

@@ -20,7 +20,8 @@ from timetravel.errors import InvalidFact
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from core.arrays import Float32Array, Int64Array
+
 
 JsonValue: TypeAlias = (
     "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -113,7 +114,7 @@ class FeatureFact:
     entity_id: int
     valid_from: int
     known_at: int
-    values: NDArray[np.float32] | None
+    values: Float32Array | None
     op: Op = Op.ASSERT
 
     def __post_init__(self) -> None:
@@ -273,10 +274,10 @@ class LoggedFeatures:
     """
 
     group: str
-    entity_ids: NDArray[np.int64]
-    values: NDArray[np.float32]
-    known_at: NDArray[np.int64]
-    valid_from: NDArray[np.int64]
+    entity_ids: Int64Array
+    values: Float32Array
+    known_at: Int64Array
+    valid_from: Int64Array
 
     def __post_init__(self) -> None:
         count = len(self.entity_ids)

@@ -1,7 +1,7 @@
 """The one way to ask for facts, whoever answers: SQL as of a moment, SQL now, or the service.
 
 Moments are int64 microseconds since 1970-01-01 UTC. "Where nothing was visible" a moment is
-`mesh.moments.EARLIEST_MICROS` and a feature is NaN. Result rows follow the rows asked for.
+`core.moments.EARLIEST_MICROS` and a feature is NaN. Result rows follow the rows asked for.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.errors import InvalidQuestion
 from timetravel.model import EntityKind, EventKind, FeatureGroup, JsonValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from core.arrays import BoolArray, Float32Array, Int8Array, Int64Array
 
-Identities: TypeAlias = "Sequence[int] | NDArray[np.int64]"
+
+Identities: TypeAlias = "Sequence[int] | Int64Array"
 """One id per row."""
-Moments: TypeAlias = "int | Sequence[int] | NDArray[np.int64]"
+Moments: TypeAlias = "int | Sequence[int] | Int64Array"
 """One moment per row, or one for all."""
 
 
@@ -35,9 +36,9 @@ class FeatureRows:
     """
 
     group: FeatureGroup
-    values: NDArray[np.float32]
-    known_at: NDArray[np.int64]
-    valid_from: NDArray[np.int64]
+    values: Float32Array
+    known_at: Int64Array
+    valid_from: Int64Array
 
     @property
     def newest_known_at(self) -> int:
@@ -50,7 +51,7 @@ class AttributeRows:
     """One list of JSON values per name; None where nothing was visible."""
 
     columns: Mapping[str, Sequence[JsonValue]]
-    newest_known_at: NDArray[np.int64]
+    newest_known_at: Int64Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +63,8 @@ class AllocationRows:
     """
 
     cells: Mapping[str, Sequence[str | None]]
-    is_known: Mapping[str, NDArray[np.bool_]]
-    newest_known_at: NDArray[np.int64]
+    is_known: Mapping[str, BoolArray]
+    newest_known_at: Int64Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,12 +75,12 @@ class HistoryRows:
     video_ids and event_at int64, kinds int8 (EventKind), values float32 (NaN: has none).
     """
 
-    offsets: NDArray[np.int64]
-    video_ids: NDArray[np.int64]
-    event_at: NDArray[np.int64]
-    kinds: NDArray[np.int8]
-    values: NDArray[np.float32]
-    newest_known_at: NDArray[np.int64]
+    offsets: Int64Array
+    video_ids: Int64Array
+    event_at: Int64Array
+    kinds: Int8Array
+    values: Float32Array
+    newest_known_at: Int64Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +88,7 @@ class CatalogueRows:
     """Attributes of the whole catalogue listing, ascending by video id."""
 
     catalogue_version: str
-    video_ids: NDArray[np.int64]
+    video_ids: Int64Array
     columns: Mapping[str, Sequence[JsonValue]]
     unchanged_until: int | None
     newest_known_at: int
@@ -99,7 +100,7 @@ class CatalogueFeatures:
 
     catalogue_version: str
     group: FeatureGroup
-    values: NDArray[np.float32]
+    values: Float32Array
     unchanged_until: int | None
     newest_known_at: int
 
@@ -113,7 +114,7 @@ class AvailabilityBitmaps:
 
     catalogue_version: str
     countries: tuple[str, ...]
-    available: NDArray[np.bool_]
+    available: BoolArray
     unchanged_until: int | None
     newest_known_at: int
 
@@ -217,7 +218,7 @@ class FactReader(Protocol):
         ...
 
 
-def moments_per_row(at: Moments, rows: int) -> NDArray[np.int64]:
+def moments_per_row(at: Moments, rows: int) -> Int64Array:
     """Return one int64 moment per row.
 
     Raises:
@@ -235,7 +236,7 @@ def moments_per_row(at: Moments, rows: int) -> NDArray[np.int64]:
     return moments
 
 
-def first_moments(since: Moments | None, rows: int) -> NDArray[np.int64]:
+def first_moments(since: Moments | None, rows: int) -> Int64Array:
     """Return for each row the moment after which its window begins.
 
     Raises:
@@ -284,11 +285,11 @@ def check_catalogue_group(group: FeatureGroup) -> None:
         )
 
 
-def digest_listing(video_ids: NDArray[np.int64]) -> str:
+def digest_listing(video_ids: Int64Array) -> str:
     """Return the catalogue version: 16 hex digits of SHA-256 over little-endian int64 ids."""
     return hashlib.sha256(video_ids.astype("<i8").tobytes()).hexdigest()[:16]
 
 
-def newest(moments: NDArray[np.int64]) -> int:
+def newest(moments: Int64Array) -> int:
     """Return the newest moment, EARLIEST_MICROS of none."""
     return int(moments.max(initial=EARLIEST_MICROS))

@@ -16,7 +16,8 @@ from timetravel.schema import feature_group
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from core.arrays import Float32Array
+
 
 _FLOAT: Final = np.dtype("<f4")
 
@@ -31,7 +32,7 @@ class RegisteredGroup:
 
     def decode(
         self, schema_versions: Sequence[int | None], vectors: Sequence[bytes | None]
-    ) -> NDArray[np.float32]:
+    ) -> Float32Array:
         """Return vectors as float32[rows, fields] of the newest schema version.
 
         None becomes a row of NaN. A field that an older version lacks becomes NaN.

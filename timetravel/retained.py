@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS, format_moment
 from timetravel.errors import BeforeRetention
 
 if TYPE_CHECKING:

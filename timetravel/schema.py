@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-from mesh.moments import to_micros
+from core.moments import to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

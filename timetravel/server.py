@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
+from core.moments import EARLIEST_MICROS, format_moment
 from mesh.context import current_context
-from mesh.moments import EARLIEST_MICROS, format_moment
 from timetravel.allocations import allocated_test, cell_of
 from timetravel.call_moments import first_moments_of, moment_of, moments_of
 from timetravel.columns import decode_integers, encode_floats, encode_integers
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import grpc
-    from numpy.typing import NDArray
 
+    from core.arrays import Int64Array
     from timetravel.model import EntityKind
     from timetravel.pinned import PastReader
     from timetravel.reader import FeatureRows
@@ -270,5 +270,5 @@ def _attribute_columns(
     ]
 
 
-def _lineage(known_at: NDArray[np.int64], reader: PastReader) -> timetravel_pb2.Lineage:
+def _lineage(known_at: Int64Array, reader: PastReader) -> timetravel_pb2.Lineage:
     return encode_lineage(int(known_at.max(initial=EARLIEST_MICROS)), reader.snapshot)

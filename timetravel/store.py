@@ -45,9 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.chunks import Chunk
     from timetravel.life.upkeep import Upkeep
     from timetravel.logged_pages import LoggedPage
@@ -331,7 +329,7 @@ class Store:
         with self._reading() as connection:
             return newest_upkeep(connection)
 
-    def erased_profiles(self, after: int = 0) -> NDArray[np.int64]:
+    def erased_profiles(self, after: int = 0) -> Int64Array:
         """Return the profiles erased by upkeep later than this, ascending."""
         with self._reading() as connection:
             return tombstones.read_erased(connection, after)

@@ -8,7 +8,7 @@ import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.timetravel.v1 import timetravel_pb2
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.columns import decode_floats, decode_integers, encode_integers
 from timetravel.errors import InvalidColumn, InvalidQuestion
 from timetravel.model import FIRST_MICROS, LAST_MICROS, EntityKind, EventKind, FeatureGroup
@@ -17,8 +17,9 @@ from timetravel.reader import AllocationRows, HistoryRows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from pagesim.columns.v1.columns_pb2 import IntegerColumn
+
+    from core.arrays import BoolArray, Int64Array
 
 _MICROS_PER_SECOND: Final = 1_000_000
 _NANOS_PER_MICRO: Final = 1_000
@@ -124,7 +125,7 @@ def decode_allocations(
         InvalidColumn: Columns do not fit, or name a cell that is not there.
     """
     cells: dict[str, list[str | None]] = {}
-    is_known: dict[str, NDArray[np.bool_]] = {}
+    is_known: dict[str, BoolArray] = {}
     for column in message.columns:
         codes = decode_integers(column.codes, field="codes", length=rows)
         names: list[str | None] = [None] * _FIRST_CELL + list(column.cells)
@@ -152,7 +153,7 @@ def decode_history(
         InvalidColumn: Columns do not fit.
     """
 
-    def column(integers: IntegerColumn, field: str, length: int) -> NDArray[np.int64]:
+    def column(integers: IntegerColumn, field: str, length: int) -> Int64Array:
         return decode_integers(integers, field=field, length=length)
 
     counts = column(message.counts, "counts", rows)

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from services.page.model import Int64Array
+    from core.arrays import Float64Array, Int64Array
 
-Float64Array = npt.NDArray[np.float64]
 
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)

@@ -1,4 +1,4 @@
-"""What can go wrong with worlds, hung into the tree of `mesh.errors`.
+"""What can go wrong with worlds, hung into the tree of `core.errors`.
 
 ::
 
@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from mesh.errors import AlreadyExists, InvalidInput, NotFound, PagesimError, WrongState
+from core.errors import AlreadyExists, InvalidInput, NotFound, PagesimError, WrongState
 
 
 class WorldsError(PagesimError):

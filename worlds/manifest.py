@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mesh.moments import format_moment, parse_moment
+from core.moments import format_moment, parse_moment
 from worlds.errors import MalformedWorld
 
 if TYPE_CHECKING:

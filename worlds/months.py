@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
 
 MONTHS_PER_YEAR = 12
 _FIRST_YEAR = 1970

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from mesh.moments import format_moment
+from core.moments import format_moment
 from timetravel.model import FIRST_MICROS, EntityKind
 from worlds.errors import MalformedWorld
 from worlds.records import ATTRIBUTES, AVAILABILITY, DOCUMENTS, RECORD_KINDS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from worlds.records import RecordKind, SourcedFact
 
 DIRECTORY_NAME: Final = "timeline"

@@ -16,7 +16,7 @@ from worlds.timeline import open_records
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
 
 FILE_NAME: Final = "visits.parquet"
 _SCHEMA: Final = pa.schema(

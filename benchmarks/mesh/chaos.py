@@ -22,8 +22,8 @@ import grpc
 import numpy as np
 
 from benchmarks.mesh.victims import Victims
+from core.moments import format_moment
 from mesh.context import AS_OF_HEADER, STACK_HEADER, use_context
-from mesh.moments import format_moment
 from mesh.serving import connect
 from mesh.topology import Stack
 from tests.mesh_probe import ProbeClient, Question

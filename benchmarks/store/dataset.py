@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from core.arrays import Float32Array, Int64Array
+
 
 FIELDS: Final = 50
 BATCH: Final = 256
@@ -32,18 +33,18 @@ class Versions:
         values: float32[versions, FIELDS].
     """
 
-    profile_ids: NDArray[np.int64]
-    valid_from: NDArray[np.int64]
-    known_at: NDArray[np.int64]
-    values: NDArray[np.float32]
+    profile_ids: Int64Array
+    valid_from: Int64Array
+    known_at: Int64Array
+    values: Float32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Questions:
     """Batches of rows: profile_ids and at are int64[batches, BATCH]."""
 
-    profile_ids: NDArray[np.int64]
-    at: NDArray[np.int64]
+    profile_ids: Int64Array
+    at: Int64Array
 
 
 def make_versions(profiles: int, depth: int, seed: int) -> Versions:

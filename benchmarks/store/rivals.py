@@ -33,9 +33,10 @@ from feast.types import Float32, Int64
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
+    from core.arrays import Int64Array
 
-Column: TypeAlias = "NDArray[np.int64]"
+
+Column: TypeAlias = "Int64Array"
 Ask: TypeAlias = "Callable[[Column, Column], object]"
 
 BATCHES = 15

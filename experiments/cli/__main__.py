@@ -10,9 +10,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import click
 
+from core.errors import PagesimError
 from experiments.cli.lazy import LazyCommand, LazyGroup
 from experiments.cli.terminal import console, print_error
-from mesh.errors import PagesimError
 
 INTERRUPTED = 130
 

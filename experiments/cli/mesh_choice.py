@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.errors import Unavailable
 from mesh.announcement import announcement_folder, find_announcements
 from mesh.authorisation import read_token
 from mesh.certificates import Role
 from mesh.client import MeshClient
-from mesh.errors import MeshNotFound, Unavailable, UnknownStack
+from mesh.errors import MeshNotFound, UnknownStack
 from mesh.tls import Tls
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from core.moments import format_moment
 from mesh.context import context_headers
-from mesh.moments import format_moment
 from mesh.topology import BASELINE
 
 if TYPE_CHECKING:

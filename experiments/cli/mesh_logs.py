@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.moments import format_moment, parse_moment, to_micros
 from experiments.cli.mesh_choice import mesh_option, open_mesh
 from experiments.cli.terminal import console, json_option
 from mesh.announcement import announcement_folder, find_announcements
 from mesh.errors import MeshNotFound
-from mesh.moments import format_moment, parse_moment, to_micros
 from mesh.observation.log_lines import ACCESS, StackLogs, choose_lines
 
 if TYPE_CHECKING:

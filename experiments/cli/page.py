@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 import click
 from rich.console import Console
 
+from core.grpc_status import raising_peer_errors
+from core.moments import parse_moment
 from experiments.cli.terminal import (
     absolute_store,
     json_option,
@@ -24,8 +26,6 @@ from experiments.report.samples import read_played_next
 from experiments.report.side_by_side import render_columns
 from experiments.run_record import read_record
 from experiments.single_stack import single_stack
-from mesh.moments import parse_moment
-from mesh.serving import raising_peer_errors
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.model import LAST_MICROS

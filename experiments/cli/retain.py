@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from core.moments import format_moment, parse_moment
 from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
 from experiments.cli.upkeep_options import ELSEWHERE, dry_run_option, reason_option
 from experiments.cli.upkeep_report import describe_carried_out, show_carried_out, show_counts
 from experiments.surroundings import now_micros, surroundings
-from mesh.moments import format_moment, parse_moment
 from timetravel.engine import reading
 from timetravel.life import caretaker, removals, retention
 from timetravel.store import Store

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from core.moments import format_moment, parse_moment
 from experiments.baseline import override_processes, start_mesh
 from experiments.cli.terminal import (
     absolute_store,
@@ -29,7 +30,6 @@ from experiments.cli.terminal import (
 )
 from mesh.certificates import Role
 from mesh.context import STACK_HEADER
-from mesh.moments import format_moment, parse_moment
 from mesh.topology import Stack
 from mesh.xds.virtual_hosts import SERVICE_HEADER
 from services.page.arguments import read_overlay

@@ -28,7 +28,7 @@ from timetravel.errors import StoreNotFound
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesh.errors import PagesimError
+    from core.errors import PagesimError
 
 console = Console(stderr=True)
 """Messages and progress; results go to standard output."""

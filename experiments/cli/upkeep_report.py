@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mesh.moments import format_moment
+from core.moments import format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import click
 from rich.console import Console
 
+from core.moments import parse_moment
 from experiments.cli.terminal import (
     absolute_store,
     json_option,
@@ -28,7 +29,6 @@ from experiments.validation.validate import (
     choose_logged_pages,
     validate_pages,
 )
-from mesh.moments import parse_moment
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.client import TimeTravelClient

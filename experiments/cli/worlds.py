@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from core.moments import EARLIEST_MICROS, format_moment, parse_moment
 from experiments.cli.terminal import console, json_option, print_json, progress, store_option
-from mesh.moments import EARLIEST_MICROS, format_moment, parse_moment
 from timetravel.store import Store
 from worlds.directory import open_world
 from worlds.live import LifeReport, live_forward, read_report

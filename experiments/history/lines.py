@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mesh.moments import format_moment
+from core.moments import format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

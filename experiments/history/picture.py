@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from rich.text import Text
 
+from core.moments import from_micros
 from experiments.history.table import format_minute
-from mesh.moments import from_micros
 from timetravel.ledger.spans import Times, spans_of_holding, spans_of_identified
 from timetravel.model import FactKind
 

@@ -9,8 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from core.moments import from_micros
 from experiments.history.fields import fields_of
-from mesh.moments import from_micros
 from timetravel.model import FactKind, Op
 
 if TYPE_CHECKING:

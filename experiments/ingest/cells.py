@@ -22,8 +22,7 @@ from timetravel.model import LARGEST_ID, canonical_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Float32Array, Int64Array
     from experiments.ingest.slices import Column
     from timetravel.ingest.limits import Limits
     from timetravel.model import JsonValue
@@ -35,7 +34,7 @@ _NUMBER: Final = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,5
 _NAN: Final = {"nan", "NaN", "NAN"}
 
 
-def whole_numbers(column: Column) -> NDArray[np.int64] | None:
+def whole_numbers(column: Column) -> Int64Array | None:
     """Return a column of ids at once, None if they must be looked at one by one."""
     if isinstance(column, list) or column.null_count:
         return None
@@ -46,11 +45,11 @@ def whole_numbers(column: Column) -> NDArray[np.int64] | None:
         column = column.cast(pa.int64())
     if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
         return None
-    numbers: NDArray[np.int64] = column.to_numpy().astype(np.int64)
+    numbers: Int64Array = column.to_numpy().astype(np.int64)
     return numbers if numbers.min(initial=0) >= 0 else None
 
 
-def floats(column: Column) -> NDArray[np.float32] | None:
+def floats(column: Column) -> Float32Array | None:
     """Return a column of vector values at once, NaN where nothing stands; None as above."""
     if isinstance(column, list):
         return _floats_of(column)
@@ -65,11 +64,11 @@ def floats(column: Column) -> NDArray[np.float32] | None:
         numbers = column.cast(pa.float32(), safe=False)
     except pa.ArrowInvalid:
         return None
-    found: NDArray[np.float32] = numbers.fill_null(math.nan).to_numpy()
+    found: Float32Array = numbers.fill_null(math.nan).to_numpy()
     return None if np.isinf(found).any() else found
 
 
-def _floats_of(cells: list[object]) -> NDArray[np.float32] | None:
+def _floats_of(cells: list[object]) -> Float32Array | None:
     """Return floats and whole numbers among each other, as JSON has them."""
     if not set(map(type, cells)) <= {float, int, type(None)}:
         return None

@@ -7,12 +7,12 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from core.moments import format_moment
 from experiments.ingest.bookmarks import Bookmark, read_bookmark
 from experiments.ingest.facts import read_facts
 from experiments.ingest.reading import Reading
 from experiments.ingest.refusals import Refusals, RowMistakes, write_refused
 from experiments.ingest.sources import MomentEntry
-from mesh.moments import format_moment
 from timetravel.chunks import Chunk
 from timetravel.errors import ContradictingFacts, StreamMismatch
 from timetravel.ingest.contradictions import REFUSALS, find_contradictions, find_refused

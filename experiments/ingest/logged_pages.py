@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.json_format import ParseDict, ParseError
 from pagesim.page.v1 import page_pb2
 
-from mesh.moments import from_micros
+from core.moments import from_micros
 from timetravel.errors import InvalidFact
 from timetravel.ingest.pages import check_page
 from timetravel.model import LoggedPageFact, Op

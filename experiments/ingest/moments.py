@@ -12,12 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mesh.moments import to_micros
+from core.moments import to_micros
 from timetravel.errors import InvalidFact
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from experiments.ingest.slices import Column
     from experiments.ingest.sources import MomentEntry
 
@@ -49,7 +48,7 @@ class Moments:
         self._format = entry.format
         self._unit = entry.unit
 
-    def whole(self, column: Column) -> NDArray[np.int64] | None:
+    def whole(self, column: Column) -> Int64Array | None:
         """Return a column in microseconds at once, None if it must be read one by one."""
         if isinstance(column, list) or column.null_count or self._format is not None:
             return None
@@ -78,7 +77,7 @@ class Moments:
             return self._count(cell)
         raise InvalidFact("This is no moment.", remedy="Give e.g. 2018-05-01T12:00:00Z.")
 
-    def _scale(self, column: pa.Array) -> NDArray[np.int64] | None:
+    def _scale(self, column: pa.Array) -> Int64Array | None:
         if pa.types.is_string(column.type):
             if not pc.all(pc.match_substring_regex(column, "^-?[0-9]{1,18}$")).as_py():
                 return None
@@ -86,13 +85,13 @@ class Moments:
         if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
             return None
         factor = int(_MICROS[str(self._unit)])
-        numbers: NDArray[np.int64] = column.to_numpy().astype(np.int64)
+        numbers: Int64Array = column.to_numpy().astype(np.int64)
         most = np.iinfo(np.int64).max // factor
         if len(numbers) and (numbers.min() < -most or numbers.max() > most):
             return None
         return numbers * factor
 
-    def _cast(self, column: pa.Array) -> NDArray[np.int64] | None:
+    def _cast(self, column: pa.Array) -> Int64Array | None:
         kind = column.type
         if pa.types.is_string(kind):
             try:
@@ -107,7 +106,7 @@ class Moments:
                 return None
         else:
             return None
-        found: NDArray[np.int64] = moments.cast(pa.int64()).to_numpy()
+        found: Int64Array = moments.cast(pa.int64()).to_numpy()
         return found
 
     def _parse(self, text: str) -> datetime | Decimal:

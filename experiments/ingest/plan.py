@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from core.errors import InvalidInput
 from experiments.errors import DataNotFound
 from experiments.ingest.entries import FeaturesEntry, MappingEntry
 from experiments.ingest.facts import ENTITY_KINDS
@@ -13,7 +14,6 @@ from experiments.ingest.files import open_files
 from experiments.ingest.mapping import find_missing_columns
 from experiments.ingest.sources import MomentEntry
 from experiments.spec.mistakes import Mistake, advise, show
-from mesh.errors import InvalidInput
 from timetravel.model import FeatureGroup
 from timetravel.registry import RegisteredGroup, Registry
 

@@ -24,8 +24,7 @@ from timetravel.model import Op
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from experiments.ingest.entries import MappingEntry
     from experiments.ingest.slices import Column, Slice
     from experiments.ingest.sources import (
@@ -78,7 +77,7 @@ class Reading:
         """Return names and ids; where they are not required, None where nothing stands."""
         return self.each(field, self._texts_of(entry), self._name, required=required)
 
-    def identities(self, field: str, entry: IdentityEntry) -> NDArray[np.int64]:
+    def identities(self, field: str, entry: IdentityEntry) -> Int64Array:
         """Return ids of profiles or videos."""
         cells = self._cells(entry)
         whole = whole_numbers(cells)
@@ -93,7 +92,7 @@ class Reading:
         check: Callable[[int], int],
         *,
         required: bool = True,
-    ) -> NDArray[np.int64]:
+    ) -> Int64Array:
         """Return moments in microseconds, each of which passes the check."""
         moments = Moments(entry, self._entry.time_zone)
         cells = self._cells(entry)
@@ -131,7 +130,7 @@ class Reading:
 
         return self.each(field, self._cells(entry), read, 0, required=required)
 
-    def given(self, *entries: TextEntry | MomentEntry | IntegerEntry) -> NDArray[np.int64]:
+    def given(self, *entries: TextEntry | MomentEntry | IntegerEntry) -> Int64Array:
         """Return int64[rows], how many of the entries stand in each record."""
         given = np.zeros(self.rows, np.int64)
         for entry in entries:
@@ -257,7 +256,7 @@ class Reading:
             plain = self._plain[name] = self.column(name)
         return plain
 
-    def _all_pass(self, whole: NDArray[np.int64], check: Callable[[int], int]) -> bool:
+    def _all_pass(self, whole: Int64Array, check: Callable[[int], int]) -> bool:
         if not len(whole):
             return True
         try:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from core.arrays import Int64Array
+
 
 Column: TypeAlias = "pa.Array | list[object]"
 """An Arrow array, or one Python value per record; None where nothing stands."""
@@ -41,7 +42,7 @@ class Slice:
 
     first: int
     after: int
-    numbers: NDArray[np.int64]
+    numbers: Int64Array
     columns: Mapping[str, Column]
     unreadable: Sequence[Unreadable]
 
@@ -77,7 +78,7 @@ class DataFile(Protocol):
 class Numbered(NamedTuple):
     """Rows as a reader yields them, each with its record's number."""
 
-    numbers: NDArray[np.int64]
+    numbers: Int64Array
     batch: pa.RecordBatch
 
 

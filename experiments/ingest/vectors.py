@@ -14,14 +14,13 @@ from timetravel.model import Op
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Float32Array, Int8Array
     from experiments.ingest.reading import Reading
 
 
 def read_vectors(
-    reading: Reading, columns: Mapping[str, str], fields: Sequence[str], ops: NDArray[np.int8]
-) -> NDArray[np.float32]:
+    reading: Reading, columns: Mapping[str, str], fields: Sequence[str], ops: Int8Array
+) -> Float32Array:
     """Return float32[rows, fields] from the column of each field."""
     values = np.full((reading.rows, len(fields)), np.nan, np.float32)
     asserts = ops == Op.ASSERT
@@ -42,8 +41,8 @@ def read_vectors(
 
 
 def read_lists(
-    reading: Reading, column: str, fields: Sequence[str], ops: NDArray[np.int8]
-) -> NDArray[np.float32]:
+    reading: Reading, column: str, fields: Sequence[str], ops: Int8Array
+) -> Float32Array:
     """Return float32[rows, fields] from one column of lists."""
     values = np.full((reading.rows, len(fields)), np.nan, np.float32)
     for row, cell in enumerate(listed(reading.column(column))):
@@ -56,7 +55,7 @@ def read_lists(
     return values
 
 
-def _read_list(cell: object) -> NDArray[np.float32]:
+def _read_list(cell: object) -> Float32Array:
     if not isinstance(cell, list):
         raise InvalidFact("This is no list of numbers.", remedy="Give e.g. [0.5, 0.25].")
     return np.array([to_float32(one) for one in cell], np.float32)

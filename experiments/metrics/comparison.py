@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
+    from core.arrays import Float64Array
     from experiments.metrics.definition import Metric, PageMetric
-    from experiments.metrics.statistics import Float64Array
 
 OVERALL = "all"
 """The stratum that holds every page."""

@@ -1,4 +1,4 @@
-"""What can go wrong when pages are measured, hung into the tree of `mesh.errors`.
+"""What can go wrong when pages are measured, hung into the tree of `core.errors`.
 
 ::
 
@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from mesh.errors import InvalidInput, NotFound, PagesimError, WrongState
+from core.errors import InvalidInput, NotFound, PagesimError, WrongState
 
 
 class MetricsError(PagesimError):

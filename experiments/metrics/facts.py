@@ -18,9 +18,9 @@ from services.page.inputs import ADDED_AT, GENRES, MATURITY, MATURITY_LIMIT, VID
 from timetravel.model import LAST_MICROS, EntityKind, EventKind
 
 if TYPE_CHECKING:
+    from core.arrays import BoolArray, Float64Array, Int64Array
     from timetravel.reader import FactReader
 
-Int64Array = npt.NDArray[np.int64]
 
 PLAYS_FIELD = "events_365d"
 PLAYED_KINDS = (EventKind.PLAY, EventKind.RATING)
@@ -66,7 +66,7 @@ def describe_videos(reader: FactReader, shown: pa.Table) -> pa.Table:
     moments, video_ids = _column(shown, "as_of_micros"), _column(shown, "video_id")
     names = (ADDED_AT, GENRES, MATURITY)
     columns = reader.attributes(EntityKind.VIDEO, video_ids, moments, names).columns
-    plays: npt.NDArray[np.float64] | None = None
+    plays: Float64Array | None = None
     group = reader.feature_groups().get(VIDEO_POPULARITY)
     if group is not None and PLAYS_FIELD in group.fields:
         values = reader.features(VIDEO_POPULARITY, video_ids, moments).values
@@ -117,7 +117,7 @@ class _Licences:
 
     listing: Int64Array
     countries: tuple[str, ...]
-    available: npt.NDArray[np.bool_]
+    available: BoolArray
     unchanged_until: int | None
 
     @classmethod
@@ -134,9 +134,7 @@ class _Licences:
     def hold_at(self, moment: int) -> bool:
         return self.unchanged_until is None or moment < self.unchanged_until
 
-    def cover(
-        self, countries: npt.NDArray[np.object_], video_ids: Int64Array
-    ) -> npt.NDArray[np.bool_]:
+    def cover(self, countries: npt.NDArray[np.object_], video_ids: Int64Array) -> BoolArray:
         covered = np.zeros(len(video_ids), np.bool_)
         places = np.searchsorted(self.listing, video_ids)
         listed = places < len(self.listing)

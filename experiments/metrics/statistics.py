@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING
 
 import ibis
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-Float64Array = npt.NDArray[np.float64]
+    from core.arrays import Float64Array
+
 
 CONFIDENCE = 0.95
 _GROUP = ["variant", "stratum"]

@@ -13,6 +13,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from core.moments import from_micros
 from experiments.metrics.compute import METRICS_FILE
 from experiments.metrics.definition import Family
 from experiments.metrics.measured_pages import read_pages
@@ -29,7 +30,6 @@ from experiments.report.samples import read_samples
 from experiments.report.sheets import make_sheet
 from experiments.report.strata import FEW_MEMBERS, make_strata
 from experiments.report.wording import VERDICTS
-from mesh.moments import from_micros
 
 if TYPE_CHECKING:
     from pathlib import Path

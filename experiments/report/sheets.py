@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.moments import from_micros
 from experiments.report.differences import Change, compare_pages
 from experiments.report.figures import count_of, format_count
 from experiments.report.strips import Strip, make_strip
 from experiments.report.wording import PLAYED
-from mesh.moments import from_micros
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from core.errors import InvalidInput
+from core.moments import parse_moment
 from experiments.spec.mistakes import show
 from experiments.spec.model import (
     AS_OF,
@@ -32,8 +34,6 @@ from experiments.spec.model import (
     Bounds,
     Limits,
 )
-from mesh.errors import InvalidInput
-from mesh.moments import parse_moment
 
 OWN_RULE = "pagesim"
 """The type of pydantic errors that bring their own problem and remedy."""

@@ -13,7 +13,7 @@ from experiments.errors import InvalidSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mesh.errors import PagesimError
+    from core.errors import PagesimError
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and list places from the top of a document, e.g. ("variants", 0, "name")."""

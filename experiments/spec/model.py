@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from core.moments import format_moment, to_micros
 from experiments.errors import InvalidSpec
-from mesh.moments import format_moment, to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from core.errors import InvalidInput
+from core.moments import parse_moment
 from experiments.spec.entries import ExperimentEntry
 from experiments.spec.mistakes import Mistake, refuse, show
 from experiments.spec.model import (
@@ -23,8 +25,6 @@ from experiments.spec.model import (
 )
 from experiments.spec.overlays import find_overlay_mistakes
 from experiments.spec.wording import tell
-from mesh.errors import InvalidInput
-from mesh.moments import parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

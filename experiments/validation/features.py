@@ -15,8 +15,7 @@ from timetravel.reader import moments_per_row
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy.typing as npt
-
+    from core.arrays import BoolArray, Float32Array, Int64Array
     from timetravel.lineage import Leak
     from timetravel.logged_pages import LoggedPage
     from timetravel.model import FeatureGroup
@@ -134,12 +133,12 @@ def add_counts(counts: Iterable[FieldCount]) -> tuple[FieldCount, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Logged:
-    profile_ids: npt.NDArray[np.int64]
-    moments: npt.NDArray[np.int64]
-    entity_ids: npt.NDArray[np.int64]
-    values: npt.NDArray[np.float32]
-    known_at: npt.NDArray[np.int64]
-    valid_from: npt.NDArray[np.int64]
+    profile_ids: Int64Array
+    moments: Int64Array
+    entity_ids: Int64Array
+    values: Float32Array
+    known_at: Int64Array
+    valid_from: Int64Array
 
     @classmethod
     def of(cls, name: str, pages: Sequence[LoggedPage]) -> _Logged:
@@ -155,7 +154,7 @@ class _Logged:
         )
 
 
-def _widened(values: npt.NDArray[np.float32], group: FeatureGroup) -> npt.NDArray[np.float32]:
+def _widened(values: Float32Array, group: FeatureGroup) -> Float32Array:
     """Return values with NaN in fields that the group has got since: so they read back."""
     missing = len(group.fields) - values.shape[1]
     if missing < 0:
@@ -168,11 +167,9 @@ def _widened(values: npt.NDArray[np.float32], group: FeatureGroup) -> npt.NDArra
     return np.pad(values, ((0, 0), (0, missing)), constant_values=np.nan)
 
 
-def _same_bits(
-    one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]
-) -> npt.NDArray[np.bool_]:
+def _same_bits(one: Float32Array, other: Float32Array) -> BoolArray:
     bits = np.ascontiguousarray(one).view(np.uint32) == np.ascontiguousarray(other).view(
         np.uint32
     )
-    same: npt.NDArray[np.bool_] = bits | (np.isnan(one) & np.isnan(other))
+    same: BoolArray = bits | (np.isnan(one) & np.isnan(other))
     return same

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.moments import EARLIEST_MICROS, format_moment
 from experiments.validation.pages import Stage
-from mesh.moments import EARLIEST_MICROS, format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,11 +12,11 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from pagesim.mesh.v1 import host_pb2, host_pb2_grpc
 
+from core.grpc_status import raising_peer_errors
 from mesh.host.server import HOST_SOCKET
 from mesh.host.translation import read_program, write_program
 from mesh.processes import explain_failure
 from mesh.serving.channels import CHANNEL_OPTIONS
-from mesh.serving.status import raising_peer_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

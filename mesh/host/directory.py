@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mesh.errors import WrongState
+from core.errors import WrongState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from core.errors import PagesimError
 from mesh.addresses import Address
-from mesh.errors import PagesimError, ProcessExists, UnknownProcess, UnknownSecret
+from mesh.errors import ProcessExists, UnknownProcess, UnknownSecret
 from mesh.host.listening import wait_listening
 from mesh.host.ports import ReservedPort
 

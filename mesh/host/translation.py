@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pagesim.mesh.v1 import host_pb2
 
-from mesh.errors import InvalidInput
+from core.errors import InvalidInput
 from mesh.processes import Program
 
 if TYPE_CHECKING:

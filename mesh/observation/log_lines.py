@@ -13,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from core.errors import InvalidInput
+from core.moments import EARLIEST_MICROS, parse_moment
 from mesh.envoy import ACCESS_LOG, FORMER_ACCESS_LOG
-from mesh.errors import InvalidInput
-from mesh.moments import EARLIEST_MICROS, parse_moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

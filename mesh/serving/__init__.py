@@ -11,10 +11,10 @@ and calls other services with `connect(options.mesh_address)`. Handlers that are
 served with `mesh.serving.async_server` and call with `mesh.serving.async_channels`.
 """
 
+from core.grpc_status import error_from_call, raising_peer_errors
 from mesh.serving.channels import MAX_MESSAGE_BYTES, connect, connect_without_mesh
 from mesh.serving.options import ServingOptions, add_serving_arguments, serving_options
 from mesh.serving.server import Registration, RunningServer, serve, start
-from mesh.serving.status import error_from_call, raising_peer_errors
 
 __all__ = [
     "MAX_MESSAGE_BYTES",

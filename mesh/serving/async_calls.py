@@ -12,13 +12,13 @@ import grpc
 import grpc.aio
 import structlog
 
+from core.errors import InvalidInput, PagesimError
+from core.grpc_status import peer_details, write_status
 from mesh.context import TRACEPARENT_HEADER, read_context, set_context
-from mesh.errors import InvalidInput, PagesimError
 from mesh.serving.call_details import split_method
 from mesh.serving.call_metrics import Served
 from mesh.serving.calls import INFRASTRUCTURE
 from mesh.serving.deadlines import set_remaining_seconds
-from mesh.serving.status import peer_details, write_status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

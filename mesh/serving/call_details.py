@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mesh.errors import InvalidInput
+from core.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import structlog
 
+from core.errors import PagesimError
+from core.grpc_status import abort_like, abort_with
 from mesh.context import TRACEPARENT_HEADER, read_context, set_context
-from mesh.errors import PagesimError
 from mesh.serving.call_details import split_method
 from mesh.serving.call_metrics import Served
 from mesh.serving.deadlines import set_remaining_seconds
 from mesh.serving.handlers import wrap_handler
-from mesh.serving.status import abort_like, abort_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
+from core.errors import InvalidInput
 from mesh.addresses import parse_address
 from mesh.certificates import Role
 from mesh.context import context_headers, current_context, forwarded_headers
-from mesh.errors import InvalidInput
 from mesh.serving.call_details import change_details, check_unset
 from mesh.serving.client_spans import SpanInterceptor
 from mesh.serving.deadlines import remaining_seconds

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from core.moments import format_moment
 from mesh.context import current_context
 from mesh.errors import MissingContext
-from mesh.moments import format_moment
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, WrappedLogger

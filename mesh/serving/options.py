@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.errors import InvalidInput
 from mesh.addresses import parse_address
 from mesh.certificates import Role
-from mesh.errors import InvalidInput
 from mesh.tls import Tls
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mesh.errors import PagesimError
+    from core.errors import PagesimError
 
 
 class ReadyLine:

@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from core.moments import format_moment
 from mesh.context import TRACEPARENT_HEADER
-from mesh.moments import format_moment
 
 if TYPE_CHECKING:
     import grpc

@@ -12,7 +12,7 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
-from mesh.errors import InvalidInput, WrongState
+from core.errors import InvalidInput, WrongState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import grpc
 import structlog
 
-from mesh.errors import ConfigurationRejected, Unavailable
+from core.errors import Unavailable
+from mesh.errors import ConfigurationRejected
 from mesh.xds.kinds import KIND_BY_TYPE_URL, Kind
 from mesh.xds.messages import DELTA_REQUEST, DELTA_RESPONSE, message_class
 from mesh.xds.snapshot import EMPTY

@@ -21,19 +21,14 @@ from services.ranking.task import RankingTask, Seen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.arrays import BoolArray, Int64Array
     from services.assembler.catalogue import AssemblerCatalogue
     from services.assembler.layout import LayoutCache, PageLayout
     from services.assembler.stages import PageStages
     from services.dedup.task import KeptRows
     from services.page.epochs import EpochCache
     from services.page.facts import KnownConfiguration
-    from services.page.model import (
-        AssembledPages,
-        BoolArray,
-        Geometry,
-        Int64Array,
-        PageRequests,
-    )
+    from services.page.model import AssembledPages, Geometry, PageRequests
     from services.page.profiles import Profiles
     from services.ranking.task import RankedRows
     from timetravel.reader import FactReader

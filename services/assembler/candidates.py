@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from services.page.model import BoolArray, Float32Array, Int64Array, RowType
-from timetravel.kernel import kernel
+from core.kernel import kernel
+from services.page.model import RowType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array, UInt8Array
     from services.assembler.personal import PersonalCandidates
     from services.page.model import RowDefinition
 
-Int32Array = npt.NDArray[np.int32]
-UInt8Array = npt.NDArray[np.uint8]
 
 NOT_GIVEN, IN_PROGRESS, LISTED, ALIKE = 0, 1, 2, 3
 """Where the given candidates of a row come from."""

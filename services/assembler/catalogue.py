@@ -16,7 +16,7 @@ from services.page.listing import find_positions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from timetravel.model import JsonValue
     from timetravel.reader import CatalogueRows
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mesh.errors import InvalidInput, MeshError, NotFound, PagesimError, WrongState
-from mesh.serving import error_from_call
+from core.errors import InvalidInput, NotFound, PagesimError, WrongState
+from core.grpc_status import error_from_call
+from mesh.errors import MeshError
 
 if TYPE_CHECKING:
     import grpc

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from services.errors import NothingToShow
 from services.page.encoding import encode_pages
 from services.page.model import AssembledPages, PageFailure, RowLabel, members_of
@@ -16,7 +16,8 @@ from services.page.model import AssembledPages, PageFailure, RowLabel, members_o
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.page.model import Float32Array, Geometry, Int64Array, PageRequests
+    from core.arrays import Float32Array, Int64Array
+    from services.page.model import Geometry, PageRequests
 
 
 def finish_pages(

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.kernel import kernel_array
 from services.assembler.candidates import Showable, give_candidates
 from services.assembler.personal import Events, PersonalCandidates, read_events
 from services.page.listing import find_positions
 from services.page.model import expand_ranges, members_of, starts
-from timetravel.kernel import kernel_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.arrays import Int32Array, Int64Array
     from services.assembler.catalogue import AssemblerCatalogue
     from services.assembler.layout import PageLayout
-    from services.assembler.personal import Int32Array
     from services.filtering.task import Eligibility
-    from services.page.model import Int64Array
     from timetravel.reader import HistoryRows
 
 

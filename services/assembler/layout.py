@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS, parse_moment
+from core.moments import EARLIEST_MICROS, parse_moment
 from services.assembler.candidates import GivenRows, given_sources
 from services.assembler.selection import BY_SCORE, GREEDY, TEMPLATE, SelectionRules
 from services.page.configuration import (
@@ -22,7 +22,7 @@ from services.page.model import RowDefinition, RowType, SeenPolicy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from services.page.model import BoolArray, Int64Array
+    from core.arrays import BoolArray, Int64Array
 
 _POLICIES = {
     SelectionPolicy.TEMPLATE: TEMPLATE,

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from timetravel.kernel import kernel
+from core.kernel import kernel
 
 if TYPE_CHECKING:
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import Float32Array, Int32Array, Int64Array
 
-Int32Array = npt.NDArray[np.int32]
 
 PLAY, RATING, THUMB, LIST = 1, 2, 3, 4
 """Numbers of event kinds, equal to `timetravel.model.EventKind`."""

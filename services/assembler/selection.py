@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from timetravel.kernel import kernel
+from core.kernel import kernel
 
 if TYPE_CHECKING:
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 
-Int32Array = npt.NDArray[np.int32]
 
 TEMPLATE, BY_SCORE, GREEDY = 0, 1, 2
 """Numbers of the selection policies in kernels."""
@@ -202,7 +200,7 @@ def next_row(
     genres: VideoGenres,
     state: PageState,
     page: int,
-    is_open: npt.NDArray[np.bool_],
+    is_open: BoolArray,
     bounds: Float32Array,
 ) -> int:
     """Return the open row to choose next, or -1.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import grpc
 import numpy as np
 
-from mesh.errors import ContradictingAsOf, PagesimError
-from mesh.moments import format_moment
+from core.errors import PagesimError
+from core.moments import format_moment
+from mesh.errors import ContradictingAsOf
 from services.assembler.batch import assemble_batch
 from services.assembler.catalogue import AssemblerCatalogue, AssemblerCatalogues
 from services.assembler.faults import page_fault
@@ -24,10 +25,11 @@ from services.page.profiles import read_profiles, unknown_profile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.arrays import Int64Array
     from services.assembler.stages import PageStages
     from services.page.configuration import GeometrySection
     from services.page.facts import KnownConfiguration, SharedFacts
-    from services.page.model import AssembledPages, Int64Array, PageRequests
+    from services.page.model import AssembledPages, PageRequests
 
 
 class AssemblerStage:

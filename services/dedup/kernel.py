@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from timetravel.kernel import kernel
+from core.kernel import kernel
 
 if TYPE_CHECKING:
-    from services.page.model import BoolArray, Int64Array
+    from core.arrays import BoolArray, Int64Array
 
 NONE, ROW, VIEWPORT, PAGE = 0, 1, 2, 3
 """Numbers of the policies in kernels, widening."""

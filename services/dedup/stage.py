@@ -14,8 +14,8 @@ from services.page.epochs import group_by_epoch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.arrays import BoolArray, Int64Array
     from services.page.facts import SharedFacts
-    from services.page.model import BoolArray, Int64Array
 
 _POLICIES = {policy: number for number, policy in enumerate(DedupPolicy)}
 

@@ -9,7 +9,8 @@ from services.errors import InvalidPages
 from services.page.model import starts
 
 if TYPE_CHECKING:
-    from services.page.model import Geometry, Int64Array, PageRequests
+    from core.arrays import Int64Array
+    from services.page.model import Geometry, PageRequests
 
 
 @dataclass(frozen=True, slots=True, eq=False)

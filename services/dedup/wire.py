@@ -14,7 +14,8 @@ from services.page.wire import decode_batch, decode_counts, decode_places, encod
 from timetravel.columns import decode_integers, encode_integers
 
 if TYPE_CHECKING:
-    from services.page.model import Geometry, Int64Array
+    from core.arrays import Int64Array
+    from services.page.model import Geometry
 
 _LARGEST_VIDEO = 2**31
 

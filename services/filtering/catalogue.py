@@ -11,13 +11,10 @@ from services.page.attributes import read_texts
 from services.page.inputs import ADDED_AT, GENRES, MATURITY, REQUIRES, WITHDRAWN
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from core.arrays import BoolArray, Int32Array, Int64Array, UInt8Array
     from services.page.configuration import FilteringSection
-    from services.page.model import BoolArray, Int64Array
     from timetravel.reader import AvailabilityBitmaps, CatalogueRows
 
-    UInt8Array = npt.NDArray[np.uint8]
 
 CATALOGUE_ATTRIBUTES = (ADDED_AT, GENRES, MATURITY, REQUIRES, WITHDRAWN)
 """The video attributes that filtering reads."""
@@ -119,7 +116,7 @@ class FilteringView:
         return bitmap
 
     def clear_blocked(
-        self, bitmap: UInt8Array, genres: tuple[str, ...], positions: npt.NDArray[np.int32]
+        self, bitmap: UInt8Array, genres: tuple[str, ...], positions: Int32Array
     ) -> None:
         """Clear the bits of blocked genres and of videos at blocked positions.
 

@@ -6,15 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timetravel.kernel import kernel
+from core.kernel import kernel
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from services.page.model import BoolArray, Int64Array
-
-    Int32Array = npt.NDArray[np.int32]
-    UInt8Array = npt.NDArray[np.uint8]
+    from core.arrays import BoolArray, Int32Array, Int64Array, UInt8Array
 
 
 @kernel

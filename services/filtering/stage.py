@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.kernel import kernel_array
 from services.errors import InvalidPages
 from services.filtering.catalogue import FilteredCatalogue, FilteringView
 from services.filtering.kernel import clear_seen
@@ -15,16 +16,12 @@ from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
 from services.page.facts import CAPACITY
 from services.page.listing import bitmap_bytes, check_same_listing, find_positions
 from services.page.profiles import read_history, read_profiles
-from timetravel.kernel import kernel_array
 from timetravel.model import EventKind
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from core.arrays import BoolArray, Float32Array, Int8Array, UInt8Array
     from services.page.facts import SharedFacts
-    from services.page.model import BoolArray, PageRequests
-
-    UInt8Array = npt.NDArray[np.uint8]
+    from services.page.model import PageRequests
 
 
 class FilteringStage:
@@ -130,9 +127,7 @@ class FilteringStage:
         return combine(view, rows, catalogue, licences, known)
 
 
-def _means_seen(
-    kinds: npt.NDArray[np.int8], values: npt.NDArray[np.float32], finished_share: float
-) -> BoolArray:
+def _means_seen(kinds: Int8Array, values: Float32Array, finished_share: float) -> BoolArray:
     finished = (kinds == EventKind.PLAY) & (values >= np.float32(finished_share))
     seen: BoolArray = finished | (kinds == EventKind.RATING)
     return seen

@@ -10,13 +10,7 @@ from services.page.listing import bitmap_bytes
 from services.page.model import starts
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from services.page.model import Int64Array
-
-    Int32Array = npt.NDArray[np.int32]
-    UInt8Array = npt.NDArray[np.uint8]
+    from core.arrays import Int32Array, Int64Array, UInt8Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ import hashlib
 from google.protobuf.message import DecodeError
 from pagesim.page.v1 import page_pb2
 
-from mesh.moments import from_micros, to_micros
+from core.moments import from_micros, to_micros
 from services.errors import InvalidPages
 from services.page.model import Geometry, Page, PageRow, PageVideo, RowType
 

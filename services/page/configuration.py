@@ -22,8 +22,8 @@ from pydantic import (
 )
 from pydantic import model_validator as validate_model
 
-from mesh.errors import InvalidInput
-from mesh.moments import parse_moment
+from core.errors import InvalidInput
+from core.moments import parse_moment
 from services.errors import InvalidConfiguration, UnsupportedSchema
 from services.page.model import Geometry, RowOrdering, RowType, SeenPolicy
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from services.page.model import Float32Array
+    from core.arrays import Float32Array, Int32Array
 
 YEARS_PER_ERA = 10
 
@@ -53,8 +52,8 @@ class ContentEntries:
         values: float32[videos], value of each of a video's fields; 0 without any.
     """
 
-    offsets: npt.NDArray[np.int32]
-    fields: npt.NDArray[np.int32]
+    offsets: Int32Array
+    fields: Int32Array
     values: Float32Array
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from services.page.attributes import read_texts, read_year
 from services.page.content import ContentEntries, content_entries, era_of
@@ -21,10 +20,9 @@ from services.page.listing import find_positions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.page.model import BoolArray, Int64Array
+    from core.arrays import BoolArray, Int32Array, Int64Array
     from timetravel.reader import CatalogueRows
 
-Int32Array: TypeAlias = npt.NDArray[np.int32]
 Content: TypeAlias = tuple[tuple[str, ...], int | None]
 """Genres, ascending, and the first year of the decade if it is known."""
 

@@ -13,16 +13,16 @@ import numpy.typing as npt
 from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.page.v1 import page_pb2
 
+from core.kernel import kernel
 from services.page.canonical import geometry_message
-from services.page.model import Float32Array, Int64Array, starts
-from timetravel.kernel import kernel
+from services.page.model import starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.arrays import Float32Array, Int64Array, UInt8Array
     from services.page.model import Geometry, PageRequests, RowLabel
 
-UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
 
 _ROWS_TAG = 4 << 3 | 2

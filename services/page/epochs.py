@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
 
 Value = TypeVar("Value")
 Held_co = TypeVar("Held_co", covariant=True)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from services.errors import CatalogueMismatch
 
 if TYPE_CHECKING:
-    from services.page.model import Int64Array
+    from core.arrays import Int32Array, Int64Array
 
 
-def find_positions(listing: Int64Array, video_ids: Int64Array) -> npt.NDArray[np.int32]:
+def find_positions(listing: Int64Array, video_ids: Int64Array) -> Int32Array:
     """Return the position of each video in an ascending listing, -1 where it is not in it."""
     if not len(listing):
         return np.full(len(video_ids), -1, np.int32)

@@ -7,7 +7,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from services.errors import InvalidPages
 
@@ -16,11 +15,9 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from mesh.errors import PagesimError
+    from core.arrays import Float32Array, Int64Array
+    from core.errors import PagesimError
 
-Int64Array = npt.NDArray[np.int64]
-Float32Array = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 DIGEST_BYTES = 32
 """Bytes of a page digest (SHA-256)."""

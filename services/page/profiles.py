@@ -20,7 +20,8 @@ from services.page.inputs import (
 from timetravel.model import EntityKind
 
 if TYPE_CHECKING:
-    from services.page.model import Int64Array, PageRequests
+    from core.arrays import Int64Array
+    from services.page.model import PageRequests
     from timetravel.reader import FactReader, HistoryRows
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from pagesim.page.v1 import page_pb2
 
 from services.errors import InvalidPages
@@ -15,10 +14,8 @@ from timetravel.columns import decode_integers, encode_integers
 if TYPE_CHECKING:
     from pagesim.columns.v1 import columns_pb2
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array, UInt8Array
 
-Int32Array = npt.NDArray[np.int32]
-UInt8Array = npt.NDArray[np.uint8]
 
 MAXIMUM_PAGES = 4096
 """Pages of one batch at most; 128 to 256 is what costs least."""

@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from services.page.model import BoolArray, Float32Array, Int64Array
+    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array, UInt8Array
 
-Int32Array = npt.NDArray[np.int32]
-UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
 UInt64Array = npt.NDArray[np.uint64]
 

@@ -6,20 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.kernel import kernel
 from services.ranking.columns import Scratch
-from timetravel.kernel import kernel
 
 if TYPE_CHECKING:
-    from services.page.model import Float32Array, Int64Array
-    from services.ranking.columns import (
-        Int32Array,
-        Kept,
-        Pages,
-        RowPlan,
-        UInt8Array,
-        Videos,
-        Weights,
-    )
+    from core.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
+    from services.ranking.columns import Kept, Pages, RowPlan, Videos, Weights
 
 FROM_MASK, FROM_ORDER, FROM_REQUEST = 0, 1, 2
 """Where the candidates of a row come from."""

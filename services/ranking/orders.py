@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from services.page.model import BoolArray, Float32Array, Int64Array
-
-    Int32Array = npt.NDArray[np.int32]
+    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array
 
 
 def order_by_trending(trending: Float32Array) -> Int32Array:

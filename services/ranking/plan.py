@@ -14,8 +14,8 @@ from services.ranking.kernel import FROM_MASK, FROM_ORDER, FROM_REQUEST
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.page.model import BoolArray, Int64Array, RowDefinition
-    from services.ranking.columns import Int32Array
+    from core.arrays import BoolArray, Int32Array, Int64Array
+    from services.page.model import RowDefinition
     from services.ranking.task import RankingTask
     from services.ranking.view import RankingView
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.kernel import kernel
 from services.ranking.columns import Weights
 from services.ranking.model import MEAN_RATING_FIELD, POPULARITY_FIELDS, ModelInput
-from timetravel.kernel import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from services.page.model import Float32Array
+    from core.arrays import Float32Array
     from services.ranking.model import LinearModel
 
 MICROS_PER_DAY = 86_400_000_000

@@ -38,9 +38,8 @@ from timetravel.errors import UnknownFeatureGroup
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from core.arrays import Float32Array, Int32Array, Int64Array
     from services.page.facts import SharedFacts
-    from services.page.model import Float32Array, Int64Array
-    from services.ranking.columns import Int32Array
     from timetravel.model import FeatureGroup
     from timetravel.reader import FeatureRows
 

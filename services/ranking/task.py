@@ -11,14 +11,8 @@ from services.errors import InvalidModel, InvalidPages
 from services.page.model import members_of, starts
 
 if TYPE_CHECKING:
-    from services.page.model import (
-        BoolArray,
-        Float32Array,
-        Int64Array,
-        PageRequests,
-        RowDefinition,
-    )
-    from services.ranking.columns import Int32Array, UInt8Array
+    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array, UInt8Array
+    from services.page.model import PageRequests, RowDefinition
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.kernel import kernel_array
+from core.moments import EARLIEST_MICROS
 from services.errors import InvalidModel
 from services.page.content_index import Content, ContentIndex, entries_of, holds_genre
 from services.page.inputs import ADDED_AT, VIDEO_POPULARITY
@@ -23,14 +24,14 @@ from services.ranking.orders import (
     order_by_trending,
 )
 from services.ranking.scores import page_weights, shared_scores
-from timetravel.kernel import kernel_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array
     from services.page.configuration import RankingSection
-    from services.page.model import BoolArray, Float32Array, Int64Array, RowDefinition
-    from services.ranking.columns import Int32Array, UInt64Array, Weights
+    from services.page.model import RowDefinition
+    from services.ranking.columns import UInt64Array, Weights
     from services.ranking.model import LinearModel
     from timetravel.model import JsonValue
     from timetravel.reader import CatalogueFeatures, CatalogueRows

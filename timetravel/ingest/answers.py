@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from mesh.errors import Unavailable, find_error
-from mesh.serving import error_from_call
+from core.errors import Unavailable, find_error
+from core.grpc_status import error_from_call
 from timetravel.errors import InvalidChunk, TimeTravelError
 from timetravel.ingest.mistakes import Mistake
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import grpc
 from pagesim.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 
+from core.errors import Unavailable
 from mesh.addresses import parse_address
-from mesh.errors import Unavailable
 from mesh.serving.channels import CHANNEL_OPTIONS
 from timetravel.errors import StreamMismatch, TooManyStreams
 from timetravel.ingest.answers import check_answer, raising_own_errors

@@ -13,9 +13,9 @@ from timetravel.model import Op
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from pagesim.ingest.v1 import ingest_pb2
 
+    from core.arrays import Float32Array
     from timetravel.ingest.fields import Fields
     from timetravel.registry import Registry
 
@@ -30,7 +30,7 @@ class _Columns:
     valid_from: list[int] = field(default_factory=list)
     known_at: list[int] = field(default_factory=list)
     ops: list[int] = field(default_factory=list)
-    values: list[NDArray[np.float32]] = field(default_factory=list)
+    values: list[Float32Array] = field(default_factory=list)
 
 
 class FeatureColumns:
@@ -124,7 +124,7 @@ class FeatureColumns:
 _NOTHING: Final = np.empty(0, np.float32)
 
 
-def _stack(columns: _Columns) -> NDArray[np.float32]:
+def _stack(columns: _Columns) -> Float32Array:
     values = np.full((len(columns.indexes), len(columns.fields)), np.nan, np.float32)
     asserted = np.flatnonzero(np.array(columns.ops) == Op.ASSERT)
     if len(asserted):
@@ -135,7 +135,7 @@ def _stack(columns: _Columns) -> NDArray[np.float32]:
 
 def _read_values(
     message: ingest_pb2.FeatureRecord, op: Op, names: Sequence[str] | None, fields: Fields
-) -> NDArray[np.float32]:
+) -> Float32Array:
     count, named = len(message.values), len(message.fields)
     if count and named:
         fields.wrong(
@@ -161,9 +161,7 @@ def _read_values(
     )
 
 
-def _order(
-    given: dict[str, float], names: Sequence[str], fields: Fields
-) -> NDArray[np.float32]:
+def _order(given: dict[str, float], names: Sequence[str], fields: Fields) -> Float32Array:
     vector = np.array([given.get(name, np.nan) for name in names], np.float32)
     known = set(names)
     for name in given:

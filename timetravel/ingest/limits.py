@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from mesh.moments import parse_moment
+from core.moments import parse_moment
 
 _MEGABYTE: Final = 1 << 20
 _MINUTE_MICROS: Final = 60 * 1_000_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
-from mesh.moments import format_moment
+from core.moments import format_moment
 from timetravel.errors import InvalidFact
 from timetravel.ingest.mistakes import show
 from timetravel.model import FIRST_MICROS, LARGEST_ID, LAST_MICROS
@@ -16,8 +16,7 @@ from timetravel.model import FIRST_MICROS, LARGEST_ID, LAST_MICROS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Float32Array
     from timetravel.ingest.limits import Limits
 
 LARGEST_SCHEMA_VERSION: Final = 2**31 - 1
@@ -114,9 +113,7 @@ class Rules:
             )
         return float(number)
 
-    def vector(
-        self, values: NDArray[np.float32], fields: Sequence[str] | None
-    ) -> NDArray[np.float32]:
+    def vector(self, values: Float32Array, fields: Sequence[str] | None) -> Float32Array:
         """Check a vector: as many values as fields, finite or NaN.
 
         Args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.candidates import ProfileCounts, ProfileRows
 from timetravel.engagement import NO_POSITION, EngagementRows, check_horizon
 from timetravel.errors import UnknownEntity

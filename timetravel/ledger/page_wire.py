@@ -7,7 +7,7 @@ import json
 import numpy as np
 from pagesim.timetravel.v1 import timetravel_pb2
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.columns import (
     decode_floats,
     decode_integers,

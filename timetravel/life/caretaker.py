@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from core.arrays import Int64Array
 from timetravel.engine import reading, writing
 from timetravel.life.places import (
     Place,
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
     from timetravel.life.upkeep import Upkeep
 
-Purge: TypeAlias = Callable[[Path, NDArray[np.int64]], int]
+Purge: TypeAlias = Callable[[Path, Int64Array], int]
 """Takes profiles out of a folder of copies, and returns how many files it touched."""
 
 _CAUSES: Final[Mapping[PlaceKind, frozenset[UpkeepKind]]] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import sqlalchemy as sa
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.logged_features import decode_logged_features, encode_logged_features
 from timetravel.model import EntityKind, LoggedFeatures
 from timetravel.schema import logged_feature
@@ -15,8 +15,7 @@ from timetravel.schema import logged_feature
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import BoolArray
     from timetravel.registry import Registry
 
 _ROWS_PER_READ: Final = 2_000
@@ -81,7 +80,7 @@ def _rows_of_profile_groups(connection: sa.Connection, registry: Registry) -> It
         last = tuple(getattr(rows[-1], name) for name in _KEY)
 
 
-def _choose(logged: LoggedFeatures, rows: NDArray[np.bool_]) -> LoggedFeatures:
+def _choose(logged: LoggedFeatures, rows: BoolArray) -> LoggedFeatures:
     return LoggedFeatures(
         logged.group,
         logged.entity_ids[rows],

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from core.arrays import Int64Array
+
 
 Rows: TypeAlias = Callable[[str, tuple[str, ...]], Iterable[tuple[Any, ...]]]
 """Reads columns of a table, in any order of rows."""
@@ -32,8 +33,8 @@ class Standing:
         newest_upkeep: Id of its newest upkeep, 0 if there was none.
     """
 
-    transactions: NDArray[np.int64]
-    erased: NDArray[np.int64]
+    transactions: Int64Array
+    erased: Int64Array
     newest_upkeep: int
 
     @property
@@ -68,8 +69,6 @@ def read_standing(rows: Rows, tables: Collection[str]) -> Standing:
     )
 
 
-def _integers(
-    rows: Rows, tables: Collection[str], table: str, *columns: str
-) -> NDArray[np.int64]:
+def _integers(rows: Rows, tables: Collection[str], table: str, *columns: str) -> Int64Array:
     found = [tuple(map(int, row)) for row in rows(table, columns)] if table in tables else []
     return np.array(found, np.int64).reshape(-1, len(columns))

@@ -22,15 +22,14 @@ from timetravel.schema import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.records import Records
     from timetravel.registry import Registry
 
 _SHOWN_PROFILES: Final = 5
 
 
-def read_erased(connection: sa.Connection, after: int = 0) -> NDArray[np.int64]:
+def read_erased(connection: sa.Connection, after: int = 0) -> Int64Array:
     """Return the erased profiles, ascending.
 
     Args:
@@ -64,7 +63,7 @@ def forget_erased(connection: sa.Connection, profile_ids: Sequence[int]) -> int:
     )
 
 
-def refuse_erased(records: Records, registry: Registry, erased: NDArray[np.int64]) -> None:
+def refuse_erased(records: Records, registry: Registry, erased: Int64Array) -> None:
     """Refuse records about erased profiles.
 
     Raises:
@@ -84,7 +83,7 @@ def refuse_erased(records: Records, registry: Registry, erased: NDArray[np.int64
         )
 
 
-def _profiles_of(records: Records, registry: Registry) -> NDArray[np.int64]:
+def _profiles_of(records: Records, registry: Registry) -> Int64Array:
     groups = [
         one for one in registry.groups.values() if one.group.entity_kind is EntityKind.PROFILE
     ]

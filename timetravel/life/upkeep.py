@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.errors import StoreChanged
 from timetravel.retained import EVERYTHING, Retained
 from timetravel.schema import upkeep

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sqlalchemy as sa
 
-from mesh.moments import EARLIEST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS, format_moment
 from timetravel.errors import BeforeRetention
 from timetravel.life.tombstones import read_erased, refuse_erased
 from timetravel.life.upkeep import read_retained
@@ -22,8 +22,7 @@ from timetravel.schema import attribute_fact, document_fact, feature_fact
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.records import Records
     from timetravel.registry import Registry
     from timetravel.retained import Retained
@@ -38,7 +37,7 @@ class Withheld:
         retained: What the store can still answer for.
     """
 
-    erased: NDArray[np.int64]
+    erased: Int64Array
     retained: Retained
 
     @classmethod

@@ -37,8 +37,7 @@ from timetravel.segments.segment import Document, Segment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.registry import RegisteredGroup
     from timetravel.segments.gather import Allocate
     from timetravel.segments.segment import Origin
@@ -113,7 +112,7 @@ class _Build:
             retained,
         )
 
-    def _listing(self, kind: EntityKind) -> NDArray[np.int64]:
+    def _listing(self, kind: EntityKind) -> Int64Array:
         rows = self._pages.all(
             sa.select(entity.c.entity_id)
             .where(entity.c.kind == kind.value, entity.c.tx_id <= snapshot_parameter())

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from timetravel.segments.search import Integers, SmallIntegers
+    from core.arrays import Float32Array, Int8Array, Int32Array, Int64Array, UInt8Array
+
 
 NEVER: Final = np.iinfo(np.int64).max
 """superseded_at of a version that no later one corrects."""
@@ -35,13 +36,13 @@ class Versions:
         ops: int8[versions], numbers of `Op`.
     """
 
-    keys: Integers
-    offsets: Integers
-    valid_from: Integers
-    known_at: Integers
-    ops: SmallIntegers
+    keys: Int64Array
+    offsets: Int64Array
+    valid_from: Int64Array
+    known_at: Int64Array
+    ops: Int8Array
 
-    def find(self, wanted: Integers, at: Integers, known_by: Integers) -> Integers:
+    def find(self, wanted: Int64Array, at: Int64Array, known_by: Int64Array) -> Int64Array:
         """Return the place of the version visible to each row, NOTHING where none is."""
         found = np.empty(len(wanted), np.int64)
         places = find_places(self.keys, wanted)
@@ -57,9 +58,9 @@ class Vectors:
     """Versions of one feature group: values float32[versions, fields], NaN where absent."""
 
     versions: Versions
-    values: NDArray[np.float32]
+    values: Float32Array
 
-    def gather(self, found: Integers) -> NDArray[np.float32]:
+    def gather(self, found: Int64Array) -> Float32Array:
         """Return the vectors at found places, NaN where nothing is visible."""
         if not len(self.values):
             return np.full((len(found), self.values.shape[1]), np.nan, np.float32)
@@ -81,9 +82,9 @@ class Texts:
     """
 
     versions: Versions
-    codes: NDArray[np.int32]
-    text_bytes: NDArray[np.uint8]
-    text_offsets: Integers
+    codes: Int32Array
+    text_bytes: UInt8Array
+    text_offsets: Int64Array
 
     @cached_property
     def distinct(self) -> NDArray[np.object_]:
@@ -95,7 +96,7 @@ class Texts:
             texts[place] = joined[offsets[place] : offsets[place + 1]].decode()
         return texts
 
-    def gather(self, found: Integers) -> Sequence[str | None]:
+    def gather(self, found: Int64Array) -> Sequence[str | None]:
         """Return the texts at found places, None where nothing is visible or has a value."""
         texts: list[str | None] = self.distinct[_codes_at(self.codes, found)].tolist()
         return texts
@@ -118,24 +119,24 @@ class Events:
         values: float32[versions], NaN where the event has none.
     """
 
-    keys: Integers
-    offsets: Integers
-    event_at: Integers
-    known_at: Integers
-    superseded_at: Integers
-    ops: SmallIntegers
-    kinds: SmallIntegers
-    video_ids: Integers
-    values: NDArray[np.float32]
+    keys: Int64Array
+    offsets: Int64Array
+    event_at: Int64Array
+    known_at: Int64Array
+    superseded_at: Int64Array
+    ops: Int8Array
+    kinds: Int8Array
+    video_ids: Int64Array
+    values: Float32Array
 
     def find(
         self,
-        profile_ids: Integers,
-        at: Integers,
-        known_by: Integers,
+        profile_ids: Int64Array,
+        at: Int64Array,
+        known_by: Int64Array,
         kinds: Sequence[EventKind],
         max_events: int,
-    ) -> tuple[Integers, Integers]:
+    ) -> tuple[Int64Array, Int64Array]:
         """Return the places of the events of all rows, newest first, and their counts."""
         counts = np.empty(len(profile_ids), np.int64)
         searched = (
@@ -165,16 +166,16 @@ class Licences:
         country_names: Ascending.
     """
 
-    video_ids: Integers
-    countries: NDArray[np.int32]
-    valid_from: Integers
-    valid_to: Integers
-    known_at: Integers
-    superseded_at: Integers
-    ops: SmallIntegers
+    video_ids: Int64Array
+    countries: Int32Array
+    valid_from: Int64Array
+    valid_to: Int64Array
+    known_at: Int64Array
+    superseded_at: Int64Array
+    ops: Int8Array
     country_names: tuple[str, ...]
 
-    def find(self, at: int, known_by: int) -> Integers:
+    def find(self, at: int, known_by: int) -> Int64Array:
         """Return the places of the licences in force."""
         in_force = (
             (self.valid_from <= at)
@@ -196,9 +197,9 @@ class Changes:
         known_at: int64[changes].
     """
 
-    instants: Integers
-    valid_edges: Integers
-    known_at: Integers
+    instants: Int64Array
+    valid_edges: Int64Array
+    known_at: Int64Array
 
     def next_after(self, at: int, known_by: int | None) -> int | None:
         """Return the first change after a moment, None if there is none."""
@@ -209,7 +210,7 @@ class Changes:
         return int(edges.min()) if len(edges) else None
 
 
-def _codes_at(codes: NDArray[np.int32], found: Integers) -> NDArray[np.int32]:
+def _codes_at(codes: Int32Array, found: Int64Array) -> Int32Array:
     if not len(codes):
         return np.full(len(found), NOTHING, np.int32)
     return np.where(found < 0, np.int32(NOTHING), codes[np.where(found < 0, 0, found)])

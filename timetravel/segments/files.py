@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from core.arrays import Float32Array
+
 Columns = TypeVar("Columns", Versions, Vectors, Texts, Document, Events, Licences, Changes)
 
 MANIFEST: Final = "manifest.json"
@@ -41,12 +43,12 @@ class Staging:
         self._folder = folder
         self._files: dict[str, dict[str, object]] = {}
 
-    def allocate(self, _name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    def allocate(self, _name: str, shape: tuple[int, int]) -> Float32Array:
         """Return a matrix whose rows go to a file as they are filled in."""
         if 0 in shape:  # an empty file cannot be mapped
             return np.empty(shape, np.float32)
         path = self._folder / f"matrix-{len(list(self._folder.iterdir()))}.npy"
-        matrix: NDArray[np.float32] = np.lib.format.open_memmap(
+        matrix: Float32Array = np.lib.format.open_memmap(
             path, mode="w+", dtype=np.float32, shape=shape
         )
         return matrix

@@ -6,19 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from core.arrays import Float32Array, Int64Array
 from timetravel.segments.columns import Texts, Versions
 from timetravel.segments.search import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Allocate: TypeAlias = Callable[[str, tuple[int, int]], NDArray[np.float32]]
+Allocate: TypeAlias = Callable[[str, tuple[int, int]], Float32Array]
 """Makes a matrix under a name; it is filled row by row."""
 
 
-def allocate_in_memory(_name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+def allocate_in_memory(_name: str, shape: tuple[int, int]) -> Float32Array:
     """Return a matrix in memory."""
     return np.empty(shape, np.float32)
 
@@ -40,7 +40,7 @@ class Keys:
             self._keys.append(keys)
             self._counts.append(counts.astype(np.int64))
 
-    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def arrays(self) -> tuple[Int64Array, Int64Array]:
         """Return the keys and the offsets of their versions."""
         keys = np.concatenate(self._keys)
         offsets = np.zeros(len(keys) + 1, np.int64)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS, format_moment
 from timetravel import changes
 from timetravel.allocations import read_allocations
 from timetravel.answers import parse_json
@@ -33,8 +33,7 @@ from timetravel.reader import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.as_of import AsOfReader, JsonTexts
     from timetravel.model import EventKind, FeatureGroup, JsonValue
     from timetravel.reader import Identities, Moments
@@ -108,7 +107,7 @@ class SegmentReader:
 
     def attribute_texts(
         self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
-    ) -> tuple[Mapping[str, JsonTexts], NDArray[np.int64]]:
+    ) -> tuple[Mapping[str, JsonTexts], Int64Array]:
         """Return attributes as JSON texts, and the newest known_at of each row."""
         check_names(names)
         ids = np.asarray(entity_ids, np.int64)
@@ -187,7 +186,7 @@ class SegmentReader:
             _newest_per_row(events.known_at[found], offsets),
         )
 
-    def entity_ids(self, kind: EntityKind) -> NDArray[np.int64]:
+    def entity_ids(self, kind: EntityKind) -> Int64Array:
         """Return every entity of which the snapshot has an attribute fact, ascending."""
         segment = self._segment
         return segment.video_ids if kind is EntityKind.VIDEO else segment.profile_ids
@@ -275,7 +274,7 @@ class SegmentReader:
             int(versions.known_at[place]),
         )
 
-    def _moments(self, at: Moments, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _moments(self, at: Moments, rows: int) -> tuple[Int64Array, Int64Array]:
         self._segment.retained.check_moments(at)
         moments = moments_per_row(at, rows)
         known_by = self.known_by
@@ -287,7 +286,7 @@ class SegmentReader:
         return min((instant for instant in instants if instant is not None), default=None)
 
     def _next_version(
-        self, valid_from: NDArray[np.int64], known_at: NDArray[np.int64], at: int
+        self, valid_from: Int64Array, known_at: Int64Array, at: int
     ) -> int | None:
         if self.known_by is None:
             instants = np.maximum(valid_from, known_at)
@@ -296,7 +295,7 @@ class SegmentReader:
         later = instants[instants > at]
         return int(later.min()) if len(later) else None
 
-    def _reader_beyond(self, profile_ids: NDArray[np.int64]) -> AsOfReader | None:
+    def _reader_beyond(self, profile_ids: Int64Array) -> AsOfReader | None:
         """Return who answers for these profiles, None where the segment does."""
         if self._segment.covers(profile_ids):
             return None
@@ -310,17 +309,15 @@ class SegmentReader:
         return self._beyond
 
 
-def _at(column: NDArray[np.int64], found: NDArray[np.int64]) -> NDArray[np.int64]:
+def _at(column: Int64Array, found: Int64Array) -> Int64Array:
     if not len(column):
         return np.full(len(found), EARLIEST_MICROS, np.int64)
-    taken: NDArray[np.int64] = column[np.where(found < 0, 0, found)]
+    taken: Int64Array = column[np.where(found < 0, 0, found)]
     taken[found < 0] = EARLIEST_MICROS
     return taken
 
 
-def _newest_per_row(
-    known_at: NDArray[np.int64], offsets: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _newest_per_row(known_at: Int64Array, offsets: Int64Array) -> Int64Array:
     newest_known_at = np.full(len(offsets) - 1, EARLIEST_MICROS, np.int64)
     rows = np.flatnonzero(np.diff(offsets))
     if len(rows):

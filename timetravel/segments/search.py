@@ -8,34 +8,33 @@ visible. On clean facts that is one binary search and one step.
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from timetravel.kernel import kernel
+from core.kernel import kernel
 
-Integers: TypeAlias = NDArray[np.int64]
-SmallIntegers: TypeAlias = NDArray[np.int8]
+if TYPE_CHECKING:
+    from core.arrays import Int8Array, Int64Array
 
 NOTHING: Final = -1
 """The place of a version where none is visible."""
 
-# Kernels are cached per file and take constants from it alone: see `timetravel.kernel`.
+# Kernels are cached per file and take constants from it alone: see `core.kernel`.
 _ASSERT: Final = 0
 _RETRACT: Final = 2
 
 
 @kernel
 def find_visible(
-    offsets: Integers,
-    valid_from: Integers,
-    known_at: Integers,
-    ops: SmallIntegers,
-    places: Integers,
-    at: Integers,
-    known_by: Integers,
-    found: Integers,
+    offsets: Int64Array,
+    valid_from: Int64Array,
+    known_at: Int64Array,
+    ops: Int8Array,
+    places: Int64Array,
+    at: Int64Array,
+    known_by: Int64Array,
+    found: Int64Array,
 ) -> None:
     """Find the visible version of each row.
 
@@ -76,19 +75,19 @@ def find_visible(
 
 @kernel
 def find_events(
-    offsets: Integers,
-    event_at: Integers,
-    known_at: Integers,
-    superseded_at: Integers,
-    ops: SmallIntegers,
-    kinds: SmallIntegers,
-    places: Integers,
-    at: Integers,
-    known_by: Integers,
+    offsets: Int64Array,
+    event_at: Int64Array,
+    known_at: Int64Array,
+    superseded_at: Int64Array,
+    ops: Int8Array,
+    kinds: Int8Array,
+    places: Int64Array,
+    at: Int64Array,
+    known_by: Int64Array,
     kind_mask: np.int64,
     max_events: np.int64,
-    found: Integers,
-    counts: Integers,
+    found: Int64Array,
+    counts: Int64Array,
 ) -> None:
     """Find the visible events of each row, newest first.
 
@@ -134,7 +133,7 @@ def find_events(
             version -= 1
 
 
-def find_places(keys: Integers, wanted: Integers) -> Integers:
+def find_places(keys: Int64Array, wanted: Int64Array) -> Int64Array:
     """Return the place of each wanted key among ascending keys, NOTHING where it is not."""
     if not len(keys):
         return np.full(len(wanted), NOTHING, np.int64)

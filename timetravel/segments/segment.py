@@ -14,6 +14,7 @@ from timetravel.retained import EVERYTHING, Retained
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from core.arrays import Int64Array
     from timetravel.model import EntityKind
     from timetravel.registry import Registry
     from timetravel.segments.columns import (
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         Texts,
         Vectors,
     )
-    from timetravel.segments.search import Integers
 
 FORMAT: Final = 2
 """Goes up with every change of what arrays mean; segments of another format are rebuilt."""
@@ -49,7 +49,7 @@ class Document:
     """Versions of one document: texts of bodies, and the schema version of each body."""
 
     texts: Texts
-    schema_versions: Integers
+    schema_versions: Int64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +72,8 @@ class Segment:
 
     origin: Origin
     registry: Registry
-    profile_ids: Integers
-    video_ids: Integers
+    profile_ids: Int64Array
+    video_ids: Int64Array
     vectors: Mapping[str, Vectors]
     attributes: Mapping[tuple[EntityKind, str], Texts]
     documents: Mapping[tuple[str, str], Document]
@@ -87,7 +87,7 @@ class Segment:
         """Digest of the listing."""
         return digest_listing(self.video_ids)
 
-    def covers(self, profile_ids: Integers) -> bool:
+    def covers(self, profile_ids: Int64Array) -> bool:
         """Return whether it holds all facts of these profiles."""
         if self.origin.profile_ids is None:
             return True

@@ -15,8 +15,8 @@ from worlds.features.fixed_point import to_fixed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.arrays import Int64Array
     from services.page.content import ContentEntries
-    from services.page.model import Int64Array
     from worlds.features.registry import FeatureSpaces
 
 

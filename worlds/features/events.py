@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from timetravel.model import EventKind
 from worlds.features.fixed_point import to_fixed
 
 if TYPE_CHECKING:
-    from services.page.model import BoolArray, Float32Array, Int64Array
+    from core.arrays import BoolArray, Float32Array, Int8Array, Int64Array
     from timetravel.reader import HistoryRows
 
 SPEAKING_KINDS: Final = (EventKind.RATING, EventKind.PLAY, EventKind.THUMB, EventKind.LIST)
@@ -41,7 +40,7 @@ class Events:
     profile_ids: Int64Array
     video_ids: Int64Array
     event_at: Int64Array
-    kinds: npt.NDArray[np.int8]
+    kinds: Int8Array
     values: Float32Array
 
     def __len__(self) -> int:

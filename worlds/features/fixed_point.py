@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from services.page.model import Int64Array
+    from core.arrays import Float64Array, Int64Array
 
 FRACTION_BITS: Final = 20
 ONE: Final = 1 << FRACTION_BITS
@@ -26,7 +25,7 @@ def to_fixed(numbers: ArrayLike) -> Int64Array:
     return np.rint(scaled).astype(np.int64)
 
 
-def to_floats(fixed: Int64Array) -> npt.NDArray[np.float64]:
+def to_floats(fixed: Int64Array) -> Float64Array:
     """Return multiples of 2^-20 as float64."""
     return fixed.astype(np.float64) / ONE
 

@@ -24,7 +24,7 @@ from worlds.features.video import compute_popularity, compute_trending
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import Float32Array, Int64Array
     from worlds.features.content import VideoContent
     from worlds.features.events import Events
     from worlds.features.registry import FeatureSpaces

@@ -16,7 +16,7 @@ from worlds.features.jobs import ProfileJob, VideoJob
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import Float32Array, Int64Array
     from timetravel.reader import FactReader
     from worlds.features.registry import FeatureSpaces
 

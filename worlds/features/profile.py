@@ -12,7 +12,7 @@ from worlds.features.events import SPEAKING_KINDS, Events, find_places, is_of_ki
 from worlds.features.fixed_point import add_at, count_at, multiply, to_fixed, to_floats
 
 if TYPE_CHECKING:
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import Float32Array, Int64Array
     from worlds.features.content import SparseContent
 
 ACTIVITY_FIELDS: Final = (

@@ -12,7 +12,7 @@ from worlds.features.events import Events, is_of_kinds, stars
 from worlds.features.fixed_point import ONE, add_at, count_at, to_fixed, to_floats
 
 if TYPE_CHECKING:
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import Float32Array, Int64Array
 
 POPULARITY_FIELDS: Final = (
     "events_7d",

@@ -18,7 +18,7 @@ from worlds.live.touched import Touched
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from timetravel.model import AttributeFact, FeatureFact, JsonValue
     from timetravel.reader import FactReader
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.model import FeatureFact, LoggedFeatures
 from worlds.features.schedule import JOB_MICROS
 
 if TYPE_CHECKING:
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import Float32Array, Int64Array
     from timetravel.model import FeatureGroup
     from timetravel.reader import FactReader
 

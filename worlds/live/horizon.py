@@ -10,7 +10,7 @@ from timetravel.model import AttributeFact, AvailabilityFact, DocumentFact, Enti
 from worlds.live.edges import FOREVER_MICROS, Edges
 
 if TYPE_CHECKING:
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from timetravel.model import Fact
     from worlds.features.schedule import Grid
     from worlds.timeline import Timeline

@@ -13,7 +13,7 @@ from worlds.features.content import VideoContent
 from worlds.live.touched import Touched
 
 if TYPE_CHECKING:
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from timetravel.model import AttributeFact, JsonValue
     from worlds.features.registry import FeatureSpaces
 

@@ -13,7 +13,7 @@ from worlds.features.events import Events
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from timetravel.model import EventFact
 
 _FIRST_CAPACITY: Final = 1024

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import structlog
 
-from mesh.moments import EARLIEST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS, format_moment
 from worlds.errors import OtherWorldLived
 from worlds.live.pages import SOURCE, LivePages
 from worlds.live.reader import LiveReader

@@ -16,7 +16,8 @@ from timetravel.model import EntityKind, LoggedFeatures, LoggedPageFact
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from services.page.model import AssembledPages, Int64Array, PageFailure
+    from core.arrays import Int64Array
+    from services.page.model import AssembledPages, PageFailure
     from timetravel.model import JsonValue
     from timetravel.reader import FactReader
     from worlds.live.reader import LiveReader

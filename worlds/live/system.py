@@ -24,7 +24,7 @@ from worlds.records import SourcedFact
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import Float32Array, Int64Array
     from timetravel.current import CurrentReader
     from timetravel.model import Fact, FeatureFact, FeatureGroup
     from timetravel.writer import Writer

@@ -20,7 +20,7 @@ from worlds.movielens.visits import derive_visits
 from worlds.visits import Visits
 
 if TYPE_CHECKING:
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from worlds.draws import Draws
     from worlds.movielens.source import Movie, Ratings
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mesh.moments import format_moment, parse_moment
+from core.moments import format_moment, parse_moment
 from timetravel.model import LARGEST_ID
 from worlds.durations import SECOND_MICROS
 from worlds.errors import MalformedSource, SourceNotFound
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from services.page.model import Float32Array, Int64Array
+    from core.arrays import Float32Array, Int64Array
 
 RATINGS_NAME: Final = "ratings.csv"
 MOVIES_NAME: Final = "movies.csv"

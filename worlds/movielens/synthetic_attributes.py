@@ -32,14 +32,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from worlds.months import MONTHS_PER_YEAR, months_of, months_of_years
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.page.model import Int64Array
+    from core.arrays import Float64Array, Int64Array
     from worlds.draws import Draws
     from worlds.movielens.source import Movie
 
@@ -206,7 +205,7 @@ def choose_devices(
         user_ids: int64[visits].
         shown_at: int64[visits], microseconds.
     """
-    shares: npt.NDArray[np.float64] = draws.uniform("visit", user_ids, shown_at)
+    shares: Float64Array = draws.uniform("visit", user_ids, shown_at)
     return tuple(
         member.devices[int(share * len(member.devices))]
         for member, share in zip(members, shares.tolist(), strict=True)

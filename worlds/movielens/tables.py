@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from mesh.moments import from_micros
+from core.moments import from_micros
 from services.page.inputs import (
     ADDED_AT,
     COUNTRY,
@@ -27,7 +27,7 @@ from worlds.timeline import sort_records
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from timetravel.model import JsonValue
     from worlds.draws import Draws
     from worlds.movielens.release import Release

@@ -9,7 +9,7 @@ import numpy as np
 from worlds.durations import MINUTE_MICROS, SECOND_MICROS
 
 if TYPE_CHECKING:
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
 
 LEAD_MICROS: Final = 60 * SECOND_MICROS
 """A page is shown so long before the rating that it may have led to."""

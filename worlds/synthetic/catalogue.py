@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from mesh.moments import from_micros
+from core.moments import from_micros
 from worlds.durations import DAY_MICROS
 from worlds.synthetic.titles import make_titles
 
 if TYPE_CHECKING:
-    from services.page.model import BoolArray, Int64Array
+    from core.arrays import BoolArray, Float64Array, Int64Array
     from worlds.synthetic.plan import SyntheticPlan
 
 _GENRE_WEIGHTS: Final = {
@@ -47,8 +46,6 @@ _MEAN_AGE_YEARS: Final = 9.0
 _OLDEST_YEARS: Final = 70
 _SHORTEST_MINUTES: Final = 20
 _LONGEST_MINUTES: Final = 150
-
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

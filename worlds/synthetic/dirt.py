@@ -33,7 +33,7 @@ from worlds.synthetic.catalogue import MATURITIES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.page.model import Int64Array
+    from core.arrays import Int64Array
     from worlds.draws import Draws
     from worlds.synthetic.catalogue import Catalogue
     from worlds.synthetic.events import Event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mesh.moments import from_micros
+from core.moments import from_micros
 from services.page.inputs import (
     ADDED_AT,
     COUNTRY,

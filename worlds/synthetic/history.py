@@ -23,11 +23,12 @@ from worlds.synthetic.events import Event, Visit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from core.arrays import Float64Array
     from worlds.synthetic.catalogue import Catalogue
     from worlds.synthetic.licences import Licences
     from worlds.synthetic.members import Members
     from worlds.synthetic.plan import SyntheticPlan
-    from worlds.synthetic.tastes import Float64Array, Tastes, Trends
+    from worlds.synthetic.tastes import Tastes, Trends
 
 _SHARES_OF_HOURS: Final = (
     *(2, 1, 1, 1, 1, 1, 2, 3, 3, 3, 3, 4),

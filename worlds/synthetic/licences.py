@@ -10,7 +10,7 @@ import numpy as np
 from worlds.durations import DAY_MICROS, floor_to_day
 
 if TYPE_CHECKING:
-    from services.page.model import BoolArray, Int64Array
+    from core.arrays import BoolArray, Int64Array
     from worlds.synthetic.catalogue import Catalogue
     from worlds.synthetic.plan import SyntheticPlan
 

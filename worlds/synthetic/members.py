@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from worlds.durations import DAY_MICROS, SECOND_MICROS
 
 if TYPE_CHECKING:
-    from services.page.model import Int64Array
+    from core.arrays import Float64Array, Int64Array
     from worlds.synthetic.plan import SyntheticPlan
 
 _COUNTRY_FALL: Final = 0.6
@@ -58,7 +57,7 @@ class Members:
     devices: tuple[tuple[str, ...], ...]
     plans: tuple[str, ...]
     joined_at: Int64Array
-    visits_per_day: npt.NDArray[np.float64]
+    visits_per_day: Float64Array
 
     def country(self, place: int, at: int) -> int:
         """Return where the member at a place lives at a moment."""

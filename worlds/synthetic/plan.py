@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from mesh.moments import parse_moment
+from core.moments import parse_moment
 from worlds.durations import DAY_MICROS
 from worlds.errors import InvalidPlan
 

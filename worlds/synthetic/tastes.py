@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from worlds.durations import DAY_MICROS
 from worlds.synthetic.catalogue import GENRES
 
 if TYPE_CHECKING:
-    from services.page.model import Int64Array
+    from core.arrays import Float64Array, Int64Array
     from worlds.synthetic.catalogue import Catalogue
     from worlds.synthetic.plan import SyntheticPlan
 
-Float64Array = npt.NDArray[np.float64]
 
 _ARCHETYPES: Final = 6
 _OWN_SHARE: Final = 0.5

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mesh.moments import parse_moment
+from core.moments import parse_moment
 from tests.commands import check_pagesim, run_pagesim
 from timetravel.model import (
     AttributeFact,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from mesh.moments import format_moment
+from core.moments import format_moment
 from tests.commands import check_pagesim, run_pagesim
 from timetravel.store import Store
 

@@ -9,12 +9,13 @@ import grpc
 import pytest
 from pagesim.mesh.v1 import mesh_pb2
 
+from core.errors import Forbidden, Unauthenticated
 from mesh.addresses import parse_address
 from mesh.authorisation import TOKEN, carry, read_token
 from mesh.authority import make_certificates
 from mesh.certificates import Role
 from mesh.client import MeshClient, MeshProcess
-from mesh.errors import Forbidden, MissingToken, Unauthenticated, UnknownStack
+from mesh.errors import MissingToken, UnknownStack
 from mesh.serving.channels import open_channel
 from mesh.tls import Tls
 from mesh.topology import Stack

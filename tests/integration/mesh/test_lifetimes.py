@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.errors import WrongState
 from mesh.client import MeshProcess
-from mesh.errors import AddressInUse, InvalidStack, ProcessFailed, WrongState
+from mesh.errors import AddressInUse, InvalidStack, ProcessFailed
 from mesh.topology import Stack
 from tests.mesh_processes import (
     FIRST,

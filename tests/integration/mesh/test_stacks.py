@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
+from core.errors import InvalidInput
 from mesh.context import use_context
-from mesh.errors import InvalidInput, InvalidStack, ProcessFailed, StackExists, UnknownStack
+from mesh.errors import InvalidStack, ProcessFailed, StackExists, UnknownStack
 from mesh.serving import connect
 from mesh.topology import ServiceProcess, Stack, StackState
 from tests.mesh_probe import Answer, ProbeClient, Question

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from core.moments import format_moment, to_micros
 from experiments.copies import count_records, purge_erased_since, purge_results
 from experiments.metrics.compute import METRICS_FILE, compute_metrics
 from experiments.report.document import write_report
 from experiments.run_record import RunRecord, RunState, read_record, write_record
 from experiments.spec import load_spec
 from experiments.stored_pages import find_page_ids
-from mesh.moments import format_moment, to_micros
 from tests.simulated_runs import EXPERIMENT, make_run
 from timetravel.life.removals import erase_profiles
 from timetravel.store import Store

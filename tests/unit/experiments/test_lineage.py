@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from core.moments import format_moment
 from experiments.errors import LeakedPages
 from experiments.lineage import PageLeak, check_lineage, find_page_leaks
 from experiments.report.fidelity import render_outcome
@@ -21,7 +22,6 @@ from experiments.validation.validate import (
     choose_logged_pages,
     validate_pages,
 )
-from mesh.moments import format_moment
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
 from tests.leaks import LeakyWorld

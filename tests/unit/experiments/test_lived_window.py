@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.moments import format_moment
 from experiments.errors import PageNotFound
 from experiments.lived_window import check_profile, telling_window
-from mesh.moments import format_moment
 from services.errors import NothingToShow
 from tests.page_worlds import DAY, START
 from timetravel.model import LAST_MICROS

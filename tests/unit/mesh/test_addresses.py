@@ -6,8 +6,9 @@ import socket
 
 import pytest
 
+from core.errors import InvalidInput
 from mesh.addresses import Address, explain_bind_failure, parse_address
-from mesh.errors import AddressInUse, InvalidInput
+from mesh.errors import AddressInUse
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:0", "localhost:50051", "[::1]:65535"])

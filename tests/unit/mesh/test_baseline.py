@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.errors import InvalidInput, NotFound
 from mesh.baseline import read_baseline, write_baseline
-from mesh.errors import InvalidInput, NotFound
 from mesh.topology import ServiceProcess
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import InvalidInput
 from mesh.context import (
     AS_OF_HEADER,
     KNOWN_BY_HEADER,
@@ -23,7 +24,7 @@ from mesh.context import (
     run_in_context,
     use_context,
 )
-from mesh.errors import InvalidInput, MissingContext
+from mesh.errors import MissingContext
 
 CONTEXT = CallContext(
     stack="trial-1",

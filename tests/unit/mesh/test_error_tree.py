@@ -15,7 +15,8 @@ import mesh
 import services
 import timetravel
 import worlds
-from mesh.errors import MissingContext, PagesimError
+from core.errors import PagesimError
+from mesh.errors import MissingContext
 
 PACKAGES = [mesh, timetravel, services, worlds, experiments]
 ERROR_MODULES = [

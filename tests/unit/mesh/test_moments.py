@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.errors import InvalidInput
-from mesh.moments import format_moment, from_micros, parse_moment, to_micros
+from core.errors import InvalidInput
+from core.moments import format_moment, from_micros, parse_moment, to_micros
 
 MICROS = st.integers(
     min_value=to_micros(datetime(1900, 1, 1, tzinfo=UTC)),

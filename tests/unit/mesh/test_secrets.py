@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.errors import InvalidInput
 from mesh.baseline import read_baseline, take_secrets, write_baseline
-from mesh.errors import InvalidInput, InvalidStack
+from mesh.errors import InvalidStack
 from mesh.topology import ServiceProcess, Stack
 
 if TYPE_CHECKING:

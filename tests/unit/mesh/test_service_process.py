@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.errors import InvalidInput
 from mesh.baseline import read_baseline, write_baseline
-from mesh.errors import InvalidInput
 from mesh.process_files import ProcessFile, file_variables
 from mesh.topology import ServiceProcess
 from mesh.translation import read_process, write_process

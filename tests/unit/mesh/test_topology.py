@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from core.errors import InvalidInput
 from mesh.addresses import Address
-from mesh.errors import InvalidInput, InvalidStack
+from mesh.errors import InvalidStack
 from mesh.topology import (
     Cluster,
     Endpoint,

@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.assembler.v1 import assembler_pb2, assembler_pb2_grpc
 from pagesim.ranking.v1 import ranking_pb2, ranking_pb2_grpc
 
-from mesh.serving import error_from_call
+from core.grpc_status import error_from_call
 from services.errors import UnknownProfile
 from services.in_process import InProcessAssembler
 from services.page.canonical import page_digest

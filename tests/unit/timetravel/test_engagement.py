@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from timetravel.engagement import (
     DAY_MICROS,
     NO_PAGE,
@@ -21,15 +21,14 @@ from timetravel.errors import InvalidQuestion
 from timetravel.model import Attribution, EventFact, EventKind, LoggedPageFact
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from core.arrays import Int64Array
     from timetravel.model import Fact
     from timetravel.store import Store
 
 owned_moments = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), max_size=12)
 
 
-def columns(pairs: list[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def columns(pairs: list[tuple[int, int]]) -> tuple[Int64Array, Int64Array]:
     owners, moments = zip(*pairs, strict=True) if pairs else ((), ())
     return np.array(owners, np.int64), np.array(moments, np.int64)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from mesh.moments import format_moment
+from core.moments import format_moment
 from timetravel import as_of_questions, visibility
 from timetravel.errors import LeakedFact
 from timetravel.guarded import GuardedReader

@@ -12,15 +12,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.columns.v1.columns_pb2 import IntegerColumn
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
+from core.errors import InvalidInput
+from core.grpc_status import raising_peer_errors
 from mesh.context import CallContext
-from mesh.errors import ContradictingAsOf, InvalidInput, MissingContext
-from mesh.serving import (
-    Registration,
-    ServingOptions,
-    connect_without_mesh,
-    raising_peer_errors,
-    start,
-)
+from mesh.errors import ContradictingAsOf, MissingContext
+from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
 from timetravel.client import TimeTravelClient
 from timetravel.columns import decode_integers, encode_integers
 from timetravel.errors import (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mesh.moments import parse_moment
+from core.moments import parse_moment
 from worlds.manifest import Manifest
 from worlds.synthetic import SyntheticPlan, generate_world
 

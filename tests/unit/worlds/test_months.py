@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.moments import from_micros, to_micros
+from core.moments import from_micros, to_micros
 from worlds.months import month_starts, months_of, months_of_years
 
 MOMENTS = st.datetimes(

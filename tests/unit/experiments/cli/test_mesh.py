@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.errors import InvalidInput
 from experiments.cli.mesh_choice import choose_announcement
 from experiments.cli.mesh_logs import parse_since
 from mesh.announcement import Announcement
-from mesh.errors import InvalidInput, MeshNotFound
+from mesh.errors import MeshNotFound
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.moments import format_moment
 from experiments.run_record import RunRecord, RunState, write_record
-from mesh.moments import format_moment
 from tests.commands import run_pagesim
 from tests.page_worlds import DAY, START
 from tests.simulated_runs import EXPERIMENT, OVERLAYS

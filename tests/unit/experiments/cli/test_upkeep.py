@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from core.errors import PagesimError
+from core.moments import parse_moment
 from experiments.cli.database import database
-from mesh.errors import PagesimError
-from mesh.moments import parse_moment
 from timetravel import migrate
 from timetravel.engine import writing
 from timetravel.errors import BackupDamaged, FileExists, InvalidUpkeep

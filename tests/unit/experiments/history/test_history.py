@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.moments import parse_moment
 from experiments.cli.history import history
 from experiments.errors import FieldNotFound
 from experiments.history import picture
 from experiments.history.fields import Field
-from mesh.moments import parse_moment
 from tests.dirty_facts import SPAN, START, random_batches, seeded
 from tests.upkeep import retain
 from timetravel import migrate

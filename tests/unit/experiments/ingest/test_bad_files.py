@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from core.errors import InvalidInput
 from experiments.errors import DataNotFound, InvalidMapping, UnreadableData
-from mesh.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable

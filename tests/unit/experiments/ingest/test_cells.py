@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.moments import parse_moment, to_micros
 from experiments.ingest.cells import (
     floats,
     to_float32,
@@ -23,7 +24,6 @@ from experiments.ingest.cells import (
 from experiments.ingest.columns import plain_column
 from experiments.ingest.moments import Moments
 from experiments.ingest.sources import MomentEntry
-from mesh.moments import parse_moment, to_micros
 from timetravel.errors import InvalidFact
 from timetravel.ingest.limits import Limits
 

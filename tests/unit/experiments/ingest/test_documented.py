@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 
+from core.moments import parse_moment
 from experiments.ingest.entries import KINDS
-from mesh.moments import parse_moment
 from timetravel.model import EntityKind, EventKind
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mesh.moments import format_moment
+from core.moments import format_moment
 from mesh.observation.log_lines import LogLine, StackLogs, choose_lines
 
 if TYPE_CHECKING:

@@ -17,9 +17,11 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from core.errors import InvalidInput
+from core.grpc_status import raising_peer_errors
 from mesh.context import context_headers, use_context
-from mesh.errors import InvalidInput, MissingContext, UnknownStack
-from mesh.serving import connect_without_mesh, raising_peer_errors
+from mesh.errors import MissingContext, UnknownStack
+from mesh.serving import connect_without_mesh
 from mesh.serving.async_channels import connect_async
 from tests.mesh_probe import Answer, ProbeClient, Question, decode_answer, encode
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mesh.errors import InvalidInput
+from core.errors import InvalidInput
 from mesh.serving.tracing import is_tracing_configured
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}

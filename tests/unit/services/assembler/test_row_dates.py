@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mesh.moments import format_moment
+from core.moments import format_moment
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
 from tests.page_worlds import DAY, END, make_world

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS
 from services.errors import UnknownProfile
 from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
 from services.filtering.stage import FilteringStage

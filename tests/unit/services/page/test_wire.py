@@ -13,7 +13,7 @@ from pagesim.filtering.v1 import filtering_pb2
 from pagesim.page.v1 import page_pb2
 from pagesim.ranking.v1 import ranking_pb2
 
-from mesh.errors import InvalidInput
+from core.errors import InvalidInput
 from services.assembler import wire as assembler_wire
 from services.dedup import wire as dedup_wire
 from services.dedup.task import DedupTask, KeptRows

@@ -9,15 +9,10 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
+from core.grpc_status import raising_peer_errors
 from mesh.context import CallContext
 from mesh.errors import ContradictingAsOf
-from mesh.serving import (
-    Registration,
-    ServingOptions,
-    connect_without_mesh,
-    raising_peer_errors,
-    start,
-)
+from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
 from timetravel.client import TimeTravelClient
 from timetravel.columns import encode_integers
 from timetravel.errors import InvalidQuestion, UnknownEntity

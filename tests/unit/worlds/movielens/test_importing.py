@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mesh.moments import parse_moment
+from core.moments import parse_moment
 from timetravel.migrate import upgrade
 from timetravel.model import AttributeFact, AvailabilityFact, EventFact
 from timetravel.store import Store

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mesh.moments import parse_moment
+from core.moments import parse_moment
 from worlds.errors import MalformedSource, SourceNotFound
 from worlds.movielens.source import Movie, check_readme, read_movies, read_ratings
 from worlds.movielens.titles import split_title

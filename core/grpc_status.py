@@ -18,7 +18,7 @@ from google.rpc import (  # type: ignore[import-untyped]  # stubs without py.typ
 )
 from grpc_status import rpc_status
 
-from mesh.errors import (
+from core.errors import (
     AlreadyExists,
     Exhausted,
     Forbidden,
