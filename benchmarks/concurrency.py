@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from timetravel import migrate
-from timetravel.model import EntityKind, EventFact, EventKind, FeatureFact, FeatureGroup
+from timetravel.database import migrate
+from timetravel.facts.model import EntityKind, EventFact, EventKind, FeatureFact, FeatureGroup
 from timetravel.store import Store
 
 PROFILES = 300

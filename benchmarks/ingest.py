@@ -29,11 +29,11 @@ from experiments.ingest.mapping import load_mapping
 from experiments.ingest.plan import make_plan
 from mesh.serving import Registration, ServingOptions, start
 from tests.postgres_server import PostgresServer, find_programs
-from timetravel import migrate
-from timetravel.feature_batch import FeatureBatch
-from timetravel.ingest.client import IngestClient, connect_to_ingest
-from timetravel.ingest.server import SERVICE, add_ingest
-from timetravel.model import EntityKind, FeatureGroup
+from timetravel.database import migrate
+from timetravel.facts.feature_batch import FeatureBatch
+from timetravel.facts.model import EntityKind, FeatureGroup
+from timetravel.ingest.stream.client import IngestClient, connect_to_ingest
+from timetravel.ingest.stream.server import SERVICE, add_ingest
 from timetravel.store import Store
 
 if TYPE_CHECKING:

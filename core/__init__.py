@@ -1,1 +1,10 @@
-"""What every package stands on: errors, moments, arrays, kernels, files."""
+"""What every package stands on. It knows nothing of meshes, stores or pages.
+
+- `errors`: the root of the error tree, and the kinds that map to gRPC status codes.
+- `grpc_status`: errors as gRPC statuses with details, and back.
+- `moments`: moments as int64 microseconds, and as text.
+- `timestamps`: moments as protobuf timestamps.
+- `arrays`: names for numpy arrays by the type of their elements.
+- `columns`: number columns of batch messages (pagesim.columns.v1).
+- `kernel`: how functions over arrays are compiled.
+"""

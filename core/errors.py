@@ -5,6 +5,7 @@ server interceptor maps the kind to a gRPC status (`core.grpc_status`)::
 
     PagesimError                     UNKNOWN
     ├── InvalidInput                 INVALID_ARGUMENT     the request is wrong; change it
+    │   └── InvalidColumn                                 bytes that are no such column
     ├── NotFound                     NOT_FOUND            the thing named is not there
     ├── AlreadyExists                ALREADY_EXISTS       a different thing has that name
     ├── WrongState                   FAILED_PRECONDITION  not now; do something else first
@@ -56,6 +57,10 @@ class InvalidInput(PagesimError):
     """Refuse a request that is wrong in itself."""
 
     status = grpc.StatusCode.INVALID_ARGUMENT
+
+
+class InvalidColumn(InvalidInput):
+    """Refuse bytes that are not the column they claim to be."""
 
 
 class NotFound(PagesimError):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 TIME_TRAVEL_SERVICE = "pagesim.timetravel.v1.TimeTravelService"
 STORE_VARIABLE = "PAGESIM_STORE"

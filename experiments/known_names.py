@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from experiments.spec.mistakes import refuse
 from experiments.spec.names import KnownNames, find_unknown_names
 from services.page.inputs import MODEL_COLLECTION
-from timetravel.model import EntityKind
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from experiments.spec import ExperimentSpec

@@ -11,12 +11,12 @@ from core.errors import NotFound, WrongState
 from core.moments import format_moment
 from experiments.errors import PageNotFound
 from services.page.inputs import COUNTRY
-from timetravel.model import LAST_MICROS, EntityKind
+from timetravel.facts.model import LAST_MICROS, EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
     from timetravel.store import Store
 
 _LOOKED_THROUGH = 100

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 RECORD_FILE = "run.json"
 _FORMAT = 1

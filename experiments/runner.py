@@ -42,8 +42,8 @@ from mesh.context import use_context
 from mesh.serving import connect
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient
-from timetravel.life.places import PlaceKind
 from timetravel.store import Store
+from timetravel.upkeep.copies import PlaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

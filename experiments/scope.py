@@ -16,13 +16,13 @@ import numpy as np
 
 from experiments.errors import NoLoggedPages, TooFewProfiles
 from experiments.spec.model import DEVICE
-from timetravel.model import EntityKind
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from experiments.spec import Scope
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
     from timetravel.store import Store
 
 COUNTRY = "country"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from timetravel.model import EntityKind
+from timetravel.facts.model import EntityKind
 from timetravel.segments.directory import SegmentDirectory
 
 if TYPE_CHECKING:

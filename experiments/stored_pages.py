@@ -13,14 +13,14 @@ import pyarrow.dataset as ds
 from services.page.canonical import parse_page
 from services.page.inputs import TITLE
 from services.page.model import Geometry, Page, PageRow, PageVideo, RowType
-from timetravel.model import EntityKind
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
     from timetravel.store import Store
 
 _HIVE = ds.partitioning(

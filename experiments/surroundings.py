@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from experiments.copies import purge_results
-from timetravel.life.caretaker import Surroundings
-from timetravel.life.places import PlaceKind
-from timetravel.life.redraw import NONCE_BYTES
+from timetravel.removal.completion import Surroundings
+from timetravel.removal.rehash import NONCE_BYTES
 from timetravel.segments.directory import SegmentDirectory
+from timetravel.upkeep.copies import PlaceKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def now_micros() -> int:
 
 
 def draw_nonce() -> bytes:
-    """Return random bytes; see `timetravel.life.redraw`."""
+    """Return random bytes; see `timetravel.removal.rehash`."""
     # Not from a seed: whoever knew it could try out what an erased fact may have been.
     return secrets.token_bytes(NONCE_BYTES)
 

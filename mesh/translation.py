@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.mesh.v1 import mesh_pb2
 
+from core.timestamps import encode_timestamp
 from mesh.addresses import parse_address
 from mesh.errors import InvalidStack
 from mesh.process_files import ProcessFile
 from mesh.topology import Endpoint, ServiceProcess, Stack, StackState, StackStatus
+
+if TYPE_CHECKING:
+    from google.protobuf.timestamp_pb2 import Timestamp
 
 _MICROS = 1_000_000
 _NANOS_PER_MICRO = 1_000
@@ -29,10 +33,10 @@ def write_stack(stack: Stack) -> mesh_pb2.Stack:
     """Return the message of the stack."""
     return mesh_pb2.Stack(
         stack_id=stack.stack_id,
-        as_of=_write_moment(stack.as_of_micros),
+        as_of=encode_timestamp(stack.as_of_micros),
         known_by=None
         if stack.known_by_micros is None
-        else _write_moment(stack.known_by_micros),
+        else encode_timestamp(stack.known_by_micros),
         snapshot=stack.snapshot or 0,
         overrides=[write_process(process) for process in stack.overrides],
         variant=stack.variant,
@@ -165,11 +169,6 @@ def read_lease(
 ) -> float | None:
     """Return the length of the lease in the message, in seconds; None if it has none."""
     return message.lease.ToTimedelta().total_seconds() if message.HasField("lease") else None
-
-
-def _write_moment(micros: int) -> Timestamp:
-    seconds, micros = divmod(micros, _MICROS)
-    return Timestamp(seconds=seconds, nanos=micros * _NANOS_PER_MICRO)
 
 
 def _read_moment(moment: Timestamp, *, field: str) -> int:

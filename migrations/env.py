@@ -1,6 +1,6 @@
 """Where Alembic starts: runs the revisions on the connection that it is given.
 
-`timetravel.migrate` gives `connection` and `target_metadata` as attributes of the
+`timetravel.database.migrate` gives `connection` and `target_metadata` as attributes of the
 configuration and owns the transaction, so a failed upgrade leaves nothing behind.
 """
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from services.filtering.task import Eligibility
     from services.page.model import AssembledPages, PageRequests
     from services.ranking.task import RankedRows, RankingTask
-    from timetravel.model import JsonValue
-    from timetravel.reader import FactReader
+    from timetravel.facts.model import JsonValue
+    from timetravel.reading.reader import FactReader
 
 
 class InProcessStages:

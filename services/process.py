@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
     AddService = Callable[[grpc.Server, grpc.Channel, Mapping[str, JsonValue]], None]
 

@@ -26,8 +26,8 @@ from services.page.inputs import (
 from services.page.model import PageRequests
 from services.page.production import production_documents
 from timetravel.errors import UnknownDocument
-from timetravel.model import EntityKind, EventKind, FeatureGroup
-from timetravel.reader import (
+from timetravel.facts.model import EntityKind, EventKind, FeatureGroup
+from timetravel.reading.reader import (
     AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
@@ -43,8 +43,8 @@ from timetravel.segments import warm_up as segments
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from timetravel.model import JsonValue
-    from timetravel.reader import Identities, Moments
+    from timetravel.facts.model import JsonValue
+    from timetravel.reading.reader import Identities, Moments
 
 _VIDEOS = 8
 _OVERLAY: dict[str, JsonValue] = {

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 from worlds.durations import DAY_MICROS
 from worlds.features.events import Events
 

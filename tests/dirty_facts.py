@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 from hypothesis import strategies as st
 
-from timetravel.model import (
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     Attribution,
@@ -30,7 +30,7 @@ from timetravel.model import (
 )
 
 if TYPE_CHECKING:
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
 
 START: Final = 1_000_000
 SPAN: Final = 12

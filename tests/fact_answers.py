@@ -19,18 +19,18 @@ from tests.dirty_facts import (
     VIDEOS,
     Batches,
 )
-from timetravel.engine import writing
+from tests.oracle.in_memory import InMemoryFacts, Transaction
+from timetravel.database.engine import writing
+from timetravel.database.schema import ingest_transaction, metadata
 from timetravel.errors import UnknownDocument
-from timetravel.in_memory import InMemoryFacts, Transaction
-from timetravel.model import EntityKind, EventKind
-from timetravel.schema import ingest_transaction, metadata
+from timetravel.facts.model import EntityKind, EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
     from timetravel.store import Store
 
 UNKNOWN_PROFILE = 9

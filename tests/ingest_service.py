@@ -13,19 +13,19 @@ from pagesim.timetravel.v1 import timetravel_pb2
 from core.moments import parse_moment
 from mesh.serving import Registration, ServingOptions, start
 from tests.dirty_facts import GROUPS
-from timetravel.ingest.client import connect_to_ingest
-from timetravel.ingest.encoding import encode_fact
-from timetravel.ingest.server import CALLS_AT_ONCE, SERVICE, add_ingest
-from timetravel.model import LoggedPageFact, Op
-from timetravel.wire import encode_group
+from timetravel.facts.model import LoggedPageFact, Op
+from timetravel.ingest.stream.client import connect_to_ingest
+from timetravel.ingest.stream.encoding import encode_fact
+from timetravel.ingest.stream.server import CALLS_AT_ONCE, SERVICE, add_ingest
+from timetravel.rpc.wire import encode_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import grpc
 
+    from timetravel.facts.model import Fact, FeatureGroup
     from timetravel.ingest.limits import Limits
-    from timetravel.model import Fact, FeatureGroup
     from timetravel.store import Store
 
 NOW: Final = parse_moment("2024-06-01T12:00:00Z")

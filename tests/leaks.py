@@ -14,10 +14,11 @@ from services.page.inputs import (
     VIDEO_FEATURE_GROUPS,
 )
 from services.page.production import production_documents
+from tests.oracle.in_memory import InMemoryFacts
+from tests.oracle.in_memory_reader import InMemoryReader
+from tests.oracle.resolution import Recorded, View
 from tests.page_worlds import COUNTRIES, DAY, END, START
-from timetravel.in_memory import InMemoryFacts
-from timetravel.in_memory_reader import InMemoryReader
-from timetravel.model import (
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     DocumentFact,
@@ -27,14 +28,13 @@ from timetravel.model import (
     FactKind,
     FeatureFact,
 )
-from timetravel.resolution import Recorded, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
     from tests.page_worlds import PageWorld
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tests.dirty_facts import DOCUMENTS, PROFILES, START, VIDEOS
-from timetravel.candidates import Strata
 from timetravel.errors import UnknownEntity
+from timetravel.facts.model import EntityKind, EventKind, FactKind
 from timetravel.ledger.questions import Changes, TimeAxis
 from timetravel.ledger.versions import Subject
-from timetravel.model import EntityKind, EventKind, FactKind
+from timetravel.reading.profile_search import Strata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from timetravel.ledger.questions import FactLedger
+    from timetravel.ledger.ledger import FactLedger
     from timetravel.ledger.versions import FactVersion
-    from timetravel.logged_pages import LoggedPage
+    from timetravel.queries.logged_pages import LoggedPage
 
 SUBJECTS = (
     *(Subject(EntityKind.PROFILE, profile_id) for profile_id in PROFILES),

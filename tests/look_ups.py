@@ -17,7 +17,7 @@ from tests.dirty_facts import (
     seeded,
 )
 from timetravel.errors import UnknownDocument
-from timetravel.model import EntityKind, EventKind
+from timetravel.facts.model import EntityKind, EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from core.arrays import Int64Array
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
 
 Answers = dict[str, list[object]]
 """One answer for each look-up, by kind of question."""

@@ -16,8 +16,8 @@ from services.page.inputs import (
     VIDEO_TRENDING,
 )
 from services.page.production import production_documents
-from timetravel.in_memory import InMemoryFacts
-from timetravel.model import (
+from tests.oracle.in_memory import InMemoryFacts
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     DocumentFact,
@@ -32,9 +32,9 @@ DAY: Final = 86_400_000_000
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from timetravel.in_memory_reader import InMemoryReader
-    from timetravel.model import Fact, JsonValue
-    from timetravel.reader import (
+    from tests.oracle.in_memory_reader import InMemoryReader
+    from timetravel.facts.model import Fact, JsonValue
+    from timetravel.reading.reader import (
         AllocationRows,
         AttributeRows,
         AvailabilityBitmaps,

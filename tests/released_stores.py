@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import sqlalchemy as sa
 
-from timetravel.engine import create_engine, parse_url, writing
+from timetravel.database.engine import create_engine, parse_url, writing
 from timetravel.errors import UnknownDocument
-from timetravel.model import (
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     Attribution,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from timetravel.as_of import AsOfReader
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
+    from timetravel.queries.as_of_reader import AsOfReader
     from timetravel.store import Store
 
 FOLDER: Final = Path(__file__).parent / "golden" / "stores"

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from timetravel.ledger.questions import Changes, TimeAxis
-from timetravel.model import (
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     AvailabilityFact,
@@ -27,12 +26,13 @@ from timetravel.model import (
     LoggedPageFact,
     Op,
 )
+from timetravel.ledger.questions import Changes, TimeAxis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from timetravel.facts.model import Fact, FeatureGroup
     from timetravel.ledger.versions import FactVersion
-    from timetravel.model import Fact, FeatureGroup
     from timetravel.store import Store
 
 DAY: Final = 86_400 * 1_000_000

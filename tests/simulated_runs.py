@@ -15,8 +15,8 @@ from services.page.canonical import canonical_bytes
 from services.page.inputs import PROFILE_FEATURE_GROUPS
 from services.page.model import PageRequests
 from tests.page_worlds import DAY, START, make_world
-from timetravel.migrate import upgrade
-from timetravel.model import EventFact, EventKind, LoggedFeatures, LoggedPageFact
+from timetravel.database.migrate import upgrade
+from timetravel.facts.model import EventFact, EventKind, LoggedFeatures, LoggedPageFact
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from services.page.model import AssembledPages
-    from timetravel.as_of import AsOfReader
-    from timetravel.model import Fact, JsonValue
+    from timetravel.facts.model import Fact, JsonValue
+    from timetravel.queries.as_of_reader import AsOfReader
 
 EXPERIMENT: Final = "popularity-or-diversity"
 OVERLAYS: Final[Mapping[str, Mapping[str, JsonValue]]] = {

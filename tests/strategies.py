@@ -13,7 +13,7 @@ from tests.page_worlds import DEVICES, END, START, make_world
 
 if TYPE_CHECKING:
     from tests.page_worlds import PageWorld
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 ROW_IDS: Final = (
     "because-you-watched",

@@ -11,20 +11,20 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from timetravel.engine import parse_url
-from timetravel.life.caretaker import Surroundings, finish_upkeep
-from timetravel.life.places import Place, PlaceKind
-from timetravel.life.removals import erase_profiles, let_versions_go
-from timetravel.life.restore import plan_restore, restore
+from timetravel.backup.restore import plan_restore, restore
+from timetravel.database.engine import parse_url
+from timetravel.removal.completion import Surroundings, finish_upkeep
+from timetravel.removal.removals import erase_profiles, let_versions_go
 from timetravel.segments.directory import SegmentDirectory
+from timetravel.upkeep.copies import Place, PlaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from core.arrays import Int64Array
-    from timetravel.life.caretaker import CarriedOut
-    from timetravel.life.restore import RestorePlan
-    from timetravel.life.retention import Bounds
+    from timetravel.backup.restore import RestorePlan
+    from timetravel.removal.completion import CarriedOut
+    from timetravel.removal.retention import Bounds
     from timetravel.store import Store
 
 NONCE: Final = bytes(32)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from core.errors import PagesimError
 from mesh.serving import Registration, add_serving_arguments, serve, serving_options
-from timetravel.ingest.server import SERVICE as INGEST
-from timetravel.ingest.server import add_ingest
+from timetravel.ingest.stream.server import SERVICE as INGEST
+from timetravel.ingest.stream.server import add_ingest
+from timetravel.rpc.server import add_time_travel
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.segments.warm_up import warm_up
-from timetravel.server import add_time_travel
 from timetravel.store import Store
 
 STORE_VARIABLE = "PAGESIM_STORE"

@@ -7,7 +7,6 @@
         ├── InvalidFact           (InvalidInput)     a fact that contradicts itself
         ├── ContradictingFacts    (InvalidInput)     two facts of a batch that cannot both be
         ├── InvalidChunk          (InvalidInput)     with records that cannot be taken
-        ├── InvalidColumn         (InvalidInput)     bytes that are not the column they claim
         ├── InvalidQuestion       (InvalidInput)     a read that makes no sense
         ├── InvalidStoreUrl       (InvalidInput)     neither SQLite nor PostgreSQL
         ├── InvalidUpkeep         (InvalidInput)     an erasure or retention that makes no sense
@@ -37,6 +36,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import (
@@ -52,8 +52,6 @@ from core.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from timetravel.ingest.mistakes import Mistake
-
 
 class TimeTravelError(PagesimError):
     """Root of what the time-travel store raises."""
@@ -65,6 +63,30 @@ class InvalidFact(TimeTravelError, InvalidInput):
 
 class ContradictingFacts(TimeTravelError, InvalidInput):
     """Refuse a batch in which one key has two different facts known at one moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong with one record.
+
+    Attributes:
+        index: The record's place among the records, from 0; the feature group's, where
+            field begins with "feature_groups".
+        field: Name of the field at fault, e.g. "availability.valid_to".
+        value: The value as it came, shortened; empty where there was none.
+        rule: What it breaks, as a sentence.
+        remedy: What to do, as a sentence.
+    """
+
+    index: int
+    field: str
+    value: str
+    rule: str
+    remedy: str
+
+    def __str__(self) -> str:
+        shown = f" ({self.value})" if self.value else ""
+        return f"{self.field}{shown}: {self.rule} {self.remedy}"
 
 
 class InvalidChunk(TimeTravelError, InvalidInput):
@@ -87,10 +109,6 @@ class InvalidChunk(TimeTravelError, InvalidInput):
         super().__init__(problem, remedy=remedy, field=field)
         self.mistakes = tuple(mistakes)
         self.total_mistakes = total_mistakes
-
-
-class InvalidColumn(TimeTravelError, InvalidInput):
-    """Refuse bytes that are not the column they claim to be."""
 
 
 class InvalidQuestion(TimeTravelError, InvalidInput):

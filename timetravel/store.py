@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 import sqlalchemy as sa
 
-from timetravel import schema
-from timetravel.as_of import AsOfReader
-from timetravel.as_of_questions import AsOfQuestions
-from timetravel.chunks import read_chunk, read_newest_chunk
-from timetravel.current import CurrentReader
-from timetravel.current_questions import CurrentQuestions
-from timetravel.engine import (
+from timetravel.database import schema
+from timetravel.database.chunks import read_chunk, read_newest_chunk
+from timetravel.database.engine import (
     create_engine,
     describe_url,
     parse_url,
@@ -23,21 +19,30 @@ from timetravel.engine import (
     sqlite_path,
     writing,
 )
+from timetravel.database.migrate import check_revision
+from timetravel.database.registry import read_registry
 from timetravel.errors import StoreNotFound
+from timetravel.facts.model import FactKind
 from timetravel.ledger.in_store import StoreLedger
 from timetravel.ledger.tables import FACT_TABLES
-from timetravel.life import places, tombstones
-from timetravel.life.upkeep import check_retained, newest_upkeep, read_retained, read_upkeep
-from timetravel.logged_pages import LoggedPageFilter, count_logged_pages, read_logged_pages
-from timetravel.migrate import check_revision
-from timetravel.model import FactKind
-from timetravel.names import read_attribute_names, read_document_names
-from timetravel.registry import read_registry
+from timetravel.queries.as_of_queries import AsOfQuestions
+from timetravel.queries.as_of_reader import AsOfReader
+from timetravel.queries.live_queries import CurrentQuestions
+from timetravel.queries.live_reader import CurrentReader
+from timetravel.queries.logged_pages import (
+    LoggedPageFilter,
+    count_logged_pages,
+    read_logged_pages,
+)
+from timetravel.queries.names import read_attribute_names, read_document_names
 from timetravel.segments.build import build_segment
-from timetravel.segments.pages import Pages
 from timetravel.segments.reader import SegmentReader
 from timetravel.segments.segment import Origin
-from timetravel.writer import Writer, read_cursor
+from timetravel.segments.table_scan import Pages
+from timetravel.upkeep import copies as places
+from timetravel.upkeep.upkeep import check_retained, newest_upkeep, read_retained, read_upkeep
+from timetravel.writing import tombstones
+from timetravel.writing.writer import Writer, read_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,15 +51,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from core.arrays import Int64Array
-    from timetravel.chunks import Chunk
-    from timetravel.life.upkeep import Upkeep
-    from timetravel.logged_pages import LoggedPage
-    from timetravel.model import EntityKind, JsonValue
-    from timetravel.registry import Registry
-    from timetravel.retained import Retained
+    from timetravel.database.chunks import Chunk
+    from timetravel.database.registry import Registry
+    from timetravel.facts.model import EntityKind, JsonValue
+    from timetravel.queries.logged_pages import LoggedPage
+    from timetravel.reading.retained import Retained
     from timetravel.segments.build import Progress
     from timetravel.segments.directory import SegmentDirectory
     from timetravel.segments.segment import Segment
+    from timetravel.upkeep.upkeep import Upkeep
 
 
 _COUNTED: Final = {
@@ -156,7 +161,7 @@ class Store:
             return _newest(connection)
 
     def digest(self, snapshot: int | None = None) -> str:
-        """Return the digest of all facts up to a snapshot; see `timetravel.digest`."""
+        """Return the digest of all facts up to a snapshot; see `timetravel.writing.digest`."""
         newest = self.snapshot() if snapshot is None else snapshot
         return self._pages(newest).digest()
 

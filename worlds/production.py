@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 from services.page.configuration import apply_overlay
 from services.page.inputs import CONFIGURATION_COLLECTION, CONFIGURATION_NAME, MODEL_COLLECTION
 from services.page.production import production_documents
-from timetravel.model import DocumentFact
+from timetravel.facts.model import DocumentFact
 from worlds.durations import floor_to_day
 from worlds.records import SourcedFact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 SOURCE: Final = "production"
 

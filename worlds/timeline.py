@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.moments import format_moment
-from timetravel.model import FIRST_MICROS, EntityKind
+from timetravel.facts.model import FIRST_MICROS, EntityKind
 from worlds.errors import MalformedWorld
 from worlds.records import ATTRIBUTES, AVAILABILITY, DOCUMENTS, RECORD_KINDS
 

@@ -37,9 +37,9 @@ from benchmarks.store.dataset import (
 from benchmarks.store.service import ECHO, serve_echo, serve_store
 from mesh.context import CallContext
 from mesh.serving import connect_without_mesh
-from timetravel import migrate
-from timetravel.client import TimeTravelClient
-from timetravel.model import EntityKind, EventFact, EventKind, FeatureFact, FeatureGroup
+from timetravel.database import migrate
+from timetravel.facts.model import EntityKind, EventFact, EventKind, FeatureFact, FeatureGroup
+from timetravel.rpc.client import TimeTravelClient
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
@@ -47,7 +47,7 @@ from timetravel.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
 
 TASTE = FeatureGroup(
     "taste", EntityKind.PROFILE, 1, tuple(f"f{number}" for number in range(FIELDS))

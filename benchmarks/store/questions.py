@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel import migrate
-from timetravel.model import (
+from timetravel.database import migrate
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     EntityKind,
@@ -31,8 +31,8 @@ from timetravel.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from timetravel.model import Fact
-    from timetravel.reader import FactReader
+    from timetravel.facts.model import Fact
+    from timetravel.reading.reader import FactReader
 
 DAY: Final = 86_400 * 1_000_000
 VIDEOS: Final = 10_000

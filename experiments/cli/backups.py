@@ -17,16 +17,16 @@ from experiments.cli.terminal import (
 from experiments.cli.upkeep_options import ELSEWHERE, dry_run_option
 from experiments.cli.upkeep_report import describe_carried_out, show_carried_out
 from experiments.surroundings import draw_nonce, now_micros, surroundings
-from timetravel.engine import describe_url, parse_url
-from timetravel.life.backup import back_up, check_target, describe_source
-from timetravel.life.caretaker import finish_upkeep
-from timetravel.life.restore import plan_restore
-from timetravel.life.restore import restore as restore_store
+from timetravel.backup.backup import back_up, check_target, describe_source
+from timetravel.backup.restore import plan_restore
+from timetravel.backup.restore import restore as restore_store
+from timetravel.database.engine import describe_url, parse_url
+from timetravel.removal.completion import finish_upkeep
 from timetravel.store import Store
 
 if TYPE_CHECKING:
     from experiments.cli.terminal import Advance
-    from timetravel.life.backup import Progress
+    from timetravel.backup.backup import Progress
 
 _WHOLE: Final = 100
 

@@ -6,7 +6,7 @@ import click
 
 from experiments.cli.lazy import LazyCommand, LazyGroup
 from experiments.cli.terminal import make_default_folder, store_option
-from timetravel import migrate
+from timetravel.database import migrate
 
 _HERE = "experiments.cli.database"
 _ERASE = "experiments.cli.erase"

@@ -18,11 +18,12 @@ from experiments.cli.upkeep_options import (
 from experiments.cli.upkeep_report import describe_carried_out, show_carried_out, show_counts
 from experiments.copies import count_records
 from experiments.surroundings import now_micros, surroundings
-from timetravel.engine import reading
-from timetravel.life import caretaker, removals
-from timetravel.life.erasure import plan_erasure
-from timetravel.life.places import Place, PlaceKind, read_places
+from timetravel.database.engine import reading
+from timetravel.removal import completion as caretaker
+from timetravel.removal import removals
+from timetravel.removal.erasure import plan_erasure
 from timetravel.store import Store
+from timetravel.upkeep.copies import Place, PlaceKind, read_places
 
 
 @click.command()

@@ -21,8 +21,8 @@ from experiments.history.table import (
     render_legend,
 )
 from experiments.report.figures import count_of
+from timetravel.facts.model import LAST_MICROS
 from timetravel.ledger.versions import Subject
-from timetravel.model import LAST_MICROS
 from timetravel.store import Store
 
 if TYPE_CHECKING:

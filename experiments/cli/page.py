@@ -28,7 +28,7 @@ from experiments.run_record import read_record
 from experiments.single_stack import single_stack
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient
-from timetravel.model import LAST_MICROS
+from timetravel.facts.model import LAST_MICROS
 from timetravel.store import Store
 
 _CALL_TIMEOUT_SECONDS = 60.0

@@ -14,12 +14,13 @@ from experiments.cli.terminal import json_option, needed_store_option, print_jso
 from experiments.cli.upkeep_options import ELSEWHERE, dry_run_option, reason_option
 from experiments.cli.upkeep_report import describe_carried_out, show_carried_out, show_counts
 from experiments.surroundings import now_micros, surroundings
-from timetravel.engine import reading
-from timetravel.life import caretaker, removals, retention
+from timetravel.database.engine import reading
+from timetravel.removal import completion as caretaker
+from timetravel.removal import removals, retention
 from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from timetravel.life.places import Place
+    from timetravel.upkeep.copies import Place
 
 _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _MICROS: Final = 1_000_000

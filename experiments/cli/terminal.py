@@ -22,7 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from timetravel.engine import parse_url, sqlite_path
+from timetravel.database.engine import parse_url, sqlite_path
 from timetravel.errors import StoreNotFound
 
 if TYPE_CHECKING:

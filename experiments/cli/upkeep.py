@@ -15,11 +15,11 @@ from experiments.cli.upkeep_report import (
     show_upkeep,
 )
 from experiments.surroundings import surroundings
-from timetravel.engine import reading, writing
+from timetravel.database.engine import reading, writing
 from timetravel.errors import InvalidUpkeep
-from timetravel.life import caretaker
-from timetravel.life.places import forget_place, read_places
+from timetravel.removal import completion as caretaker
 from timetravel.store import Store
+from timetravel.upkeep.copies import forget_place, read_places
 
 
 @click.command()

@@ -11,8 +11,8 @@ from core.moments import format_moment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from timetravel.life.caretaker import CarriedOut
-    from timetravel.life.upkeep import Upkeep
+    from timetravel.removal.completion import CarriedOut
+    from timetravel.upkeep.upkeep import Upkeep
 
 _LABELS: Final = {
     "attribute_fact": "attributes and allocations",

@@ -31,10 +31,10 @@ from experiments.validation.validate import (
 )
 from mesh.topology import Stack
 from services.assembler.client import AssemblerClient
-from timetravel.client import TimeTravelClient
-from timetravel.life.places import PlaceKind
-from timetravel.model import LAST_MICROS
+from timetravel.facts.model import LAST_MICROS
+from timetravel.rpc.client import TimeTravelClient
 from timetravel.store import Store
+from timetravel.upkeep.copies import PlaceKind
 
 BELOW_THRESHOLD = 3
 """Exit code when pages or features are not as logged."""

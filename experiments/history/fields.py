@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from experiments.errors import FieldNotFound
-from timetravel.allocations import allocation_name
-from timetravel.model import FactKind, Op, canonical_json
+from timetravel.facts.model import FactKind, Op, canonical_json
+from timetravel.reading.allocations import allocation_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from timetravel.facts.model import JsonValue
     from timetravel.ledger.questions import HistoricalVersion
     from timetravel.ledger.versions import FactVersion
-    from timetravel.model import JsonValue
 
 ABSENT: Final = "\N{EMPTY SET}"
 """What a version says that says "there is none"."""

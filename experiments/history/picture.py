@@ -15,8 +15,8 @@ from rich.text import Text
 
 from core.moments import from_micros
 from experiments.history.table import format_minute
+from timetravel.facts.model import FactKind
 from timetravel.ledger.spans import Times, spans_of_holding, spans_of_identified
-from timetravel.model import FactKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from core.moments import from_micros
 from experiments.history.fields import fields_of
-from timetravel.model import FactKind, Op
+from timetravel.facts.model import FactKind, Op
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

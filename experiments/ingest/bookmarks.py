@@ -10,7 +10,7 @@ from timetravel.errors import StreamMismatch
 
 if TYPE_CHECKING:
     from experiments.ingest.plan import Plan
-    from timetravel.chunks import Chunk
+    from timetravel.database.chunks import Chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from experiments.ingest.reading import Reading
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
 
 
 def build_facts(

@@ -16,16 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from timetravel.errors import InvalidFact
+from timetravel.facts.model import LARGEST_ID, canonical_json
 from timetravel.ingest.json_text import check_depth, parse_json_text
-from timetravel.model import LARGEST_ID, canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.arrays import Float32Array, Int64Array
     from experiments.ingest.slices import Column
+    from timetravel.facts.model import JsonValue
     from timetravel.ingest.limits import Limits
-    from timetravel.model import JsonValue
 
 T = TypeVar("T")
 

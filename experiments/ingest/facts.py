@@ -18,23 +18,23 @@ from experiments.ingest.entries import (
 )
 from experiments.ingest.identified import read_availability, read_events, read_logged_pages
 from experiments.ingest.vectors import read_lists, read_vectors
-from timetravel.feature_batch import FeatureBatch
-from timetravel.ingest.decoding import DecodedChunk
-from timetravel.model import (
+from timetravel.facts.feature_batch import FeatureBatch
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     DocumentFact,
     EntityKind,
     Op,
 )
+from timetravel.ingest.decoding import DecodedChunk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from experiments.ingest.entries import MappingEntry
     from experiments.ingest.reading import Reading
-    from timetravel.model import Fact
-    from timetravel.registry import Registry
+    from timetravel.database.registry import Registry
+    from timetravel.facts.model import Fact
 
 ENTITY_KINDS: Final[Mapping[str, EntityKind]] = {kind.name.lower(): kind for kind in EntityKind}
 

@@ -9,14 +9,14 @@ import numpy as np
 from experiments.ingest.building import build_facts
 from experiments.ingest.logged_pages import logged_page
 from timetravel.errors import InvalidFact
-from timetravel.model import Attribution, AvailabilityFact, EventFact, EventKind, Op
+from timetravel.facts.model import Attribution, AvailabilityFact, EventFact, EventKind, Op
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from experiments.ingest.entries import AvailabilityEntry, EventsEntry, LoggedPagesEntry
     from experiments.ingest.reading import Reading
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
 
 EVENT_KINDS: Final[Mapping[str, EventKind]] = {kind.name.lower(): kind for kind in EventKind}
 

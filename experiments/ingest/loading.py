@@ -13,12 +13,12 @@ from experiments.ingest.facts import read_facts
 from experiments.ingest.reading import Reading
 from experiments.ingest.refusals import Refusals, RowMistakes, write_refused
 from experiments.ingest.sources import MomentEntry
-from timetravel.chunks import Chunk
+from timetravel.database.chunks import Chunk
 from timetravel.errors import ContradictingFacts, StreamMismatch
 from timetravel.ingest.contradictions import REFUSALS, find_contradictions, find_refused
 from timetravel.ingest.limits import Limits
 from timetravel.ingest.rules import Rules
-from timetravel.records import to_records
+from timetravel.writing.records import to_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from timetravel.ingest.decoding import DecodedChunk
     from timetravel.ingest.mistakes import Mistakes
     from timetravel.store import Store
-    from timetravel.writer import Writer
+    from timetravel.writing.writer import Writer
 
 RECORDS_PER_CHUNK: Final = 50_000
 

@@ -10,14 +10,14 @@ from pagesim.page.v1 import page_pb2
 
 from core.moments import from_micros
 from timetravel.errors import InvalidFact
+from timetravel.facts.model import LoggedPageFact, Op
 from timetravel.ingest.pages import check_page
-from timetravel.model import LoggedPageFact, Op
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from timetravel.facts.model import JsonValue
     from timetravel.ingest.limits import Limits
-    from timetravel.model import JsonValue
 
 _ROW_TYPE = "ROW_TYPE_"
 

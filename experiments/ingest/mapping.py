@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from experiments.spec.mistakes import Path as Place
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 MAPPING: Final = Purpose("mapping", "a", "Begin with one of the examples in docs/ingest.md.")
 

@@ -14,8 +14,8 @@ from experiments.ingest.files import open_files
 from experiments.ingest.mapping import find_missing_columns
 from experiments.ingest.sources import MomentEntry
 from experiments.spec.mistakes import Mistake, advise, show
-from timetravel.model import FeatureGroup
-from timetravel.registry import RegisteredGroup, Registry
+from timetravel.database.registry import RegisteredGroup, Registry
+from timetravel.facts.model import FeatureGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

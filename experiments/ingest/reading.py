@@ -19,7 +19,7 @@ from experiments.ingest.columns import plain_column
 from experiments.ingest.moments import Moments
 from experiments.ingest.sources import TextEntry
 from timetravel.errors import InvalidFact
-from timetravel.model import Op
+from timetravel.facts.model import Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
         NumberEntry,
         ValueEntry,
     )
+    from timetravel.facts.model import JsonValue
     from timetravel.ingest.mistakes import Mistakes
     from timetravel.ingest.rules import Rules
-    from timetravel.model import JsonValue
 
 T = TypeVar("T")
 

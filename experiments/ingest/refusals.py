@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from experiments.ingest.slices import DataFile, Slice
-    from timetravel.ingest.mistakes import Mistake
+    from timetravel.errors import Mistake
 
 _TOLD_PER_RECORD: Final = 5
 _TOLD: Final = 100

@@ -9,7 +9,7 @@ import numpy as np
 from experiments.ingest.cells import floats, to_float32
 from experiments.ingest.reading import listed
 from timetravel.errors import InvalidFact
-from timetravel.model import Op
+from timetravel.facts.model import Op
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from experiments.metrics.errors import InvalidMetricOptions
 from services.page.inputs import ADDED_AT, GENRES, MATURITY, MATURITY_LIMIT, VIDEO_POPULARITY
-from timetravel.model import LAST_MICROS, EntityKind, EventKind
+from timetravel.facts.model import LAST_MICROS, EntityKind, EventKind
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Float64Array, Int64Array
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
 
 
 PLAYS_FIELD = "events_365d"

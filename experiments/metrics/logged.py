@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from services.page.model import Page
-    from timetravel.logged_pages import LoggedPage
+    from timetravel.queries.logged_pages import LoggedPage
 
 LOGGED_PAGES_SCHEMA = pa.schema(
     [

@@ -29,7 +29,7 @@ from experiments.metrics.measured_pages import read_pages, read_rows
 from experiments.metrics.registry import METRICS
 from experiments.metrics.tables import MetricInputs, lay_out
 from experiments.metrics.values import measure_pages
-from timetravel.model import LAST_MICROS
+from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

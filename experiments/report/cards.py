@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from experiments.report.description import RunDescription, VariantDescription
     from experiments.report.findings import Findings
     from experiments.report.lines import Line
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 _HEADLINES = ("recall_in_view", "page_ndcg", "scroll_effort")
 """Metrics that a card shows first, where they have a value."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from experiments.metrics.options import MeasuredRun
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from rich.text import Text
 from core.moments import EARLIEST_MICROS, from_micros
 from experiments.report.figures import count_of, format_count
 from experiments.validation.pages import Stage
-from timetravel.model import LAST_MICROS
+from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

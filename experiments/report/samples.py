@@ -15,7 +15,7 @@ from experiments.stored_pages import (
     read_simulated,
     read_titles,
 )
-from timetravel.model import LAST_MICROS
+from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

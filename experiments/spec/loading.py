@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from experiments.spec import mistakes
     from experiments.spec.model import ExperimentSpec
     from experiments.spec.names import KnownNames
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 def load_spec(

@@ -14,7 +14,7 @@ from experiments.errors import InvalidSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,39}$"
 """What names of experiments and variants look like: they name directories and stacks."""

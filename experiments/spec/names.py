@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.spec.mistakes import Path
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 _LISTED: Final = 12
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.spec.mistakes import Path
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 def default_configuration() -> Mapping[str, JsonValue]:

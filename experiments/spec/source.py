@@ -18,7 +18,7 @@ from experiments.spec.mistakes import Mistake, Path, show
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 MAXIMUM_BYTES: Final = 1024 * 1024
 MAXIMUM_DEPTH: Final = 32

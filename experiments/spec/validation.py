@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from experiments.spec.entries import ScopeEntry
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 def read_document(document: JsonValue) -> ExperimentSpec:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.validation.errors import FieldsLost
-from timetravel.lineage import find_leaks
-from timetravel.model import FactKind
-from timetravel.reader import moments_per_row
+from timetravel.facts.model import FactKind
+from timetravel.reading.lineage import find_leaks
+from timetravel.reading.reader import moments_per_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from core.arrays import BoolArray, Float32Array, Int64Array
-    from timetravel.lineage import Leak
-    from timetravel.logged_pages import LoggedPage
-    from timetravel.model import FeatureGroup
-    from timetravel.reader import FactReader
+    from timetravel.facts.model import FeatureGroup
+    from timetravel.queries.logged_pages import LoggedPage
+    from timetravel.reading.lineage import Leak
+    from timetravel.reading.reader import FactReader
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from experiments.lineage import PageLeak
     from experiments.validation.features import FeatureMismatch, FieldCount
-    from timetravel.lineage import Leak
+    from timetravel.reading.lineage import Leak
 
 _MOMENT = pa.timestamp("us", "UTC")
 

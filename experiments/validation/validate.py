@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from experiments.lineage import PageLeak
     from experiments.validation.features import FeatureMismatch, FieldCount
     from services.page.model import AssembledPages
-    from timetravel.lineage import Leak
-    from timetravel.logged_pages import LoggedPage
-    from timetravel.reader import FactReader
+    from timetravel.queries.logged_pages import LoggedPage
+    from timetravel.reading.lineage import Leak
+    from timetravel.reading.reader import FactReader
     from timetravel.store import Store
 
 _PAGES_AT_ONCE = 1_000

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from services.page.model import AssembledPages, Geometry, PageRequests
     from services.page.profiles import Profiles
     from services.ranking.task import RankedRows
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
 
 
 def assemble_batch(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.arrays import Int64Array
-    from timetravel.model import JsonValue
-    from timetravel.reader import CatalogueRows
+    from timetravel.facts.model import JsonValue
+    from timetravel.reading.reader import CatalogueRows
 
 CATALOGUE_ATTRIBUTES = (GENRES, TITLE, YEAR)
 """The video attributes that the assembler reads."""

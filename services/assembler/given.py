@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from services.assembler.catalogue import AssemblerCatalogue
     from services.assembler.layout import PageLayout
     from services.filtering.task import Eligibility
-    from timetravel.reader import HistoryRows
+    from timetravel.reading.reader import HistoryRows
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 PLAY, RATING, THUMB, LIST = 1, 2, 3, 4
-"""Numbers of event kinds, equal to `timetravel.model.EventKind`."""
+"""Numbers of event kinds, equal to `timetravel.facts.model.EventKind`."""
 
 FINISHED_SHARE = 0.9
 """Share of a title's length from which a play counts as finished."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import grpc
 
     from core.errors import PagesimError
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 _FIELDS = {"profile_ids": "profile_id", "as_of_micros": "as_of", "devices": "device"}

@@ -8,16 +8,16 @@ import grpc
 from pagesim.assembler.v1 import assembler_pb2
 from pagesim.page.v1 import page_pb2
 
-from services.errors import InvalidPages
-from services.page.canonical import geometry_message, geometry_of, row_type_of
-from services.page.model import DIGEST_BYTES, AssembledPages, PageFailure, RowLabel
-from services.page.wire import decode_counts, decode_places, encode_batch
-from timetravel.columns import (
+from core.columns import (
     decode_floats,
     decode_integers,
     encode_floats,
     encode_integers,
 )
+from services.errors import InvalidPages
+from services.page.canonical import geometry_message, geometry_of, row_type_of
+from services.page.model import DIGEST_BYTES, AssembledPages, PageFailure, RowLabel
+from services.page.wire import decode_counts, decode_places, encode_batch
 
 if TYPE_CHECKING:
     from services.page.model import Geometry, PageRequests

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import grpc
     from pagesim.dedup.v1 import dedup_pb2
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 class DedupServicer(dedup_pb2_grpc.DedupServiceServicer):

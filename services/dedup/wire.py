@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pagesim.dedup.v1 import dedup_pb2
 
+from core.columns import decode_integers, encode_integers
 from services.dedup.task import DedupTask, KeptRows
 from services.errors import InvalidPages
 from services.page.canonical import geometry_message, geometry_of
 from services.page.wire import decode_batch, decode_counts, decode_places, encode_batch
-from timetravel.columns import decode_integers, encode_integers
 
 if TYPE_CHECKING:
     from core.arrays import Int64Array

@@ -13,7 +13,7 @@ from services.page.inputs import ADDED_AT, GENRES, MATURITY, REQUIRES, WITHDRAWN
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Int32Array, Int64Array, UInt8Array
     from services.page.configuration import FilteringSection
-    from timetravel.reader import AvailabilityBitmaps, CatalogueRows
+    from timetravel.reading.reader import AvailabilityBitmaps, CatalogueRows
 
 
 CATALOGUE_ATTRIBUTES = (ADDED_AT, GENRES, MATURITY, REQUIRES, WITHDRAWN)

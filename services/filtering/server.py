@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import grpc
     from pagesim.filtering.v1 import filtering_pb2
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 class FilteringServicer(filtering_pb2_grpc.FilteringServiceServicer):

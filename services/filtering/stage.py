@@ -16,7 +16,7 @@ from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
 from services.page.facts import CAPACITY
 from services.page.listing import bitmap_bytes, check_same_listing, find_positions
 from services.page.profiles import read_history, read_profiles
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Float32Array, Int8Array, UInt8Array

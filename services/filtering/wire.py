@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pagesim.filtering.v1 import filtering_pb2
 
+from core.columns import decode_integers, encode_integers
 from services.filtering.task import Eligibility
 from services.page.wire import (
     decode_batch,
@@ -15,7 +16,6 @@ from services.page.wire import (
     decode_places,
     encode_batch,
 )
-from timetravel.columns import decode_integers, encode_integers
 
 if TYPE_CHECKING:
     from services.page.model import PageRequests

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 OVERLAY_ARGUMENT = "--configuration-overlay"
 

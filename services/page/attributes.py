@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 def read_title(value: JsonValue) -> str:

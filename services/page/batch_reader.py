@@ -9,8 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
-    from timetravel.model import EntityKind, EventKind, FeatureGroup
-    from timetravel.reader import (
+    from timetravel.facts.model import EntityKind, EventKind, FeatureGroup
+    from timetravel.reading.reader import (
         AllocationRows,
         AttributeRows,
         AvailabilityBitmaps,

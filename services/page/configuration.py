@@ -28,7 +28,7 @@ from services.errors import InvalidConfiguration, UnsupportedSchema
 from services.page.model import Geometry, RowOrdering, RowType, SeenPolicy
 
 if TYPE_CHECKING:
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 SCHEMA_VERSION = 1
 """The schema version of configuration documents that this code reads."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.arrays import BoolArray, Int32Array, Int64Array
-    from timetravel.reader import CatalogueRows
+    from timetravel.reading.reader import CatalogueRows
 
 Content: TypeAlias = tuple[tuple[str, ...], int | None]
 """Genres, ascending, and the first year of the decade if it is known."""

@@ -9,16 +9,16 @@ from mesh.context import current_context
 from services.page.configuration import PageConfiguration, apply_overlay, parse_configuration
 from services.page.epochs import FOREVER_MICROS, Epoch, EpochCache
 from services.page.inputs import CONFIGURATION_COLLECTION, CONFIGURATION_NAME
-from timetravel.client import TimeTravelClient
-from timetravel.guarded import GuardedReader
+from timetravel.reading.leak_guard import GuardedReader
+from timetravel.rpc.client import TimeTravelClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import grpc
 
-    from timetravel.model import JsonValue
-    from timetravel.reader import (
+    from timetravel.facts.model import JsonValue
+    from timetravel.reading.reader import (
         AvailabilityBitmaps,
         CatalogueFeatures,
         CatalogueRows,

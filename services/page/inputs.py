@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 
 PROFILE_GENRE_AFFINITY = "profile_genre_affinity"
 PROFILE_TASTE = "profile_taste"

@@ -17,12 +17,12 @@ from services.page.inputs import (
     MATURITY_LIMIT,
     PROFILE_ATTRIBUTES,
 )
-from timetravel.model import EntityKind
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from core.arrays import Int64Array
     from services.page.model import PageRequests
-    from timetravel.reader import FactReader, HistoryRows
+    from timetravel.reading.reader import FactReader, HistoryRows
 
 
 @dataclass(frozen=True, slots=True, eq=False)

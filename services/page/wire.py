@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pagesim.page.v1 import page_pb2
 
+from core.columns import decode_integers, encode_integers
 from services.errors import InvalidPages
 from services.page.model import PageRequests, RowDefinition, RowOrdering, RowType, SeenPolicy
-from timetravel.columns import decode_integers, encode_integers
 
 if TYPE_CHECKING:
     from pagesim.columns.v1 import columns_pb2

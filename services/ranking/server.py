@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import grpc
     from pagesim.ranking.v1 import ranking_pb2
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):

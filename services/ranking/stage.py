@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from core.arrays import Float32Array, Int32Array, Int64Array
     from services.page.facts import SharedFacts
-    from timetravel.model import FeatureGroup
-    from timetravel.reader import FeatureRows
+    from timetravel.facts.model import FeatureGroup
+    from timetravel.reading.reader import FeatureRows
 
 CATALOGUE_ATTRIBUTES = (ADDED_AT, GENRES, YEAR)
 """The video attributes that ranking reads."""

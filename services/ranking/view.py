@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from services.page.model import RowDefinition
     from services.ranking.columns import UInt64Array, Weights
     from services.ranking.model import LinearModel
-    from timetravel.model import JsonValue
-    from timetravel.reader import CatalogueFeatures, CatalogueRows
+    from timetravel.facts.model import JsonValue
+    from timetravel.reading.reader import CatalogueFeatures, CatalogueRows
 
 POPULARITY_COLUMNS = (*POPULARITY_FIELDS.values(), MEAN_RATING_FIELD)
 """The fields of "video_popularity" that ranking works with."""

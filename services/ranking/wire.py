@@ -5,6 +5,12 @@ from __future__ import annotations
 import numpy as np
 from pagesim.ranking.v1 import ranking_pb2
 
+from core.columns import (
+    decode_floats,
+    decode_integers,
+    encode_floats,
+    encode_integers,
+)
 from services.errors import InvalidPages
 from services.page.wire import (
     decode_batch,
@@ -16,12 +22,6 @@ from services.page.wire import (
     encode_row,
 )
 from services.ranking.task import RankedRows, RankingTask, Seen
-from timetravel.columns import (
-    decode_floats,
-    decode_integers,
-    encode_floats,
-    encode_integers,
-)
 
 _LARGEST_POSITION = 2**31
 

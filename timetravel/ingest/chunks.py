@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from timetravel.chunks import Chunk
+from timetravel.database.chunks import Chunk
 from timetravel.errors import (
     ChunkExists,
     ChunkOutOfOrder,
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from pagesim.ingest.v1 import ingest_pb2
 
+    from timetravel.facts.model import FeatureGroup
     from timetravel.ingest.decoding import DecodedChunk
     from timetravel.ingest.limits import Limits
-    from timetravel.model import FeatureGroup
     from timetravel.store import Store
-    from timetravel.writer import Writer
+    from timetravel.writing.writer import Writer
 
 
 class ChunkTaker:

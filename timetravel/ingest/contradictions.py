@@ -7,8 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from timetravel.errors import BeforeRetention, ContradictingFacts, ProfileErased
-from timetravel.ingest.mistakes import Mistakes
-from timetravel.model import (
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     AvailabilityFact,
@@ -18,14 +17,15 @@ from timetravel.model import (
     LoggedPageFact,
     canonical_json,
 )
+from timetravel.ingest.mistakes import Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
 
     from timetravel.errors import TimeTravelError
+    from timetravel.facts.model import Fact
     from timetravel.ingest.decoding import DecodedChunk
-    from timetravel.model import Fact
-    from timetravel.writer import Writer
+    from timetravel.writing.writer import Writer
 
 REFUSALS: Final = (ContradictingFacts, ProfileErased, BeforeRetention)
 """What a writer raises of records that are right in themselves."""

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from pagesim.ingest.v1 import ingest_pb2
 
-    from timetravel.feature_batch import FeatureBatch
+    from timetravel.database.registry import Registry
+    from timetravel.facts.feature_batch import FeatureBatch
+    from timetravel.facts.model import Fact, FeatureGroup
     from timetravel.ingest.rules import Rules
-    from timetravel.model import Fact, FeatureGroup
-    from timetravel.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)

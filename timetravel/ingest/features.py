@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.feature_batch import FeatureBatch
-from timetravel.model import Op
+from timetravel.facts.feature_batch import FeatureBatch
+from timetravel.facts.model import Op
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pagesim.ingest.v1 import ingest_pb2
 
     from core.arrays import Float32Array
+    from timetravel.database.registry import Registry
     from timetravel.ingest.fields import Fields
-    from timetravel.registry import Registry
 
 _NAMED: Final = 12
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from timetravel.errors import TimeTravelError
+from timetravel.facts.model import EntityKind, EventKind, Op, canonical_json
 from timetravel.ingest.json_text import parse_json_text
-from timetravel.model import EntityKind, EventKind, Op, canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from timetravel.facts.model import JsonValue
     from timetravel.ingest.mistakes import Mistakes
     from timetravel.ingest.rules import Rules
-    from timetravel.model import JsonValue
 
 T = TypeVar("T")
 V = TypeVar("V")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from timetravel.errors import InvalidFact
+from timetravel.facts.model import FeatureGroup
 from timetravel.ingest.fields import Fields
-from timetravel.model import FeatureGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ from timetravel.errors import InvalidFact
 from timetravel.ingest.mistakes import show
 
 if TYPE_CHECKING:
+    from timetravel.facts.model import JsonValue
     from timetravel.ingest.limits import Limits
-    from timetravel.model import JsonValue
 
 _LONGEST_INTEGER: Final = 400
 """Digits; Python reads no more than 4,300, other readers far fewer."""

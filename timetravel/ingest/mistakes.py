@@ -5,31 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from timetravel.errors import Mistake
+
 _SHOWN_LENGTH: Final = 80
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One thing that is wrong with one record.
-
-    Attributes:
-        index: The record's place among the records, from 0; the feature group's, where
-            field begins with "feature_groups".
-        field: Name of the field at fault, e.g. "availability.valid_to".
-        value: The value as it came, shortened; empty where there was none.
-        rule: What it breaks, as a sentence.
-        remedy: What to do, as a sentence.
-    """
-
-    index: int
-    field: str
-    value: str
-    rule: str
-    remedy: str
-
-    def __str__(self) -> str:
-        shown = f" ({self.value})" if self.value else ""
-        return f"{self.field}{shown}: {self.rule} {self.remedy}"
 
 
 @dataclass(slots=True)

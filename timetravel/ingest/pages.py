@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import DecodeError
 from pagesim.page.v1 import page_pb2
 
-from timetravel.columns import decode_floats, decode_integers
+from core.columns import decode_floats, decode_integers
 from timetravel.errors import InvalidFact, TimeTravelError
-from timetravel.model import LoggedFeatures, LoggedPageFact, Op
+from timetravel.facts.model import LoggedFeatures, LoggedPageFact, Op
 
 if TYPE_CHECKING:
     from pagesim.ingest.v1 import ingest_pb2

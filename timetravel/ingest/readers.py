@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from timetravel.errors import InvalidFact
-from timetravel.ingest.pages import read_logged_page
-from timetravel.model import (
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     Attribution,
@@ -15,14 +14,15 @@ from timetravel.model import (
     EventFact,
     Op,
 )
+from timetravel.ingest.pages import read_logged_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pagesim.ingest.v1 import ingest_pb2
 
+    from timetravel.facts.model import Fact, JsonValue
     from timetravel.ingest.fields import Fields
-    from timetravel.model import Fact, JsonValue
 
 
 def _valid_from(record: ingest_pb2.Record, fields: Fields) -> int:

@@ -10,8 +10,8 @@ import numpy as np
 
 from core.moments import format_moment
 from timetravel.errors import InvalidFact
+from timetravel.facts.model import FIRST_MICROS, LARGEST_ID, LAST_MICROS
 from timetravel.ingest.mistakes import show
-from timetravel.model import FIRST_MICROS, LARGEST_ID, LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

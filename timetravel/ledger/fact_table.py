@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from timetravel.allocations import allocation_name
+from timetravel.database.schema import attribute_fact, ingest_transaction
+from timetravel.facts.model import EntityKind, FactKind, Op
 from timetravel.ledger.versions import FactVersion, Subject
-from timetravel.model import EntityKind, FactKind, Op
-from timetravel.schema import attribute_fact, ingest_transaction
+from timetravel.reading.allocations import allocation_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sqlalchemy.sql.selectable import FromClause
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 Column = sa.ColumnElement[Any]
 

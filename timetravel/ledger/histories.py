@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from timetravel.facts.model import FactKind
 from timetravel.ledger.questions import HistoricalVersion
 from timetravel.ledger.spans import Times, spans_of_holding, spans_of_identified
-from timetravel.model import FactKind
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable

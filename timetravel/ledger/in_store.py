@@ -10,36 +10,36 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import sqlalchemy as sa
 
-from timetravel.answers import history_rows
-from timetravel.candidates import count_profiles, find_profiles
-from timetravel.engagement import ShownPages, attach_pages, check_horizon
 from timetravel.errors import UnknownEntity
-from timetravel.event_rows import EventRows
+from timetravel.facts.model import Attribution, EntityKind, FactKind
 from timetravel.ledger.fact_table import equals
 from timetravel.ledger.histories import describe_history
 from timetravel.ledger.questions import TimeAxis
 from timetravel.ledger.spans import Span
 from timetravel.ledger.tables import FACT_TABLES
 from timetravel.ledger.tokens import FactChange, Mark, decode_mark
-from timetravel.logged_pages import LoggedPageFilter, read_logged_pages
-from timetravel.model import Attribution, EntityKind, FactKind
-from timetravel.reader import check_text
-from timetravel.visibility import Bounds, is_after, is_in_snapshot, is_known, is_valid
+from timetravel.queries.event_rows import EventRows
+from timetravel.queries.logged_pages import LoggedPageFilter, read_logged_pages
+from timetravel.queries.visibility import Bounds, is_after, is_in_snapshot, is_known, is_valid
+from timetravel.reading.engagement import ShownPages, attach_pages, check_horizon
+from timetravel.reading.profile_search import count_profiles, find_profiles
+from timetravel.reading.reader import check_text
+from timetravel.reading.result_rows import history_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from timetravel.as_of import AsOfReader
-    from timetravel.as_of_questions import AsOfQuestions
-    from timetravel.candidates import ProfileCounts, ProfileRows, Strata
-    from timetravel.engagement import EngagementRows
-    from timetravel.engine import Connect
+    from timetravel.database.engine import Connect
+    from timetravel.facts.model import EventKind
     from timetravel.ledger.fact_table import Column, FactTable
     from timetravel.ledger.questions import Changes, HistoricalVersion
     from timetravel.ledger.versions import FactVersion, Subject
-    from timetravel.logged_pages import LoggedPage
-    from timetravel.model import EventKind
-    from timetravel.reader import Identities, Moments
+    from timetravel.queries.as_of_queries import AsOfQuestions
+    from timetravel.queries.as_of_reader import AsOfReader
+    from timetravel.queries.logged_pages import LoggedPage
+    from timetravel.reading.engagement import EngagementRows
+    from timetravel.reading.profile_search import ProfileCounts, ProfileRows, Strata
+    from timetravel.reading.reader import Identities, Moments
 
 _FIRST_READ: Final = 1_000
 _LARGEST_READ: Final = 20_000

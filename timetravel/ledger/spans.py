@@ -1,4 +1,4 @@
-"""When each version of a fact is visible: the rule of `timetravel.resolution`, swept over time.
+"""When each version of a fact is visible: the rule of `queries.visibility`, swept over time.
 
 Asked moment by moment, the rule says which version one sees. Swept from the first moment to
 the last it says when one sees each, in one pass over the versions. As facts are read as known
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, TypeAlias
 
-from timetravel.model import Op
+from timetravel.facts.model import Op
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,16 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from timetravel.database.schema import (
+    attribute_fact,
+    availability_fact,
+    document_fact,
+    event_fact,
+    feature_fact,
+    feature_group,
+    logged_page,
+)
+from timetravel.facts.model import ALLOCATION_PREFIX, EntityKind, FactKind
 from timetravel.ledger.fact_table import FactTable
 from timetravel.ledger.values import (
     decode_cell,
@@ -15,16 +25,6 @@ from timetravel.ledger.values import (
     document_value,
     event_value,
     page_value,
-)
-from timetravel.model import ALLOCATION_PREFIX, EntityKind, FactKind
-from timetravel.schema import (
-    attribute_fact,
-    availability_fact,
-    document_fact,
-    event_fact,
-    feature_fact,
-    feature_group,
-    logged_page,
 )
 
 _PROFILE: Final = EntityKind.PROFILE.value

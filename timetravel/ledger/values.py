@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timetravel.allocations import cell_of
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
+from timetravel.reading.allocations import cell_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from timetravel.model import Attribution, JsonValue
+    from timetravel.facts.model import Attribution, JsonValue
 
 
 def features_value(fields: Sequence[str], vector: Sequence[float]) -> JsonValue:

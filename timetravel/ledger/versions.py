@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from timetravel.errors import InvalidQuestion
-from timetravel.model import LARGEST_ID, EntityKind, FactKind, Op
+from timetravel.facts.model import LARGEST_ID, EntityKind, FactKind, Op
 
 if TYPE_CHECKING:
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 Place: TypeAlias = tuple[int, int, int, str, str, int, int, int]
 """Where a version stands in the order of the ledger: see `FactVersion.place`."""

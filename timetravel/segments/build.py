@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import sqlalchemy as sa
 
-from timetravel.errors import StoreChanged
-from timetravel.life.upkeep import read_retained
-from timetravel.model import EntityKind
-from timetravel.registry import read_registry
-from timetravel.schema import (
+from timetravel.database.registry import read_registry
+from timetravel.database.schema import (
     attribute_fact,
     availability_fact,
     change_instant,
@@ -21,6 +18,8 @@ from timetravel.schema import (
     event_fact,
     feature_fact,
 )
+from timetravel.errors import StoreChanged
+from timetravel.facts.model import EntityKind
 from timetravel.segments.columns import (
     NEVER,
     Changes,
@@ -31,14 +30,15 @@ from timetravel.segments.columns import (
     Versions,
 )
 from timetravel.segments.gather import Keys, TextTable, allocate_in_memory
-from timetravel.segments.pages import Choice, Pages, snapshot_parameter
 from timetravel.segments.segment import Document, Segment
+from timetravel.segments.table_scan import Choice, Pages, snapshot_parameter
+from timetravel.upkeep.upkeep import read_retained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from core.arrays import Int64Array
-    from timetravel.registry import RegisteredGroup
+    from timetravel.database.registry import RegisteredGroup
     from timetravel.segments.gather import Allocate
     from timetravel.segments.segment import Origin
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.model import EventKind, Op
+from timetravel.facts.model import EventKind, Op
 from timetravel.segments.search import NOTHING, find_events, find_places, find_visible
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ class Licences:
 
 @dataclass(frozen=True, eq=False)
 class Changes:
-    """When answers about one subject may change, by instant; see `timetravel.changes`.
+    """When answers about one subject may change, by instant; see `timetravel.queries.changes`.
 
     Attributes:
         instants: int64[changes], ascending.

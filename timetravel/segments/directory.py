@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from timetravel.segments.build import Progress
-    from timetravel.segments.pages import Pages
+    from timetravel.segments.table_scan import Pages
 
 _UNFINISHED: Final = ".unfinished"
 _REMOVED: Final = ".removed"

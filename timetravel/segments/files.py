@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from timetravel.database.registry import RegisteredGroup, Registry
 from timetravel.errors import SegmentDamaged
-from timetravel.model import EntityKind, FeatureGroup
-from timetravel.registry import RegisteredGroup, Registry
-from timetravel.retained import Retained
+from timetravel.facts.model import EntityKind, FeatureGroup
+from timetravel.reading.retained import Retained
 from timetravel.segments.columns import Changes, Events, Licences, Texts, Vectors, Versions
 from timetravel.segments.segment import FORMAT, Document, Origin, Segment
 

@@ -1,4 +1,4 @@
-"""Answers from a segment; the same as `timetravel.as_of.AsOfReader`, bit for bit."""
+"""Answers from a segment; the same as `queries.as_of_reader.AsOfReader`, bit for bit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.moments import EARLIEST_MICROS, format_moment
-from timetravel import changes
-from timetravel.allocations import read_allocations
-from timetravel.answers import parse_json
 from timetravel.errors import OutsideSegment, UnknownDocument
-from timetravel.model import EntityKind
-from timetravel.reader import (
+from timetravel.facts.model import EntityKind
+from timetravel.queries import changes
+from timetravel.reading.allocations import read_allocations
+from timetravel.reading.reader import (
     AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
@@ -29,19 +28,20 @@ from timetravel.reader import (
     moments_per_row,
     newest,
 )
+from timetravel.reading.result_rows import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from core.arrays import Int64Array
-    from timetravel.as_of import AsOfReader, JsonTexts
-    from timetravel.model import EventKind, FeatureGroup, JsonValue
-    from timetravel.reader import Identities, Moments
+    from timetravel.facts.model import EventKind, FeatureGroup, JsonValue
+    from timetravel.queries.as_of_reader import AsOfReader, JsonTexts
+    from timetravel.reading.reader import Identities, Moments
     from timetravel.segments.segment import Segment
 
 
 class SegmentReader:
-    """Implements `timetravel.reader.FactReader` from a segment; safe to share by threads.
+    """Implements `FactReader` from a segment; safe to share between threads.
 
     Args:
         segment: To answer from.

@@ -1,4 +1,4 @@
-"""Finds visible versions in sorted arrays: the rule of `timetravel.resolution`, compiled.
+"""Finds visible versions in sorted arrays: the rule of `queries.visibility`, compiled.
 
 Versions lie side by side per key, sorted by valid_from, known_at and tx_id (CSR: key i owns
 versions offsets[i] to offsets[i + 1]). Walking backwards from T, the first version of each

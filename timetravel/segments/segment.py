@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.reader import digest_listing
-from timetravel.retained import EVERYTHING, Retained
+from timetravel.reading.reader import digest_listing
+from timetravel.reading.retained import EVERYTHING, Retained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from core.arrays import Int64Array
-    from timetravel.model import EntityKind
-    from timetravel.registry import Registry
+    from timetravel.database.registry import Registry
+    from timetravel.facts.model import EntityKind
     from timetravel.segments.columns import (
         Changes,
         Events,
@@ -34,7 +34,7 @@ class Origin:
     """What a segment was made from: two segments of one origin hold the same.
 
     Attributes:
-        store: Digest of all facts up to the snapshot; see `timetravel.digest`.
+        store: Digest of all facts up to the snapshot; see `timetravel.writing.digest`.
         snapshot: Newest transaction in it.
         profile_ids: The profiles it holds, ascending; None for everybody.
     """
@@ -66,7 +66,7 @@ class Segment:
         documents: By collection and name.
         events: History.
         licences: Availability.
-        changes: By subject; see `timetravel.changes`.
+        changes: By subject; see `timetravel.queries.changes`.
         retained: What may be asked of it.
     """
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 from worlds.features.fixed_point import to_fixed
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Float32Array, Int8Array, Int64Array
-    from timetravel.reader import HistoryRows
+    from timetravel.reading.reader import HistoryRows
 
 SPEAKING_KINDS: Final = (EventKind.RATING, EventKind.PLAY, EventKind.THUMB, EventKind.LIST)
 """Kinds of events that say something about a title."""
@@ -33,7 +33,7 @@ class Events:
         profile_ids: int64[events].
         video_ids: int64[events].
         event_at: int64[events], microseconds.
-        kinds: int8[events], see `timetravel.model.EventKind`.
+        kinds: int8[events], see `timetravel.facts.model.EventKind`.
         values: float32[events]; NaN where an event has none.
     """
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from services.page.attributes import read_texts, read_year
 from services.page.inputs import COUNTRY, GENRES, YEAR
-from timetravel.model import EntityKind
+from timetravel.facts.model import EntityKind
 from worlds.features.content import VideoContent
 from worlds.features.events import Events, find_places
 from worlds.features.jobs import ProfileJob, VideoJob
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from core.arrays import Float32Array, Int64Array
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
     from worlds.features.registry import FeatureSpaces
 
 

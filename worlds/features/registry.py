@@ -12,7 +12,7 @@ from services.page.inputs import (
     VIDEO_POPULARITY,
     VIDEO_TRENDING,
 )
-from timetravel.model import EntityKind, FeatureGroup
+from timetravel.facts.model import EntityKind, FeatureGroup
 from worlds.features.profile import ACTIVITY_FIELDS
 from worlds.features.video import POPULARITY_FIELDS
 

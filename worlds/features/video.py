@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 from worlds.durations import DAY_MICROS
 from worlds.features.events import Events, is_of_kinds, stars
 from worlds.features.fixed_point import ONE, add_at, count_at, to_fixed, to_floats

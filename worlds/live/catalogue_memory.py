@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timetravel.model import EntityKind
-from timetravel.reader import CatalogueFeatures, CatalogueRows
+from timetravel.facts.model import EntityKind
+from timetravel.reading.reader import CatalogueFeatures, CatalogueRows
 from worlds.features.events import find_places
 from worlds.live.touched import Touched
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.arrays import Int64Array
-    from timetravel.model import AttributeFact, FeatureFact, JsonValue
-    from timetravel.reader import FactReader
+    from timetravel.facts.model import AttributeFact, FeatureFact, JsonValue
+    from timetravel.reading.reader import FactReader
 
 
 @dataclass(frozen=True, slots=True, eq=False)

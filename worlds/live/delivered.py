@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.moments import EARLIEST_MICROS
-from timetravel.model import FeatureFact, LoggedFeatures
+from timetravel.facts.model import FeatureFact, LoggedFeatures
 from worlds.features.schedule import JOB_MICROS
 
 if TYPE_CHECKING:
     from core.arrays import Float32Array, Int64Array
-    from timetravel.model import FeatureGroup
-    from timetravel.reader import FactReader
+    from timetravel.facts.model import FeatureGroup
+    from timetravel.reading.reader import FactReader
 
 
 class DeliveredGroup:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timetravel.model import AttributeFact, AvailabilityFact, DocumentFact, EntityKind
+from timetravel.facts.model import AttributeFact, AvailabilityFact, DocumentFact, EntityKind
 from worlds.live.edges import FOREVER_MICROS, Edges
 
 if TYPE_CHECKING:
     from core.arrays import Int64Array
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
     from worlds.features.schedule import Grid
     from worlds.timeline import Timeline
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from services.page.attributes import read_texts, read_year
 from services.page.inputs import COUNTRY, GENRES, YEAR
-from timetravel.model import EntityKind, Op
+from timetravel.facts.model import EntityKind, Op
 from worlds.features.content import VideoContent
 from worlds.live.touched import Touched
 
 if TYPE_CHECKING:
     from core.arrays import Int64Array
-    from timetravel.model import AttributeFact, JsonValue
+    from timetravel.facts.model import AttributeFact, JsonValue
     from worlds.features.registry import FeatureSpaces
 
 _KEPT: Final = {EntityKind.PROFILE: (COUNTRY,), EntityKind.VIDEO: (GENRES, YEAR)}

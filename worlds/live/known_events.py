@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.model import Op
+from timetravel.facts.model import Op
 from worlds.features.events import Events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.arrays import Int64Array
-    from timetravel.model import EventFact
+    from timetravel.facts.model import EventFact
 
 _FIRST_CAPACITY: Final = 1024
 

@@ -17,9 +17,9 @@ from worlds.live.system import LiveSystem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
     from timetravel.store import Store
-    from timetravel.writer import Writer
+    from timetravel.writing.writer import Writer
     from worlds.directory import World
     from worlds.visits import Visits
 

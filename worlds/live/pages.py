@@ -11,15 +11,15 @@ from services.in_process import InProcessAssembler
 from services.page.canonical import canonical_bytes
 from services.page.inputs import PROFILE_FEATURE_GROUPS, VIDEO_FEATURE_GROUPS
 from services.page.model import PageRequests
-from timetravel.model import EntityKind, LoggedFeatures, LoggedPageFact
+from timetravel.facts.model import EntityKind, LoggedFeatures, LoggedPageFact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from core.arrays import Int64Array
     from services.page.model import AssembledPages, PageFailure
-    from timetravel.model import JsonValue
-    from timetravel.reader import FactReader
+    from timetravel.facts.model import JsonValue
+    from timetravel.reading.reader import FactReader
     from worlds.live.reader import LiveReader
     from worlds.live.system import LiveSystem
 

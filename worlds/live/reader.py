@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from timetravel.model import EntityKind, EventKind, FeatureGroup
-    from timetravel.reader import (
+    from timetravel.facts.model import EntityKind, EventKind, FeatureGroup
+    from timetravel.reading.reader import (
         AllocationRows,
         AttributeRows,
         AvailabilityBitmaps,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class LiveReader:
-    """Implements `timetravel.reader.FactReader` over a transaction's reader.
+    """Implements `timetravel.reading.reader.FactReader` over a transaction's reader.
 
     The store's own reader promises nothing about later moments. The live system can: only it
     writes, and it knows when it will.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from services.page.inputs import VIDEO_FEATURE_GROUPS, VIDEO_TRENDING
-from timetravel.model import AttributeFact, EntityKind, EventFact
+from timetravel.facts.model import AttributeFact, EntityKind, EventFact
 from worlds.features.events import find_places
 from worlds.features.jobs import ProfileJob, VideoJob
 from worlds.features.registry import FeatureSpaces
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from core.arrays import Float32Array, Int64Array
-    from timetravel.current import CurrentReader
-    from timetravel.model import Fact, FeatureFact, FeatureGroup
-    from timetravel.writer import Writer
+    from timetravel.facts.model import Fact, FeatureFact, FeatureGroup
+    from timetravel.queries.live_reader import CurrentReader
+    from timetravel.writing.writer import Writer
     from worlds.directory import World
 
     _Features = tuple[Int64Array, Mapping[str, Float32Array]]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from core.moments import format_moment, parse_moment
-from timetravel.model import LARGEST_ID
+from timetravel.facts.model import LARGEST_ID
 from worlds.durations import SECOND_MICROS
 from worlds.errors import MalformedSource, SourceNotFound
 from worlds.movielens.titles import split_title

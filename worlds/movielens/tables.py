@@ -17,7 +17,7 @@ from services.page.inputs import (
     TITLE,
     YEAR,
 )
-from timetravel.model import EntityKind, EventKind, canonical_json
+from timetravel.facts.model import EntityKind, EventKind, canonical_json
 from worlds.durations import HOUR_MICROS
 from worlds.months import month_starts, months_of
 from worlds.movielens.synthetic_attributes import COUNTRIES, derive_licences, derive_maturities
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from core.arrays import Int64Array
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
     from worlds.draws import Draws
     from worlds.movielens.release import Release
     from worlds.movielens.source import Ratings

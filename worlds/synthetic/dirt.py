@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.model import EventKind, Op
+from timetravel.facts.model import EventKind, Op
 from worlds.durations import DAY_MICROS, HOUR_MICROS, MINUTE_MICROS, SECOND_MICROS
 from worlds.synthetic.catalogue import MATURITIES
 

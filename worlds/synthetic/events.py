@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from timetravel.model import Op
+from timetravel.facts.model import Op
 
 if TYPE_CHECKING:
-    from timetravel.model import EventKind
+    from timetravel.facts.model import EventKind
 
 
 @dataclass(frozen=True, slots=True)

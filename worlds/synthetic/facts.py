@@ -14,7 +14,7 @@ from services.page.inputs import (
     TITLE,
     YEAR,
 )
-from timetravel.model import (
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     EntityKind,
@@ -28,7 +28,7 @@ from worlds.synthetic.dirt import find_mistaken_videos, soil_events, soil_licenc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from timetravel.model import Fact, JsonValue
+    from timetravel.facts.model import Fact, JsonValue
     from worlds.draws import Draws
     from worlds.synthetic.catalogue import Catalogue
     from worlds.synthetic.events import Event

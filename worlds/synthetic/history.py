@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 from worlds.durations import DAY_MICROS, HOUR_MICROS, MINUTE_MICROS, SECOND_MICROS
 from worlds.synthetic.events import Event, Visit
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from services.page.inputs import CONFIGURATION_COLLECTION, CONFIGURATION_NAME, MODEL_COLLECTION
 
 if TYPE_CHECKING:
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from mesh.context import CallContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
 from tests.dirty_facts import LARGE, START
 from tests.upkeep import own_database
-from timetravel import migrate
-from timetravel.client import TimeTravelClient
-from timetravel.ledger.client import LedgerClient
+from timetravel.database import migrate
+from timetravel.rpc.client import TimeTravelClient
+from timetravel.rpc.ledger_client import LedgerClient
+from timetravel.rpc.server import add_time_travel
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.segments.reader import SegmentReader
-from timetravel.server import add_time_travel
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from timetravel.ledger.questions import FactLedger
-    from timetravel.reader import FactReader
+    from timetravel.ledger.ledger import FactLedger
+    from timetravel.reading.reader import FactReader
 
 
 SERVICE = "pagesim.timetravel.v1.TimeTravelService"

@@ -19,15 +19,15 @@ from pagesim.ingest.v1 import ingest_pb2
 from tests.dirty_facts import SPAN, START, random_batches, seeded
 from tests.fact_answers import ask_everything, fill
 from tests.ingest_service import chunk, ingestable, serving_ingest
+from tests.oracle.in_memory import InMemoryFacts
 from timetravel.errors import ChunkExists, ChunkOutOfOrder, InvalidChunk
-from timetravel.in_memory import InMemoryFacts
-from timetravel.ingest.client import IngestClient
+from timetravel.ingest.stream.client import IngestClient
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
     from timetravel.store import Store
 
 MOMENTS = (START, START + SPAN // 2, START + SPAN)

@@ -19,10 +19,10 @@ from tests.dirty_facts import (
 )
 from tests.fact_answers import fill
 from tests.ledger_answers import STRATA, ask_ledger, resume_each_time
-from timetravel.as_of import AsOfReader
-from timetravel.candidates import count_profiles, find_profiles
-from timetravel.client import TimeTravelClient
 from timetravel.ledger.questions import Changes, TimeAxis
+from timetravel.queries.as_of_reader import AsOfReader
+from timetravel.reading.profile_search import count_profiles, find_profiles
+from timetravel.rpc.client import TimeTravelClient
 from timetravel.segments.reader import SegmentReader
 
 if TYPE_CHECKING:

@@ -24,14 +24,10 @@ from tests.dirty_facts import (
     seeded,
 )
 from tests.fact_answers import QUESTIONS, TRANSACTION, ask_everything, fill
-from timetravel.engine import reading, writing
+from tests.oracle.in_memory import InMemoryFacts
+from timetravel.database.engine import reading, writing
 from timetravel.errors import BeforeRetention, ProfileErased, StoreChanged, UnknownEntity
-from timetravel.in_memory import InMemoryFacts
-from timetravel.ledger.questions import Changes, TimeAxis
-from timetravel.ledger.versions import Subject
-from timetravel.life import erasure, retention
-from timetravel.life.removals import readmit_profiles
-from timetravel.model import (
+from timetravel.facts.model import (
     LAST_MICROS,
     AllocationFact,
     AttributeFact,
@@ -44,6 +40,10 @@ from timetravel.model import (
     LoggedPageFact,
     Op,
 )
+from timetravel.ledger.questions import Changes, TimeAxis
+from timetravel.ledger.versions import Subject
+from timetravel.removal import erasure, retention
+from timetravel.removal.removals import readmit_profiles
 from timetravel.segments.reader import SegmentReader
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
     from tests.dirty_facts import Batches
     from tests.fact_answers import Filled
-    from timetravel.model import Fact
-    from timetravel.reader import FactReader
+    from timetravel.facts.model import Fact
+    from timetravel.reading.reader import FactReader
     from timetravel.store import Store
 
 relaxed = settings(

@@ -10,7 +10,7 @@ import pytest
 from tests.dirty_facts import GROUPS, LARGE, START, random_batches, seeded
 from tests.fact_answers import fill
 from tests.look_ups import ATTENDANT, RandomLookUps
-from timetravel.in_memory import InMemoryFacts
+from tests.oracle.in_memory import InMemoryFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

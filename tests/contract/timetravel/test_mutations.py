@@ -11,19 +11,20 @@ import sqlalchemy as sa
 from tests.dirty_facts import SPAN, START, random_batches, seeded
 from tests.fact_answers import QUESTIONS, fill
 from tests.ledger_answers import LEDGER_QUESTIONS
-from timetravel import as_of_questions, logged_pages, visibility
-from timetravel.as_of import AsOfReader
-from timetravel.as_of_questions import AsOfQuestions
 from timetravel.ledger import in_store
 from timetravel.ledger.in_store import StoreLedger
+from timetravel.queries import as_of_queries as as_of_questions
+from timetravel.queries import logged_pages, visibility
+from timetravel.queries.as_of_queries import AsOfQuestions
+from timetravel.queries.as_of_reader import AsOfReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sqlalchemy.sql.selectable import FromClause
 
+    from timetravel.queries.visibility import Bounds, Expression
     from timetravel.store import Store
-    from timetravel.visibility import Bounds, Expression
 
     Rule = Callable[..., Expression]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.fact_answers import fill
-from timetravel.model import AllocationFact, AttributeFact, DocumentFact, EntityKind, Op
+from timetravel.facts.model import AllocationFact, AttributeFact, DocumentFact, EntityKind, Op
 
 if TYPE_CHECKING:
     from timetravel.store import Store

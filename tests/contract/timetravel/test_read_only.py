@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from tests.upkeep import own_database
-from timetravel import migrate
-from timetravel.engine import parse_url, translated_errors
+from timetravel.database import migrate
+from timetravel.database.engine import parse_url, translated_errors
 from timetravel.errors import StoreReadOnly
-from timetravel.life.places import PlaceKind
 from timetravel.store import Store
+from timetravel.upkeep.copies import PlaceKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 
 from tests.released_stores import FOLDER, describe, dump, fill, load
 from tests.upkeep import own_database
-from timetravel import migrate
-from timetravel.engine import create_engine, parse_url
-from timetravel.schema import metadata
+from timetravel.database import migrate
+from timetravel.database.engine import create_engine, parse_url
+from timetravel.database.schema import metadata
 from timetravel.store import Store
 
 if TYPE_CHECKING:

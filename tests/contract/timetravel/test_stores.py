@@ -10,9 +10,9 @@ import pytest
 
 from tests.dirty_facts import TASTE
 from tests.fact_answers import fill
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.errors import ContradictingFacts
-from timetravel.model import (
+from timetravel.facts.model import (
     AttributeFact,
     EntityKind,
     FeatureFact,

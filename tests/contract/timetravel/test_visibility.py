@@ -17,7 +17,7 @@ from tests.dirty_facts import (
     seeded,
 )
 from tests.fact_answers import QUESTIONS, ask_everything, fill
-from timetravel.model import LAST_MICROS
+from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from tests.contract.timetravel.conftest import Backend

@@ -11,7 +11,7 @@ import pytest
 
 from core.moments import parse_moment
 from tests.commands import check_pagesim, run_pagesim
-from timetravel.model import (
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     EntityKind,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
 
 pytestmark = [pytest.mark.integration, pytest.mark.movielens]
 

@@ -13,7 +13,7 @@ from experiments.run_record import RunState, read_record
 from tests.commands import check_pagesim, run_pagesim
 from tests.second_thoughts import EVER, SHARE, have_second_thoughts
 from tests.upkeep import own_database
-from timetravel.model import FactKind
+from timetravel.facts.model import FactKind
 from timetravel.store import Store
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from experiments.single_stack import single_stack
 from mesh.topology import Stack
 from tests.upkeep import files_with, own_database
-from timetravel import migrate
+from timetravel.database import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from services.page.configuration import (
 )
 from services.page.model import PageRequests
 from tests.page_worlds import DAY, END, START, make_world
-from timetravel.migrate import upgrade
+from timetravel.database.migrate import upgrade
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from services.page.model import AssembledPages
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 pytestmark = pytest.mark.integration
 

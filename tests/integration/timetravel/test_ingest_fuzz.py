@@ -16,12 +16,11 @@ from tests.dirty_facts import GROUPS, SPAN, START, random_batches, seeded
 from tests.fact_answers import ask_everything
 from tests.ingest_service import chunk, ingestable, register_groups, serving_ingest, taste
 from tests.mutated_chunks import mutate_bytes, mutate_fields
-from timetravel import migrate, schema
-from timetravel.engine import reading
-from timetravel.feature_batch import FeatureBatch
-from timetravel.in_memory import InMemoryFacts
-from timetravel.ingest.client import IngestClient
-from timetravel.model import (
+from tests.oracle.in_memory import InMemoryFacts
+from timetravel.database import migrate, schema
+from timetravel.database.engine import reading
+from timetravel.facts.feature_batch import FeatureBatch
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     Attribution,
@@ -35,6 +34,7 @@ from timetravel.model import (
     LoggedPageFact,
     Op,
 )
+from timetravel.ingest.stream.client import IngestClient
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import grpc
     from google.protobuf.timestamp_pb2 import Timestamp
 
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
 
 pytestmark = pytest.mark.integration
 

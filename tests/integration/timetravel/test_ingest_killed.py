@@ -19,10 +19,10 @@ import pytest
 from tests.dirty_facts import GROUPS, random_batches, seeded
 from tests.ingest_service import NOW, chunk, ingestable, serving_ingest
 from tests.postgres_server import PostgresServer, find_programs
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.ingest.chunks import ChunkTaker
-from timetravel.ingest.client import IngestClient, connect_to_ingest
 from timetravel.ingest.limits import Limits
+from timetravel.ingest.stream.client import IngestClient, connect_to_ingest
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ KILLED_AFTER: Final = (7, 41)
 
 SEND_FOREVER = """
 import sys
-from timetravel.ingest.client import IngestClient, connect_to_ingest
+from timetravel.ingest.stream.client import IngestClient, connect_to_ingest
 from tests.ingest_service import taste
-from timetravel.model import EntityKind, FeatureGroup
+from timetravel.facts.model import EntityKind, FeatureGroup
 
 group = FeatureGroup("profile_taste", EntityKind.PROFILE, 1, ("a", "b"))
 records = (taste(feature_entity_id=number) for number in range(int(sys.argv[2])))

@@ -15,9 +15,9 @@ import pytest
 
 from mesh.context import CallContext
 from mesh.serving import connect_without_mesh
-from timetravel import migrate
-from timetravel.client import TimeTravelClient
-from timetravel.model import EntityKind, FeatureFact, FeatureGroup
+from timetravel.database import migrate
+from timetravel.facts.model import EntityKind, FeatureFact, FeatureGroup
+from timetravel.rpc.client import TimeTravelClient
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ PROFILES = 200
 APPEND_FOREVER = """
 import sys
 import numpy as np
-from timetravel.model import EntityKind, FeatureFact, FeatureGroup
+from timetravel.facts.model import EntityKind, FeatureFact, FeatureGroup
 from timetravel.store import Store
 
 taste = FeatureGroup("taste", EntityKind.PROFILE, 1, ("a", "b"))

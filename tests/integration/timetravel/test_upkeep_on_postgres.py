@@ -12,17 +12,17 @@ import sqlalchemy as sa
 from tests.dirty_facts import START, random_batches, seeded
 from tests.fact_answers import ask_everything, fill
 from tests.upkeep import LATER, NONCE, erase, own_database, put_back, retain, surroundings
-from timetravel import migrate
-from timetravel.engine import parse_url
+from timetravel.backup import restore as restoring
+from timetravel.backup.backup import Contents, back_up, describe_source
+from timetravel.backup.restore import plan_restore, restore
+from timetravel.database import migrate
+from timetravel.database.engine import parse_url
 from timetravel.errors import BackupDamaged, FileExists, ProgramMissing, StoreUnavailable
-from timetravel.life import restore as restoring
-from timetravel.life.backup import Contents, back_up, describe_source
-from timetravel.life.caretaker import finish_upkeep
-from timetravel.life.removals import erase_profiles
-from timetravel.life.restore import plan_restore, restore
-from timetravel.life.retention import Bounds
-from timetravel.life.scrub import scrub
-from timetravel.model import AttributeFact, EntityKind, EventFact, EventKind
+from timetravel.facts.model import AttributeFact, EntityKind, EventFact, EventKind
+from timetravel.removal.completion import finish_upkeep
+from timetravel.removal.removals import erase_profiles
+from timetravel.removal.retention import Bounds
+from timetravel.removal.scrub import scrub
 from timetravel.store import Store
 
 if TYPE_CHECKING:

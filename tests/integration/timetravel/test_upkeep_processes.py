@@ -17,9 +17,9 @@ from mesh.context import CallContext
 from mesh.serving import connect_without_mesh
 from tests.commands import check_pagesim, run_pagesim
 from tests.upkeep import files_with
-from timetravel import migrate
-from timetravel.client import TimeTravelClient
-from timetravel.model import AttributeFact, EntityKind, EventFact, EventKind, FeatureGroup
+from timetravel.database import migrate
+from timetravel.facts.model import AttributeFact, EntityKind, EventFact, EventKind, FeatureGroup
+from timetravel.rpc.client import TimeTravelClient
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.store import Store
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
 
 pytestmark = pytest.mark.integration
 
@@ -54,7 +54,7 @@ import_module("experiments.cli.__main__").main()
 
 APPEND_FOREVER = """
 import sys
-from timetravel.model import AttributeFact, EntityKind
+from timetravel.facts.model import AttributeFact, EntityKind
 from timetravel.store import Store
 
 with Store.open(sys.argv[1]) as store:
@@ -114,10 +114,10 @@ def test_an_erasure_that_is_killed_did_nothing_or_goes_on(
     fill(store_url, tmp_path / "segments")
     command = ("db", "erase", ERASED, "--reason", "ticket", "--store", store_url)
     for name in ("note_erased", "redraw_digests"):
-        die_at("timetravel.life.erasure", name, *command)
+        die_at("timetravel.removal.erasure", name, *command)
         assert is_there(store_url, ERASED)
     for name in ("scrub", "_purge_copies", "mark_place", "end_upkeep"):
-        die_at("timetravel.life.caretaker", name, *command)
+        die_at("timetravel.removal.completion", name, *command)
         assert not is_there(store_url, ERASED)
         with Store.open(store_url) as store:
             assert [one.ended_at for one in store.upkeep()] == [None]

@@ -19,7 +19,7 @@ from experiments.run_record import RunRecord, RunState, read_record, write_recor
 from experiments.spec import load_spec
 from experiments.stored_pages import find_page_ids
 from tests.simulated_runs import EXPERIMENT, make_run
-from timetravel.life.removals import erase_profiles
+from timetravel.removal.removals import erase_profiles
 from timetravel.store import Store
 
 if TYPE_CHECKING:

@@ -26,11 +26,11 @@ from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
 from tests.leaks import LeakyWorld
 from tests.page_worlds import DAY, END, START, PromisingNothing, make_world
+from timetravel.database.migrate import upgrade
 from timetravel.errors import LeakedFact
-from timetravel.guarded import GuardedReader
-from timetravel.lineage import Leak
-from timetravel.migrate import upgrade
-from timetravel.model import LAST_MICROS, FactKind
+from timetravel.facts.model import LAST_MICROS, FactKind
+from timetravel.reading.leak_guard import GuardedReader
+from timetravel.reading.lineage import Leak
 from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from services.page.model import AssembledPages
     from tests.simulated_runs import SimulatedRun
-    from timetravel.model import JsonValue
-    from timetravel.reader import CatalogueRows, FactReader
+    from timetravel.facts.model import JsonValue
+    from timetravel.reading.reader import CatalogueRows, FactReader
 
 LEAKS: Final = 1_000
 CLEAN_PAGES: Final = 100_000

@@ -11,7 +11,7 @@ from experiments.errors import PageNotFound
 from experiments.lived_window import check_profile, telling_window
 from services.errors import NothingToShow
 from tests.page_worlds import DAY, START
-from timetravel.model import LAST_MICROS
+from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from tests.simulated_runs import SimulatedRun

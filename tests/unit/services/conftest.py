@@ -22,8 +22,8 @@ from services.page.configuration import (
 )
 from services.ranking.server import add_ranking
 from tests.page_worlds import END, make_world
-from timetravel.migrate import upgrade
-from timetravel.server import add_time_travel
+from timetravel.database.migrate import upgrade
+from timetravel.rpc.server import add_time_travel
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import grpc
 
     from tests.page_worlds import PageWorld
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
     AddService = Callable[[grpc.Server], None]
 

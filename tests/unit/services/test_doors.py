@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from services.assembler.client import AssemblerClient
     from services.page.model import AssembledPages
     from tests.page_worlds import PageWorld
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
     from timetravel.store import Store
 
     class PageServices(Protocol):

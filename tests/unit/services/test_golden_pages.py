@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from services.page.model import Page
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 SMALL: dict[str, JsonValue] = {
     "geometry": {

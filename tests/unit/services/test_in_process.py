@@ -15,7 +15,7 @@ from tests.page_worlds import DAY, START, PromisingNothing, make_world
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from timetravel.reader import CatalogueRows, DocumentVersion, FactReader
+    from timetravel.reading.reader import CatalogueRows, DocumentVersion, FactReader
 
 
 class Counting(PromisingNothing):

@@ -23,13 +23,13 @@ from services.page.model import RowType
 from services.page.production import production_documents
 from tests.page_worlds import END, PromisingNothing
 from tests.strategies import page_overlays, page_requests, page_worlds
-from timetravel.model import AttributeFact, EntityKind, EventKind
+from timetravel.facts.model import AttributeFact, EntityKind, EventKind
 
 if TYPE_CHECKING:
     from services.page.model import Page
+    from tests.oracle.in_memory_reader import InMemoryReader
     from tests.page_worlds import PageWorld
-    from timetravel.in_memory_reader import InMemoryReader
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 FEW = settings(max_examples=50, deadline=None)
 

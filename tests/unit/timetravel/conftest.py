@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.store import Store
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from timetravel.allocations import allocated_test, allocation_name
 from timetravel.errors import InvalidFact, InvalidQuestion
-from timetravel.model import AllocationFact, AttributeFact, EntityKind, Op
+from timetravel.facts.model import AllocationFact, AttributeFact, EntityKind, Op
+from timetravel.reading.allocations import allocated_test, allocation_name
 
 if TYPE_CHECKING:
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
     from timetravel.store import Store
 
 

@@ -11,8 +11,11 @@ import pytest
 from tests.dirty_facts import START, random_batches, seeded
 from tests.fact_answers import ask_everything, fill
 from tests.upkeep import erase, files_with, put_back
-from timetravel import migrate
-from timetravel.engine import parse_url
+from timetravel.backup import restore as restoring
+from timetravel.backup.backup import Contents, back_up, describe_source
+from timetravel.backup.restore import plan_restore
+from timetravel.database import migrate
+from timetravel.database.engine import parse_url
 from timetravel.errors import (
     BackupDamaged,
     FileExists,
@@ -20,10 +23,7 @@ from timetravel.errors import (
     SchemaTooNew,
     StoreNotFound,
 )
-from timetravel.life import restore as restoring
-from timetravel.life.backup import Contents, back_up, describe_source
-from timetravel.life.restore import plan_restore
-from timetravel.model import AttributeFact, EntityKind
+from timetravel.facts.model import AttributeFact, EntityKind
 from timetravel.store import Store
 
 if TYPE_CHECKING:

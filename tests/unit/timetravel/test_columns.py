@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pagesim.columns.v1.columns_pb2 import FloatColumn, IntegerColumn
 
-from timetravel.columns import decode_floats, decode_integers, encode_floats, encode_integers
-from timetravel.errors import InvalidColumn
+from core.columns import decode_floats, decode_integers, encode_floats, encode_integers
+from core.errors import InvalidColumn
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))

@@ -10,19 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.moments import EARLIEST_MICROS
-from timetravel.engagement import (
+from timetravel.errors import InvalidQuestion
+from timetravel.facts.model import Attribution, EventFact, EventKind, LoggedPageFact
+from timetravel.reading.engagement import (
     DAY_MICROS,
     NO_PAGE,
     ShownPages,
     attribute_events,
     check_horizon,
 )
-from timetravel.errors import InvalidQuestion
-from timetravel.model import Attribution, EventFact, EventKind, LoggedPageFact
 
 if TYPE_CHECKING:
     from core.arrays import Int64Array
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
     from timetravel.store import Store
 
 owned_moments = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), max_size=12)

@@ -11,13 +11,9 @@ import numpy as np
 import pytest
 
 from tests.upkeep import LATER, erase, files_with, surroundings
-from timetravel.engine import writing
+from timetravel.database.engine import writing
 from timetravel.errors import StoreChanged, StoreUnavailable
-from timetravel.life.caretaker import finish_upkeep, places_behind
-from timetravel.life.places import Place, PlaceKind, note_place, read_places
-from timetravel.life.removals import erase_profiles
-from timetravel.life.scrub import scrub
-from timetravel.model import (
+from timetravel.facts.model import (
     AttributeFact,
     EntityKind,
     EventFact,
@@ -26,16 +22,20 @@ from timetravel.model import (
     FeatureGroup,
     LoggedPageFact,
 )
-from timetravel.pinned import NOTICE_SECONDS, PinnedReaders
+from timetravel.reader_pool import NOTICE_SECONDS, PinnedReaders
+from timetravel.removal.completion import finish_upkeep, places_behind
+from timetravel.removal.removals import erase_profiles
+from timetravel.removal.scrub import scrub
 from timetravel.segments import build
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.segments.reader import SegmentReader
+from timetravel.upkeep.copies import Place, PlaceKind, note_place, read_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
     from timetravel.store import Store
 
 ERASED, OTHER = 17, 18

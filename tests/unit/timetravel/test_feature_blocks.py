@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from timetravel import migrate, schema
-from timetravel.engine import reading
+from timetravel.database import migrate, schema
+from timetravel.database.engine import reading
 from timetravel.errors import ContradictingFacts, InvalidFact, UnknownFeatureGroup
-from timetravel.feature_batch import FeatureBatch
-from timetravel.model import EntityKind, FeatureFact, FeatureGroup, Op
+from timetravel.facts.feature_batch import FeatureBatch
+from timetravel.facts.model import EntityKind, FeatureFact, FeatureGroup, Op
 from timetravel.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
 
 TASTE = FeatureGroup("taste", EntityKind.PROFILE, 1, ("drama", "comedy"))
 FAME = FeatureGroup("fame", EntityKind.VIDEO, 1, ("views",))

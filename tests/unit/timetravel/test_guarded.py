@@ -9,10 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from core.moments import format_moment
-from timetravel import as_of_questions, visibility
 from timetravel.errors import LeakedFact
-from timetravel.guarded import GuardedReader
-from timetravel.model import (
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     AvailabilityFact,
@@ -23,6 +21,9 @@ from timetravel.model import (
     FeatureFact,
     FeatureGroup,
 )
+from timetravel.queries import as_of_queries as as_of_questions
+from timetravel.queries import visibility
+from timetravel.reading.leak_guard import GuardedReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timetravel import logged_pages
-from timetravel.model import LoggedFeatures, LoggedPageFact
+from timetravel.facts.model import LoggedFeatures, LoggedPageFact
+from timetravel.queries import logged_pages
 
 if TYPE_CHECKING:
     import pytest

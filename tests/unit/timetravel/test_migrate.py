@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic import command
 
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.errors import (
     InvalidStoreUrl,
     SchemaOutdated,

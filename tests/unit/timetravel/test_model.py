@@ -9,8 +9,7 @@ import pytest
 from pagesim.timetravel.v1 import timetravel_pb2
 
 from timetravel.errors import InvalidFact
-from timetravel.ledger.questions import TimeAxis
-from timetravel.model import (
+from timetravel.facts.model import (
     LAST_MICROS,
     AllocationFact,
     AttributeFact,
@@ -28,6 +27,7 @@ from timetravel.model import (
     Op,
     canonical_json,
 )
+from timetravel.ledger.questions import TimeAxis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from timetravel.in_memory import InMemoryFacts
-from timetravel.model import (
+from tests.oracle.in_memory import InMemoryFacts
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     DocumentFact,
@@ -21,8 +21,8 @@ from timetravel.model import (
 )
 
 if TYPE_CHECKING:
-    from timetravel.in_memory_reader import InMemoryReader
-    from timetravel.model import Fact, JsonValue
+    from tests.oracle.in_memory_reader import InMemoryReader
+    from timetravel.facts.model import Fact, JsonValue
 
 
 def plan(valid_from: int, known_at: int, value: JsonValue, op: Op = Op.ASSERT) -> AttributeFact:

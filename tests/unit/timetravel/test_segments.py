@@ -20,7 +20,7 @@ from tests.dirty_facts import (
 )
 from tests.fact_answers import ask_everything, ask_features, ask_history, fill
 from timetravel.errors import OutsideSegment, SegmentDamaged
-from timetravel.model import EntityKind, FeatureFact, FeatureGroup
+from timetravel.facts.model import EntityKind, FeatureFact, FeatureGroup
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.segments.files import MANIFEST, read_segment
 from timetravel.segments.reader import SegmentReader

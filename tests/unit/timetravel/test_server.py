@@ -12,21 +12,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.columns.v1.columns_pb2 import IntegerColumn
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
-from core.errors import InvalidInput
+from core.columns import decode_integers, encode_integers
+from core.errors import InvalidColumn, InvalidInput
 from core.grpc_status import raising_peer_errors
 from mesh.context import CallContext
 from mesh.errors import ContradictingAsOf, MissingContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
-from timetravel.client import TimeTravelClient
-from timetravel.columns import decode_integers, encode_integers
 from timetravel.errors import (
-    InvalidColumn,
     InvalidQuestion,
     UnknownDocument,
     UnknownEntity,
     UnknownFeatureGroup,
 )
-from timetravel.model import (
+from timetravel.facts.model import (
     LAST_MICROS,
     AttributeFact,
     DocumentFact,
@@ -34,7 +32,8 @@ from timetravel.model import (
     FeatureFact,
     FeatureGroup,
 )
-from timetravel.server import add_time_travel
+from timetravel.rpc.client import TimeTravelClient
+from timetravel.rpc.server import add_time_travel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

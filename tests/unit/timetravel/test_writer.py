@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 
 from core.moments import EARLIEST_MICROS
-from timetravel import migrate, schema
+from timetravel.database import migrate, schema
 from timetravel.errors import (
     ContradictingFacts,
     FeatureGroupExists,
     InvalidFact,
     UnknownFeatureGroup,
 )
-from timetravel.model import (
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     EntityKind,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from timetravel.model import Fact, JsonValue
+    from timetravel.facts.model import Fact, JsonValue
 
 TASTE = FeatureGroup("taste", EntityKind.PROFILE, 1, ("drama", "comedy"))
 

@@ -10,7 +10,7 @@ import pytest
 from services.page.configuration import parse_configuration
 from services.page.production import production_documents
 from services.ranking.model import parse_model
-from timetravel.model import DocumentFact
+from timetravel.facts.model import DocumentFact
 from worlds.durations import DAY_MICROS
 from worlds.production import document_history
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.dirty_facts import SMALL, seeded
-from timetravel.model import (
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     DocumentFact,
@@ -26,7 +26,7 @@ from worlds.timeline import Timeline, sort_records, write_records
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from timetravel.model import Fact
+    from timetravel.facts.model import Fact
     from worlds.records import RecordKind
 
 KINDS: dict[type, RecordKind] = {

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from experiments.cli.database import database
 from experiments.cli.terminal import default_store
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.errors import SchemaOutdated, StoreNotFound
 
 if TYPE_CHECKING:

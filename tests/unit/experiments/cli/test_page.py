@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.commands import Outcome
     from tests.simulated_runs import SimulatedRun
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 PROFILE = 1000
 

@@ -11,13 +11,13 @@ from click.testing import CliRunner
 from core.errors import PagesimError
 from core.moments import parse_moment
 from experiments.cli.database import database
-from timetravel import migrate
-from timetravel.engine import writing
+from timetravel.database import migrate
+from timetravel.database.engine import writing
 from timetravel.errors import BackupDamaged, FileExists, InvalidUpkeep
-from timetravel.life.places import Place, PlaceKind, note_place
-from timetravel.model import AttributeFact, EntityKind, EventFact, EventKind
+from timetravel.facts.model import AttributeFact, EntityKind, EventFact, EventKind
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.store import Store
+from timetravel.upkeep.copies import Place, PlaceKind, note_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,13 +18,12 @@ from experiments.errors import FieldNotFound
 from experiments.history import picture
 from experiments.history.fields import Field
 from tests.dirty_facts import SPAN, START, random_batches, seeded
+from tests.oracle.in_memory import InMemoryFacts
+from tests.oracle.resolution import Recorded, View, visible_version
 from tests.upkeep import retain
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.errors import InvalidQuestion, UnknownEntity
-from timetravel.in_memory import InMemoryFacts
-from timetravel.ledger.versions import Subject
-from timetravel.life.retention import Bounds
-from timetravel.model import (
+from timetravel.facts.model import (
     LAST_MICROS,
     AllocationFact,
     AttributeFact,
@@ -39,7 +38,8 @@ from timetravel.model import (
     LoggedPageFact,
     Op,
 )
-from timetravel.resolution import Recorded, View, visible_version
+from timetravel.ledger.versions import Subject
+from timetravel.removal.retention import Bounds
 from timetravel.store import Store
 
 if TYPE_CHECKING:

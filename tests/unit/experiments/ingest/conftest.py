@@ -12,7 +12,7 @@ from experiments.ingest.loading import Loader, Report
 from experiments.ingest.mapping import load_mapping
 from experiments.ingest.plan import make_plan
 from tests.ingest_service import NOW, register_groups
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.store import Store
 
 if TYPE_CHECKING:

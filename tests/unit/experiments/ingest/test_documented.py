@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from core.moments import parse_moment
 from experiments.ingest.entries import KINDS
-from timetravel.model import EntityKind, EventKind
+from timetravel.facts.model import EntityKind, EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,11 +13,11 @@ import pytest
 
 from experiments.ingest.parquet_file import ParquetFile
 from tests.ingest_service import NOW
-from timetravel.chunks import Chunk
-from timetravel.engine import writing
+from timetravel.database.chunks import Chunk
+from timetravel.database.engine import writing
 from timetravel.errors import StreamMismatch
-from timetravel.life.tombstones import note_erased
-from timetravel.model import EntityKind
+from timetravel.facts.model import EntityKind
+from timetravel.writing.tombstones import note_erased
 
 if TYPE_CHECKING:
     from collections.abc import Callable

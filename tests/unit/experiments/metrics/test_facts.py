@@ -16,9 +16,9 @@ from experiments.metrics.facts import (
     find_licensed,
     find_played_next,
 )
+from tests.oracle.in_memory import InMemoryFacts
 from tests.page_worlds import DAY, START
-from timetravel.in_memory import InMemoryFacts
-from timetravel.model import (
+from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
     EntityKind,
@@ -27,7 +27,7 @@ from timetravel.model import (
 )
 
 if TYPE_CHECKING:
-    from timetravel.reader import FactReader
+    from timetravel.reading.reader import FactReader
 
 HOUR = DAY // 24
 

@@ -12,13 +12,13 @@ from experiments.errors import InvalidSpec
 from experiments.known_names import check_names, read_known_names
 from experiments.spec import KnownNames, load_spec
 from experiments.spec.names import find_unknown_names
-from timetravel.migrate import upgrade
+from timetravel.database.migrate import upgrade
 from timetravel.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 KNOWN: Final = KnownNames(("country", "devices", "plan"), ("personal", "popularity"))
 

@@ -22,7 +22,7 @@ from services.in_process import InProcessAssembler
 from services.page.canonical import parse_page
 from services.page.model import Geometry, Page
 from tests.page_worlds import DAY, START
-from timetravel.model import LAST_MICROS
+from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from experiments.validation.outcome import ValidationOutcome

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.assembler.candidates import Contents, find_alike
 from services.assembler.personal import Events, read_events
 from services.page.content import content_entries, content_fields
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 
 PLAY, RATING, THUMB, LIST = EventKind.PLAY, EventKind.RATING, EventKind.THUMB, EventKind.LIST
 NEWEST_FIRST: tuple[tuple[EventKind, int, float], ...] = (

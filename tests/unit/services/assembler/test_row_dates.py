@@ -13,7 +13,7 @@ from tests.page_worlds import DAY, END, make_world
 
 if TYPE_CHECKING:
     from services.page.model import AssembledPages
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 WORLD = make_world(5)
 SINCE, UNTIL = END - 4 * DAY, END - 2 * DAY

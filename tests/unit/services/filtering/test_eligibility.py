@@ -17,10 +17,10 @@ from services.page.facts import SharedFacts
 from services.page.model import PageRequests
 from tests.page_worlds import END, GENRES, PageWorld, make_world
 from tests.strategies import page_requests, page_worlds
-from timetravel.model import AttributeFact, EntityKind, EventKind, Op
+from timetravel.facts.model import AttributeFact, EntityKind, EventKind, Op
 
 if TYPE_CHECKING:
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 def stage_over(world: PageWorld, seen: str = "exclude") -> FilteringStage:

@@ -19,7 +19,7 @@ from services.page.production import production_documents
 from services.ranking.model import parse_model
 
 if TYPE_CHECKING:
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 PRODUCTION = production_documents()[0].body
 

@@ -13,6 +13,7 @@ from pagesim.filtering.v1 import filtering_pb2
 from pagesim.page.v1 import page_pb2
 from pagesim.ranking.v1 import ranking_pb2
 
+from core.columns import encode_floats, encode_integers
 from core.errors import InvalidInput
 from services.assembler import wire as assembler_wire
 from services.dedup import wire as dedup_wire
@@ -34,7 +35,6 @@ from services.page.wire import MAXIMUM_PAGES, decode_batch, encode_batch
 from services.ranking import wire as ranking_wire
 from services.ranking.task import RankedRows, RankingTask, Seen
 from tests.page_worlds import END
-from timetravel.columns import encode_floats, encode_integers
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

@@ -17,11 +17,11 @@ from services.ranking.model import ModelInput, parse_model
 from services.ranking.stage import RankingStage
 from services.ranking.task import RankedRows, RankingTask, Seen
 from tests.page_worlds import DAY, END, PageWorld, make_world
-from timetravel.model import DocumentFact, EntityKind, FeatureFact
+from timetravel.facts.model import DocumentFact, EntityKind, FeatureFact
 
 if TYPE_CHECKING:
     from services.filtering.task import Eligibility
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
 
 DEPTH = 12
 MODEL, GIVEN = RowOrdering.MODEL, RowOrdering.GIVEN

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ingest_service import register_groups
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.store import Store
 
 if TYPE_CHECKING:

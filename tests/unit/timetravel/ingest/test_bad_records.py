@@ -13,12 +13,12 @@ from pagesim.timetravel.v1 import timetravel_pb2
 
 from tests.dirty_facts import TASTE
 from tests.ingest_service import NOW, PAST, chunk, page_bytes, taste
-from timetravel.engine import writing
+from timetravel.database.engine import writing
 from timetravel.errors import InvalidChunk
+from timetravel.facts.model import EntityKind, FeatureGroup
 from timetravel.ingest.chunks import ChunkTaker
 from timetravel.ingest.limits import Limits
-from timetravel.life.tombstones import note_erased
-from timetravel.model import EntityKind, FeatureGroup
+from timetravel.writing.tombstones import note_erased
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,17 +9,17 @@ import pytest
 
 from tests.dirty_facts import GROUPS, TASTE, random_batches, seeded
 from tests.ingest_service import NOW, chunk, ingestable, register_groups, taste
-from timetravel import migrate
+from timetravel.database import migrate
 from timetravel.errors import ChunkExists, ChunkOutOfOrder, InvalidChunk
+from timetravel.facts.model import EntityKind, FeatureGroup
 from timetravel.ingest.chunks import ChunkTaker
 from timetravel.ingest.limits import Limits
-from timetravel.model import EntityKind, FeatureGroup
 from timetravel.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from timetravel.registry import Registry
+    from timetravel.database.registry import Registry
 
 FAME = FeatureGroup("fame", EntityKind.VIDEO, 1, ("a", "b"))
 

@@ -23,15 +23,15 @@ from timetravel.errors import (
     StreamMismatch,
     TooManyStreams,
 )
-from timetravel.ingest.client import IngestClient, connect_to_ingest
-from timetravel.ingest.encoding import encode_fact
+from timetravel.facts.model import LoggedFeatures, LoggedPageFact
 from timetravel.ingest.limits import Limits
-from timetravel.model import LoggedFeatures, LoggedPageFact
+from timetravel.ingest.stream.client import IngestClient, connect_to_ingest
+from timetravel.ingest.stream.encoding import encode_fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from timetravel.model import JsonValue
+    from timetravel.facts.model import JsonValue
     from timetravel.store import Store
 
 

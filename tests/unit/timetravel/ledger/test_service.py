@@ -9,25 +9,25 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
+from core.columns import encode_integers
 from core.grpc_status import raising_peer_errors
 from mesh.context import CallContext
 from mesh.errors import ContradictingAsOf
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
-from timetravel.client import TimeTravelClient
-from timetravel.columns import encode_integers
 from timetravel.errors import InvalidQuestion, UnknownEntity
-from timetravel.ledger.client import LedgerClient
-from timetravel.ledger.questions import Changes, TimeAxis
-from timetravel.ledger.versions import Subject
-from timetravel.model import (
+from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
     EntityKind,
     FactKind,
     LoggedPageFact,
 )
-from timetravel.server import add_time_travel
-from timetravel.wire import encode_entity_kind
+from timetravel.ledger.questions import Changes, TimeAxis
+from timetravel.ledger.versions import Subject
+from timetravel.rpc.client import TimeTravelClient
+from timetravel.rpc.ledger_client import LedgerClient
+from timetravel.rpc.server import add_time_travel
+from timetravel.rpc.wire import encode_entity_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

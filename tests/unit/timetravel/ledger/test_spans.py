@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.oracle.resolution import Recorded, View, visible_licences, visible_version
+from timetravel.facts.model import AttributeFact, AvailabilityFact, EntityKind, Op
 from timetravel.ledger.spans import Times, spans_of_holding, spans_of_identified
-from timetravel.model import AttributeFact, AvailabilityFact, EntityKind, Op
-from timetravel.resolution import Recorded, View, visible_licences, visible_version
 
 if TYPE_CHECKING:
     from timetravel.ledger.spans import Spans

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.page.inputs import PROFILE_GENRE_AFFINITY, PROFILE_TASTE
 from tests.deeds import NOW, Deed, as_events
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 from worlds.features.content import VideoContent
 from worlds.features.events import liking
 from worlds.features.fixed_point import to_floats

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.deeds import NOW, Deed, as_events
-from timetravel.model import EventKind
+from timetravel.facts.model import EventKind
 from worlds.durations import DAY_MICROS
 from worlds.features.events import stars
 from worlds.features.fixed_point import to_floats

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from services.page.inputs import PROFILE_FEATURE_GROUPS, VIDEO_FEATURE_GROUPS
-from timetravel.migrate import upgrade
-from timetravel.model import AttributeFact, EntityKind
+from timetravel.database.migrate import upgrade
+from timetravel.facts.model import AttributeFact, EntityKind
 from timetravel.store import Store
 from worlds.directory import open_world
 from worlds.errors import OtherWorldLived

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.moments import parse_moment
-from timetravel.migrate import upgrade
-from timetravel.model import AttributeFact, AvailabilityFact, EventFact
+from timetravel.database.migrate import upgrade
+from timetravel.facts.model import AttributeFact, AvailabilityFact, EventFact
 from timetravel.store import Store
 from worlds.directory import open_world
 from worlds.durations import MINUTE_MICROS

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from timetravel.model import AttributeFact, AvailabilityFact, EventFact, EventKind, Op
+from timetravel.facts.model import AttributeFact, AvailabilityFact, EventFact, EventKind, Op
 from worlds.directory import open_world
 from worlds.draws import Draws
 from worlds.durations import DAY_MICROS, HOUR_MICROS, MINUTE_MICROS

@@ -1,0 +1,1 @@
+"""The plain answer: what is visible of a set of facts, in plain Python."""

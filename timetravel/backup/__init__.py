@@ -1,0 +1,1 @@
+"""Copying a store out, and restoring it."""

@@ -1,0 +1,1 @@
+"""Ingest over gRPC: the service, its client, their messages."""

@@ -1,0 +1,1 @@
+"""Reading in SQL: as of a moment, and live."""

@@ -1,0 +1,153 @@
+"""Reads the pages that the live system really showed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from core.moments import EARLIEST_MICROS
+from timetravel.database.schema import logged_feature, logged_page
+from timetravel.facts.logged_features import decode_logged_features
+from timetravel.facts.model import LAST_MICROS
+from timetravel.queries.visibility import (
+    Bounds,
+    is_asserted,
+    is_in_snapshot,
+    is_known,
+    speaks_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from timetravel.database.engine import Connect
+    from timetravel.facts.model import JsonValue, LoggedFeatures
+
+PAGE_KEY: Final = ("shown_at", "profile_id")
+"""What names a page: a profile is shown one at a moment."""
+_PAGES_PER_READ: Final = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoggedPage:
+    """A page as it was logged.
+
+    page holds the canonical bytes of pagesim.page.v1.Page. features is empty unless it was
+    asked for.
+    """
+
+    profile_id: int
+    shown_at: int
+    known_at: int
+    device: str
+    context: Mapping[str, JsonValue]
+    page: bytes
+    page_digest: str
+    features: tuple[LoggedFeatures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedPageFilter:
+    """Which logged pages: shown in [since, until), to some profiles, as known by a moment.
+
+    known_by None takes all that became known up to the snapshot.
+    """
+
+    snapshot: int
+    since: int | None = None
+    until: int | None = None
+    profile_ids: Sequence[int] | None = None
+    known_by: int | None = None
+
+    def select(self, *columns: sa.ColumnElement[Any] | sa.Table) -> sa.Select[Any]:
+        """Select columns of the visible version of each page that passes."""
+        bounds = Bounds(
+            at=sa.literal(LAST_MICROS),
+            known_by=sa.literal(LAST_MICROS if self.known_by is None else self.known_by),
+            snapshot=sa.literal(self.snapshot),
+        )
+        statement = sa.select(*columns).where(
+            is_known(logged_page, bounds),
+            is_in_snapshot(logged_page, bounds),
+            is_asserted(logged_page),
+            speaks_for(logged_page, logged_page, PAGE_KEY, bounds),
+        )
+        if self.since is not None:
+            statement = statement.where(logged_page.c.shown_at >= self.since)
+        if self.until is not None:
+            statement = statement.where(logged_page.c.shown_at < self.until)
+        if self.profile_ids is not None:
+            statement = statement.where(
+                logged_page.c.profile_id.in_([int(identity) for identity in self.profile_ids])
+            )
+        return statement
+
+
+def count_logged_pages(connect: Connect, chosen: LoggedPageFilter) -> int:
+    """Return how many logged pages pass."""
+    with connect() as connection:
+        count: int = connection.execute(
+            chosen.select(sa.func.count()).select_from(logged_page)
+        ).scalar_one()
+    return count
+
+
+def read_logged_pages(
+    connect: Connect, chosen: LoggedPageFilter, *, with_features: bool
+) -> Iterator[LoggedPage]:
+    """Yield logged pages by shown_at and profile.
+
+    They are read in many short transactions, so a slow consumer holds nothing up.
+    """
+    place = sa.tuple_(logged_page.c.shown_at, logged_page.c.profile_id)
+    statement = chosen.select(logged_page).order_by(*place.clauses).limit(_PAGES_PER_READ)
+    last = (EARLIEST_MICROS, -1)
+    while True:
+        with connect() as connection:
+            rows = connection.execute(statement.where(place > last)).all()
+            features = _features_of(connection, rows) if with_features else {}
+        for row in rows:
+            yield LoggedPage(
+                row.profile_id,
+                row.shown_at,
+                row.known_at,
+                row.device,
+                json.loads(row.context),
+                row.page,
+                row.page_digest,
+                tuple(features.get(_version_of(row), ())),
+            )
+        if len(rows) < _PAGES_PER_READ:
+            return
+        last = (rows[-1].shown_at, rows[-1].profile_id)
+
+
+def _features_of(
+    connection: sa.Connection, pages: Sequence[Any]
+) -> Mapping[tuple[int, int, int, int], list[LoggedFeatures]]:
+    features: dict[tuple[int, int, int, int], list[LoggedFeatures]] = {}
+    if not pages:
+        return features
+    wanted = {_version_of(page) for page in pages}
+    rows = connection.execute(
+        sa.select(logged_feature)
+        .where(
+            logged_feature.c.shown_at.between(pages[0].shown_at, pages[-1].shown_at),
+            logged_feature.c.profile_id.in_({page.profile_id for page in pages}),
+        )
+        .order_by(logged_feature.c.feature_group)
+    )
+    for row in rows:
+        version = _version_of(row)
+        if version in wanted:
+            features.setdefault(version, []).append(
+                decode_logged_features(row.feature_group, row.entities, row.columns)
+            )
+    return features
+
+
+def _version_of(row: Any) -> tuple[int, int, int, int]:  # noqa: ANN401 - a database row
+    return row.shown_at, row.profile_id, row.known_at, row.tx_id

@@ -1,0 +1,1 @@
+"""Taking facts out: erase a profile, retain a window."""

@@ -1,0 +1,1 @@
+"""The gRPC service of the past, its client, their messages."""

@@ -1,0 +1,1 @@
+"""What is recorded of upkeep, and where copies of facts lie."""

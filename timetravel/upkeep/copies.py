@@ -1,0 +1,97 @@
+"""Folders that hold facts copied from the store, so that an erasure reaches them."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from timetravel.database.schema import copy_place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PlaceKind(StrEnum):
+    """Say what a folder holds."""
+
+    SEGMENTS = "segments"
+    """Segments: see `timetravel.segments.directory`."""
+    RESULTS = "results"
+    """What a run or a validation wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder on a machine.
+
+    Attributes:
+        host: Name of the machine.
+        path: Absolute.
+        kind: What it holds.
+        snapshot: What a run pins; None where nothing is pinned.
+        upkeep_id: The newest upkeep that has been carried out there.
+    """
+
+    host: str
+    path: Path
+    kind: PlaceKind
+    snapshot: int | None = None
+    upkeep_id: int = 0
+
+    @classmethod
+    def here(cls, path: Path, kind: PlaceKind, snapshot: int | None = None) -> Place:
+        """Return a folder on this machine."""
+        return cls(socket.gethostname(), path.absolute(), kind, snapshot)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.path}"
+
+
+def find_place(connection: sa.Connection, place: Place) -> Place | None:
+    """Return what the store knows of a folder, None if it knows nothing."""
+    found = connection.execute(sa.select(copy_place).where(*_key(place))).one_or_none()
+    return None if found is None else _place(found)
+
+
+def note_place(connection: sa.Connection, place: Place) -> None:
+    """Note a folder before anything is copied into it."""
+    forget_place(connection, place)
+    values = {
+        "host": place.host,
+        "path": str(place.path),
+        "kind": place.kind.value,
+        "snapshot": place.snapshot,
+        "upkeep_id": place.upkeep_id,
+    }
+    connection.execute(copy_place.insert(), values)
+
+
+def read_places(connection: sa.Connection) -> Sequence[Place]:
+    """Return all folders."""
+    rows = connection.execute(
+        sa.select(copy_place).order_by(copy_place.c.host, copy_place.c.path)
+    )
+    return [_place(row) for row in rows]
+
+
+def mark_place(connection: sa.Connection, place: Place, upkeep_id: int) -> None:
+    """Note that upkeep has been carried out in a folder."""
+    connection.execute(copy_place.update().where(*_key(place)).values(upkeep_id=upkeep_id))
+
+
+def forget_place(connection: sa.Connection, place: Place) -> bool:
+    """Forget a folder, which is gone; return whether it was known."""
+    return bool(connection.execute(copy_place.delete().where(*_key(place))).rowcount)
+
+
+def _place(row: Any) -> Place:  # noqa: ANN401 - a database row
+    return Place(row.host, Path(row.path), PlaceKind(row.kind), row.snapshot, row.upkeep_id)
+
+
+def _key(place: Place) -> Sequence[sa.ColumnElement[bool]]:
+    return [copy_place.c.host == place.host, copy_place.c.path == str(place.path)]
