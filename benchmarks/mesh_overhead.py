@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.mesh_echo import METHOD, SERVICE, WORK_HEADER
-from mesh.client import MeshProcess
-from mesh.context import use_context
+from mesh.call.context import use_context
+from mesh.client.mesh_process import MeshProcess
 from mesh.serving import connect, connect_without_mesh
-from mesh.topology import ServiceProcess, Stack
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack
 
 if TYPE_CHECKING:
     import grpc

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mesh.client import MeshProcess
-from mesh.topology import ServiceProcess
+from mesh.client.mesh_process import MeshProcess
+from mesh.topology.service_process import ServiceProcess
 from services.page.arguments import OVERLAY_ARGUMENT
 from services.page.configuration import (
     ASSEMBLER_SERVICE,

@@ -13,7 +13,7 @@ import structlog
 
 from core.moments import EARLIEST_MICROS
 from experiments.errors import StackFailed
-from mesh.context import ContextExecutor
+from mesh.call.context import ContextExecutor
 from services.page.model import AssembledPages, PageFailure, PageRequests
 
 if TYPE_CHECKING:

@@ -38,9 +38,9 @@ from experiments.run_record import (
 )
 from experiments.scope import find_candidates, select_pages
 from experiments.segments import lay_out_facts
-from mesh.context import use_context
+from mesh.call.context import use_context
 from mesh.serving import connect
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.store import Store
 from timetravel.upkeep.copies import PlaceKind
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from experiments.partitions import Partition
     from experiments.segments import Progress
     from experiments.spec import ExperimentSpec
-    from mesh.client import MeshProcess
+    from mesh.client.mesh_process import MeshProcess
 
 _CALL_TIMEOUT_SECONDS = 300.0
 _MILLISECONDS = 3

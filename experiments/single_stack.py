@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from experiments.baseline import start_mesh
-from mesh.context import use_context
+from mesh.call.context import use_context
 from mesh.serving import connect
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from mesh.topology import Stack
+    from mesh.topology.stack import Stack
 
 
 @contextmanager

@@ -12,19 +12,20 @@ A call, from a client to a service and on to the next one::
 A service in any language joins by forwarding `x-pagesim-stack` and `traceparent` of the call
 being served on every call that it makes to the mesh.
 
-From the inside out:
+From the ground up; a room imports only from those above it in this list:
 
-- `context`, `moments`, `addresses`, `errors`: what travels with a call.
-- `serving`: how a process serves and calls others.
-- `topology`: what runs where, pure. `xds`: the same in Envoy's terms, pure, and the server
-  that pushes it.
-- `processes`, `guard`, `host`: what runs, and cannot outlive the host. The host is the process
-  that was started; it starts the control plane, again whenever that dies.
-- `launchers`, `envoy`: what the control plane has run by the host.
-- `journal`, `recovery`: what a control plane means to do, and finds of the one before it.
-- `data_plane`, `probes`, `deployment`, `restarts`, `owners`, `stack_changes`, `stacks`,
-  `control_plane`: the life of stacks. `process_files`: what processes are handed.
-- `__main__`: the host as a process. `control_process`, `server`, `translation`, `baseline`,
-  `arguments`: the control plane as one. `client`, `service_client`,
-  `leases`: the mesh from outside.
+- `errors`: what can go wrong.
+- `call/`: what a call carries, on either side: addresses, context, deadline, trace.
+- `security/`: who may call and change the mesh: certificates, tokens, TLS.
+- `process/`: child processes, and how they die with their parent.
+- `topology/`: what runs where, as pure data; its files and messages.
+- `calling/`: channels to services, for threads and for asyncio.
+- `serving/`: how a process serves: for threads, for asyncio, with metrics and logs.
+- `host/`: the process that runs all others and outlives the control plane, and its client.
+- `xds/`: the topology in Envoy's terms, pure, and the server that pushes it.
+- `envoy/`: Envoy as a child process, its view of the topology, its access log.
+- `stacks/`: the life of stacks: launch, route, probe, restart, recover, remove.
+- `control/`, `client/`, `observation/`: the control plane; the mesh from outside; its traffic
+  and logs as people look at them.
+- `__main__`: the host as a process, which starts the control plane, again whenever that dies.
 """

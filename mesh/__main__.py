@@ -19,21 +19,21 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core.errors import PagesimError
-from mesh.addresses import parse_address
-from mesh.announcement import Announcement, announce, announcement_folder
-from mesh.arguments import mesh_parser
-from mesh.authorisation import make_token
-from mesh.baseline import read_baseline, take_secrets
-from mesh.certificates import Role, check_certificates
+from mesh.call.addresses import parse_address
+from mesh.client.announcement import Announcement, announce, announcement_folder
+from mesh.control.arguments import mesh_parser
 from mesh.host.directory import claim_directory
 from mesh.host.keeper import Keeper
 from mesh.host.ports import ReservedPort
 from mesh.host.programs import Programs
 from mesh.host.server import serve_programs
-from mesh.processes import Program, Spawner
+from mesh.process.child_process import Program, Spawner
+from mesh.security.authorisation import make_token
+from mesh.security.certificates import Role, check_certificates
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
 from mesh.serving.server import stop_signals
+from mesh.topology.baseline_file import read_baseline, take_secrets
 
 if TYPE_CHECKING:
     import argparse
@@ -98,7 +98,7 @@ def _run(
         Program(
             name="The control plane",
             # What stands last on a command line counts.
-            command=(sys.executable, "-m", "mesh.control_process", *given, *reserved),
+            command=(sys.executable, "-m", "mesh.control.process", *given, *reserved),
             log=None,
         ),
     )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import grpc
 import grpc.aio
 
-from mesh.context import context_headers, current_context
+from mesh.call.context import context_headers, current_context
+from mesh.calling.async_channels import connect_async
 from mesh.errors import UnknownStack
 from mesh.serving import add_serving_arguments, connect, serving_options
-from mesh.serving.async_channels import connect_async
 from mesh.serving.async_server import AsyncRegistration, serve_async
 from tests.mesh_probe import (
     Answer,

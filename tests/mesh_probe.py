@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from mesh.context import (
+from mesh.call.context import (
     ContextExecutor,
     context_headers,
     current_context,

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psutil
 
-from mesh.topology import ServiceProcess
+from mesh.host.client import HostClient
+from mesh.host.directory import claim_directory
+from mesh.host.programs import Programs
+from mesh.host.server import serve_programs
+from mesh.process.child_process import Spawner
+from mesh.topology.service_process import ServiceProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FIRST = "test.first.v1.FirstService"
@@ -40,6 +46,21 @@ def probe_process(
         ),
         replicas=replicas,
     )
+
+
+@contextmanager
+def running_host(directory: Path) -> Iterator[HostClient]:
+    """Serve a host's programs from this process; end them all at last."""
+    programs = Programs(Spawner(), host_id="test")
+    with claim_directory(directory) as claimed:
+        server = serve_programs(programs, claimed)
+        host = HostClient(directory)
+        try:
+            yield host
+        finally:
+            host.close()
+            programs.stop_all(1)
+            server.stop(0).wait()
 
 
 def living(process_ids: set[int]) -> set[int]:
@@ -75,7 +96,7 @@ def find_control_plane(mesh_process_id: int) -> int:
     """Return the process id of the control plane of a mesh, once there is one."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        found = children_named(mesh_process_id, "mesh.control_process")
+        found = children_named(mesh_process_id, "mesh.control.process")
         if found:
             return found[0]
         time.sleep(0.01)

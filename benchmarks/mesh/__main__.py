@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.mesh import scale
 from benchmarks.mesh.chaos import Chaos, chaos_baseline
-from mesh.client import MeshProcess
+from mesh.client.mesh_process import MeshProcess
 
 
 def main() -> int:

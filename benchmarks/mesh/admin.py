@@ -8,7 +8,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from mesh.envoy import ADMIN_SOCKET
+from mesh.envoy.envoy import ADMIN_SOCKET
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,17 +23,17 @@ import numpy as np
 
 from benchmarks.mesh.victims import Victims
 from core.moments import format_moment
-from mesh.context import AS_OF_HEADER, STACK_HEADER, use_context
+from mesh.call.context import AS_OF_HEADER, STACK_HEADER, use_context
 from mesh.serving import connect
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, find_control_plane, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesh.client import MeshProcess
-    from mesh.topology import ServiceProcess
+    from mesh.client.mesh_process import MeshProcess
+    from mesh.topology.service_process import ServiceProcess
     from tests.mesh_probe import Answer
 
 SERVICES = (FIRST, SECOND)

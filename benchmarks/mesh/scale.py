@@ -18,17 +18,17 @@ import psutil
 
 from benchmarks.mesh.admin import read_configuration
 from benchmarks.mesh.victims import Victims
-from mesh.client import LOG
-from mesh.context import CallContext, use_context
+from mesh.call.context import CallContext, use_context
+from mesh.client.mesh_process import LOG
 from mesh.serving import connect
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, children_named, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesh.client import MeshProcess
+    from mesh.client.mesh_process import MeshProcess
 
 PRESENT = 300
 
@@ -79,7 +79,7 @@ def keep_control_plane_away(mesh: MeshProcess, seconds: float) -> tuple[Calls, b
     with calling(mesh, [scale_stack(number) for number in range(PRESENT)]) as calls:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for process_id in children_named(mesh.process_id, "mesh.control_process"):
+            for process_id in children_named(mesh.process_id, "mesh.control.process"):
                 with suppress(ProcessLookupError):
                     os.kill(process_id, signal.SIGKILL)
             time.sleep(_LOOK_SECONDS)

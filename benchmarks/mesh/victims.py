@@ -8,11 +8,11 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks.mesh.admin import find_unhealthy_clusters
-from mesh.topology import Cluster
+from mesh.topology.topology import Cluster
 
 if TYPE_CHECKING:
-    from mesh.client import MeshProcess
-    from mesh.topology import Endpoint
+    from mesh.client.mesh_process import MeshProcess
+    from mesh.topology.stack import Endpoint
 
 _PAUSE_SECONDS = 4.0  # Envoy looks once a second; two looks make an opinion
 

@@ -35,7 +35,7 @@ from benchmarks.store.dataset import (
     make_versions,
 )
 from benchmarks.store.service import ECHO, serve_echo, serve_store
-from mesh.context import CallContext
+from mesh.call.context import CallContext
 from mesh.serving import connect_without_mesh
 from timetravel.database import migrate
 from timetravel.facts.model import EntityKind, EventFact, EventKind, FeatureFact, FeatureGroup

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from experiments.cli.upkeep_options import dry_run_option
-from mesh.authority import (
+from mesh.security.certificates import Role
+from mesh.security.development_ca import (
     AUTHORITY_LIFETIME,
     LIFETIME,
     certificate_files,
@@ -17,7 +18,6 @@ from mesh.authority import (
     read_authority,
     renew_certificates,
 )
-from mesh.certificates import Role
 
 _directory = click.argument(
     "directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIRECTORY"

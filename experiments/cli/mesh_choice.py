@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from core.errors import Unavailable
-from mesh.announcement import announcement_folder, find_announcements
-from mesh.authorisation import read_token
-from mesh.certificates import Role
-from mesh.client import MeshClient
+from mesh.client.announcement import announcement_folder, find_announcements
+from mesh.client.mesh_process import MeshClient
 from mesh.errors import MeshNotFound, UnknownStack
-from mesh.tls import Tls
+from mesh.security.authorisation import read_token
+from mesh.security.certificates import Role
+from mesh.security.tls import Tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesh.announcement import Announcement
-    from mesh.topology import StackStatus
+    from mesh.client.announcement import Announcement
+    from mesh.topology.stack import StackStatus
 
 _PATIENCE_SECONDS = 5.0
 """Time that a control plane has to come back; somebody waits."""

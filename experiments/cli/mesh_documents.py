@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.moments import format_moment
-from mesh.context import context_headers
-from mesh.topology import BASELINE
+from mesh.call.context import context_headers
+from mesh.topology.stack import BASELINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mesh.announcement import Announcement
-    from mesh.client import MeshStatus
+    from mesh.client.announcement import Announcement
+    from mesh.client.mesh_process import MeshStatus
     from mesh.observation.traffic import Observation, Traffic
-    from mesh.topology import Endpoint, StackStatus
+    from mesh.topology.stack import Endpoint, StackStatus
 
 Document = dict[str, Any]
 

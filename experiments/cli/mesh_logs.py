@@ -15,7 +15,7 @@ import click
 from core.moments import format_moment, parse_moment, to_micros
 from experiments.cli.mesh_choice import mesh_option, open_mesh
 from experiments.cli.terminal import console, json_option
-from mesh.announcement import announcement_folder, find_announcements
+from mesh.client.announcement import announcement_folder, find_announcements
 from mesh.errors import MeshNotFound
 from mesh.observation.log_lines import ACCESS, StackLogs, choose_lines
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from mesh.context import AS_OF_HEADER, STACK_HEADER, TRACEPARENT_HEADER
+from mesh.call.context import AS_OF_HEADER, STACK_HEADER, TRACEPARENT_HEADER
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -26,7 +26,7 @@ from experiments.report.samples import read_played_next
 from experiments.report.side_by_side import render_columns
 from experiments.run_record import read_record
 from experiments.single_stack import single_stack
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.facts.model import LAST_MICROS
 from timetravel.store import Store

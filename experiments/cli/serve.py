@@ -28,16 +28,16 @@ from experiments.cli.terminal import (
     store_option,
     tls_option,
 )
-from mesh.certificates import Role
-from mesh.context import STACK_HEADER
-from mesh.topology import Stack
+from mesh.call.context import STACK_HEADER
+from mesh.security.certificates import Role
+from mesh.topology.stack import Stack
 from mesh.xds.virtual_hosts import SERVICE_HEADER
 from services.page.arguments import read_overlay
 from services.page.configuration import ASSEMBLER_SERVICE
 from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from mesh.client import MeshProcess
+    from mesh.client.mesh_process import MeshProcess
 
 _CHECK_SECONDS = 0.5
 

@@ -29,7 +29,7 @@ from experiments.validation.validate import (
     choose_logged_pages,
     validate_pages,
 )
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.facts.model import LAST_MICROS
 from timetravel.rpc.client import TimeTravelClient

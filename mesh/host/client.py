@@ -13,17 +13,17 @@ from google.protobuf.duration_pb2 import Duration
 from pagesim.mesh.v1 import host_pb2, host_pb2_grpc
 
 from core.grpc_status import raising_peer_errors
+from mesh.calling.channels import CHANNEL_OPTIONS
 from mesh.host.server import HOST_SOCKET
 from mesh.host.translation import read_program, write_program
-from mesh.processes import explain_failure
-from mesh.serving.channels import CHANNEL_OPTIONS
+from mesh.process.child_process import explain_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from mesh.errors import ProcessFailed
-    from mesh.processes import Program
+    from mesh.process.child_process import Program
 
 _CALL_SECONDS = 10.0  # more than the host needs for what it does at once
 _FRESH_SECONDS = 0.2
@@ -53,7 +53,7 @@ class HostClient:
             answer = self._stub.GetHost(host_pb2.GetHostRequest(), timeout=_CALL_SECONDS)
         self.host_id = answer.host_id
 
-    def start(self, key: str, program: Program) -> RemoteProcess:
+    def start(self, key: str, program: Program) -> HostedProcess:
         """Start the program; the same again returns what runs.
 
         Raises:
@@ -64,11 +64,11 @@ class HostClient:
         request = host_pb2.StartProcessRequest(process_key=key, program=write_program(program))
         with raising_peer_errors():
             answer = self._stub.StartProcess(request, timeout=_CALL_SECONDS)
-        return RemoteProcess(self, answer.process)
+        return HostedProcess(self, answer.process)
 
-    def list(self) -> tuple[RemoteProcess, ...]:
+    def list(self) -> tuple[HostedProcess, ...]:
         """Return all processes, those that ended included, ordered by key."""
-        return tuple(RemoteProcess(self, one) for one in self._list(0.0).values())
+        return tuple(HostedProcess(self, one) for one in self._list(0.0).values())
 
     def find_exit_reason(self, key: str, process_id: int) -> str:
         """Return how the process ended; empty while it runs."""
@@ -120,7 +120,7 @@ class HostClient:
             return self._listed
 
 
-class RemoteProcess:
+class HostedProcess:
     """A process of the host.
 
     Attributes:

@@ -10,7 +10,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mesh.processes import ChildProcess, Program, Spawner
+    from mesh.process.child_process import ChildProcess, Program, Spawner
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0

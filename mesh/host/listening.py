@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mesh.addresses import Address
-    from mesh.processes import ChildProcess
+    from mesh.call.addresses import Address
+    from mesh.process.child_process import ChildProcess
 
 _PAUSE_SECONDS = 0.02
 _CONNECT_SECONDS = 1.0

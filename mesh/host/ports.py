@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from mesh.addresses import Address, explain_bind_failure
+from mesh.call.addresses import Address, explain_bind_failure
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from core.errors import PagesimError
-from mesh.addresses import Address
+from mesh.call.addresses import Address
 from mesh.errors import ProcessExists, UnknownProcess, UnknownSecret
 from mesh.host.listening import wait_listening
 from mesh.host.ports import ReservedPort
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mesh.errors import ProcessFailed
-    from mesh.processes import ChildProcess, Program, Spawner
+    from mesh.process.child_process import ChildProcess, Program, Spawner
 
 
 _ANY_PORT = Address("127.0.0.1", 0)

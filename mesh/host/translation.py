@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pagesim.mesh.v1 import host_pb2
 
 from core.errors import InvalidInput
-from mesh.processes import Program
+from mesh.process.child_process import Program
 
 if TYPE_CHECKING:
-    from mesh.host.host import HostedProcess
+    from mesh.host.programs import RunningProgram
 
 
 def write_program(program: Program) -> host_pb2.Program:
@@ -52,7 +52,7 @@ def read_program(message: host_pb2.Program) -> Program:
     )
 
 
-def write_process(process: HostedProcess) -> host_pb2.HostedProcess:
+def write_process(process: RunningProgram) -> host_pb2.HostedProcess:
     """Return the message of the process; what its environment holds stays with the host."""
     program = write_program(process.program)
     program.ClearField("environment")

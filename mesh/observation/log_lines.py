@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import InvalidInput
 from core.moments import EARLIEST_MICROS, parse_moment
-from mesh.envoy import ACCESS_LOG, FORMER_ACCESS_LOG
+from mesh.envoy.envoy import ACCESS_LOG, FORMER_ACCESS_LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.samples import Sample
 
-    from mesh.addresses import Address
+    from mesh.call.addresses import Address
 
 _AT_ONCE = 16
 _TIMEOUT_SECONDS = 5.0

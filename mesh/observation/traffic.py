@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mesh.addresses import parse_address
-from mesh.envoy import METRICS_PATH
+from mesh.call.addresses import parse_address
+from mesh.envoy.envoy import METRICS_PATH
 from mesh.observation.samples import read_pages, read_samples
-from mesh.topology import BASELINE
+from mesh.topology.stack import BASELINE
 from mesh.xds.resources import statistics_name
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.samples import Sample
 
-    from mesh.addresses import Address
-    from mesh.topology import Endpoint
+    from mesh.call.addresses import Address
+    from mesh.topology.stack import Endpoint
 
 _HEALTHY = "envoy_cluster_membership_healthy"
 _CALLS = "pagesim_requests_total"

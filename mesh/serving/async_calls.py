@@ -14,17 +14,17 @@ import structlog
 
 from core.errors import InvalidInput, PagesimError
 from core.grpc_status import peer_details, write_status
-from mesh.context import TRACEPARENT_HEADER, read_context, set_context
-from mesh.serving.call_details import split_method
+from mesh.call.call_details import split_method
+from mesh.call.context import TRACEPARENT_HEADER, read_context, set_context
+from mesh.call.deadlines import set_remaining_seconds
 from mesh.serving.call_metrics import Served
 from mesh.serving.calls import INFRASTRUCTURE
-from mesh.serving.deadlines import set_remaining_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from mesh.call.tracing import CallTracer
     from mesh.serving.call_metrics import CallMetrics
-    from mesh.serving.tracing import CallTracer
 
     Handler = grpc.RpcMethodHandler[Any, Any]
     Behaviour = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Any]

@@ -14,13 +14,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
-from mesh.addresses import Address, explain_bind_failure, parse_address
+from mesh.call.addresses import Address, explain_bind_failure, parse_address
+from mesh.call.tracing import process_tracer
 from mesh.serving.async_calls import AsyncCallInterceptor
 from mesh.serving.call_metrics import CallMetrics
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
 from mesh.serving.server import SERVER_OPTIONS, close_pages, serve_metrics
-from mesh.serving.tracing import process_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

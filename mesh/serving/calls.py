@@ -13,17 +13,17 @@ import structlog
 
 from core.errors import PagesimError
 from core.grpc_status import abort_like, abort_with
-from mesh.context import TRACEPARENT_HEADER, read_context, set_context
-from mesh.serving.call_details import split_method
+from mesh.call.call_details import split_method
+from mesh.call.context import TRACEPARENT_HEADER, read_context, set_context
+from mesh.call.deadlines import set_remaining_seconds
 from mesh.serving.call_metrics import Served
-from mesh.serving.deadlines import set_remaining_seconds
 from mesh.serving.handlers import wrap_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from mesh.call.tracing import CallSpan, CallTracer
     from mesh.serving.call_metrics import CallMetrics
-    from mesh.serving.tracing import CallSpan, CallTracer
 
 INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
 _CENTURY_SECONDS = 100 * 365 * 86400.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core.moments import format_moment
-from mesh.context import current_context
+from mesh.call.context import current_context
 from mesh.errors import MissingContext
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import InvalidInput
-from mesh.addresses import parse_address
-from mesh.certificates import Role
-from mesh.tls import Tls
+from mesh.call.addresses import parse_address
+from mesh.security.certificates import Role
+from mesh.security.tls import Tls
 
 if TYPE_CHECKING:
     import argparse

@@ -21,22 +21,22 @@ from prometheus_client import (
     start_http_server,
 )
 
-from mesh.addresses import Address, explain_bind_failure, parse_address
+from mesh.call.addresses import Address, explain_bind_failure, parse_address
+from mesh.call.tracing import process_tracer
+from mesh.calling.channels import MAX_MESSAGE_BYTES
+from mesh.security.tls import server_credentials
 from mesh.serving.call_metrics import CallMetrics
 from mesh.serving.calls import CallInterceptor
-from mesh.serving.channels import MAX_MESSAGE_BYTES
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
-from mesh.serving.tracing import process_tracer
-from mesh.tls import server_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
     from wsgiref.simple_server import WSGIServer
 
+    from mesh.security.tls import Tls
     from mesh.serving.options import ServingOptions
-    from mesh.tls import Tls
 
 _log = structlog.get_logger("mesh.serving")
 

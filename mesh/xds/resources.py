@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from mesh.context import AS_OF_HEADER, STACK_HEADER
+from mesh.call.context import AS_OF_HEADER, STACK_HEADER
 from mesh.xds.consistency import ResourceSet
 from mesh.xds.kinds import Kind
 from mesh.xds.transport_sockets import render_downstream, render_upstream
@@ -27,8 +27,8 @@ from mesh.xds.virtual_hosts import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mesh.addresses import Address
-    from mesh.topology import Cluster, Topology
+    from mesh.call.addresses import Address
+    from mesh.topology.topology import Cluster, Topology
     from mesh.xds.kinds import Json, JsonMessage
 
 ROUTE_TABLE = "mesh"

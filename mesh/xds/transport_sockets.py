@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mesh.certificates import AUTHORITY, Role
+from mesh.security.certificates import AUTHORITY, Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

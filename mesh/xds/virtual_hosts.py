@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from mesh.context import (
+from mesh.call.context import (
     AS_OF_HEADER,
     KNOWN_BY_HEADER,
     SNAPSHOT_HEADER,
@@ -29,8 +29,9 @@ from mesh.context import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mesh.context import CallContext
-    from mesh.topology import Cluster, Stack
+    from mesh.call.context import CallContext
+    from mesh.topology.stack import Stack
+    from mesh.topology.topology import Cluster
     from mesh.xds.kinds import Json, JsonMessage
 
 SERVICE_HEADER = "x-pagesim-service"

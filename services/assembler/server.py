@@ -8,7 +8,7 @@ from pagesim.assembler.v1 import assembler_pb2, assembler_pb2_grpc
 from pagesim.timetravel.v1 import timetravel_pb2
 
 from core.moments import EARLIEST_MICROS
-from mesh.context import current_context
+from mesh.call.context import current_context
 from services.assembler.catalogue import CATALOGUE_ATTRIBUTES
 from services.assembler.peers import PeerStages
 from services.assembler.stage import AssemblerStage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from mesh.context import current_context
+from mesh.call.context import current_context
 from services.page.configuration import PageConfiguration, apply_overlay, parse_configuration
 from services.page.epochs import FOREVER_MICROS, Epoch, EpochCache
 from services.page.inputs import CONFIGURATION_COLLECTION, CONFIGURATION_NAME

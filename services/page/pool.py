@@ -6,7 +6,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from mesh.context import current_context
+from mesh.call.context import current_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

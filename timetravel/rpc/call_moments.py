@@ -8,7 +8,7 @@ import numpy as np
 
 from core.columns import decode_integers
 from core.moments import format_moment
-from mesh.context import current_context
+from mesh.call.context import current_context
 from mesh.errors import ContradictingAsOf
 from timetravel.rpc.wire import check_moment, decode_moment
 

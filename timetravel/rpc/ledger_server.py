@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
 from core.columns import decode_integers, encode_integers
-from mesh.context import current_context
+from mesh.call.context import current_context
 from timetravel.errors import InvalidQuestion
 from timetravel.facts.model import canonical_json
 from timetravel.ledger.questions import Changes, TimeAxis

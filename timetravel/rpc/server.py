@@ -11,7 +11,7 @@ from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 from core.columns import decode_integers, encode_floats, encode_integers
 from core.moments import EARLIEST_MICROS, format_moment
 from core.timestamps import encode_timestamp
-from mesh.context import current_context
+from mesh.call.context import current_context
 from timetravel.errors import UnknownEntity
 from timetravel.facts.model import canonical_json
 from timetravel.reader_pool import PinnedReaders

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from mesh.context import CallContext
+from mesh.call.context import CallContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
 from tests.dirty_facts import LARGE, START
 from tests.upkeep import own_database

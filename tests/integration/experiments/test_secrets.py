@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from experiments.single_stack import single_stack
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from tests.upkeep import files_with, own_database
 from timetravel.database import migrate
 

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from mesh.client import MeshProcess
-from mesh.context import run_in_context, use_context
+from mesh.call.context import run_in_context, use_context
+from mesh.client.mesh_process import MeshProcess
 from mesh.serving import connect
-from mesh.topology import ServiceProcess, Stack
+from mesh.topology.stack import Stack
 from tests.mesh_probe import ProbeClient
 from tests.mesh_processes import FIRST, SECOND, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mesh.topology import StackStatus
+    from mesh.topology.service_process import ServiceProcess
+    from mesh.topology.stack import StackStatus
 
 AS_OF = 1_525_176_000_000_000  # 2018-05-01T12:00:00Z
 

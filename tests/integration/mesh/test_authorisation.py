@@ -10,15 +10,15 @@ import pytest
 from pagesim.mesh.v1 import mesh_pb2
 
 from core.errors import Forbidden, Unauthenticated
-from mesh.addresses import parse_address
-from mesh.authorisation import TOKEN, carry, read_token
-from mesh.authority import make_certificates
-from mesh.certificates import Role
-from mesh.client import MeshClient, MeshProcess
+from mesh.call.addresses import parse_address
+from mesh.calling.channels import open_channel
+from mesh.client.mesh_process import MeshClient, MeshProcess
 from mesh.errors import MissingToken, UnknownStack
-from mesh.serving.channels import open_channel
-from mesh.tls import Tls
-from mesh.topology import Stack
+from mesh.security.authorisation import TOKEN, carry, read_token
+from mesh.security.certificates import Role
+from mesh.security.development_ca import make_certificates
+from mesh.security.tls import Tls
+from mesh.topology.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.mesh.chaos import Chaos, chaos_baseline
-from mesh.client import MeshProcess
+from mesh.client.mesh_process import MeshProcess
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from mesh.context import context_headers
+from mesh.call.context import context_headers
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesh.topology import StackStatus
+    from mesh.topology.stack import StackStatus
 
     Create = Callable[..., StackStatus]
 

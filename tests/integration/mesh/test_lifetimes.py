@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.errors import WrongState
-from mesh.client import MeshProcess
+from mesh.client.mesh_process import MeshProcess
 from mesh.errors import AddressInUse, InvalidStack, ProcessFailed
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from tests.mesh_processes import (
     FIRST,
     SECOND,
@@ -33,8 +33,8 @@ pytestmark = pytest.mark.integration
 OWNER = """
 import sys, threading, time
 from pathlib import Path
-from mesh.client import MeshProcess
-from mesh.topology import Stack
+from mesh.client.mesh_process import MeshProcess
+from mesh.topology.topology import Stack
 from tests.mesh_processes import FIRST, SECOND, probe_process
 
 def start():

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from mesh.client import MeshProcess
-from mesh.context import context_headers, use_context
+from mesh.call.context import context_headers, use_context
+from mesh.client.mesh_process import MeshProcess
 from mesh.serving import connect
-from mesh.topology import ServiceProcess, Stack
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, probe_process
 

@@ -13,8 +13,8 @@ import grpc
 import psutil
 import pytest
 
-from mesh.client import MeshProcess
-from mesh.topology import Stack
+from mesh.client.mesh_process import MeshProcess
+from mesh.topology.stack import Stack
 from tests.commands import check_pagesim, run_pagesim, start_pagesim
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, probe_process
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mesh.topology import StackStatus
+    from mesh.topology.stack import StackStatus
 
     Create = Callable[..., StackStatus]
     ClientOf = Callable[[StackStatus, str], ProbeClient]

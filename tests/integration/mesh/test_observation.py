@@ -16,17 +16,17 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from mesh.client import MeshProcess
-from mesh.context import use_context
+from mesh.call.context import use_context
+from mesh.client.mesh_process import MeshProcess
 from mesh.serving import connect
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesh.topology import StackStatus
+    from mesh.topology.stack import StackStatus
 
     Create = Callable[..., StackStatus]
     ClientOf = Callable[[StackStatus, str], ProbeClient]

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mesh.errors import ProcessFailed, WrongFile
-from mesh.process_files import ProcessFile
-from mesh.topology import ServiceProcess, StackState
+from mesh.topology.process_files import ProcessFile
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import StackState
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mesh.client import MeshProcess
-    from mesh.topology import StackStatus
+    from mesh.client.mesh_process import MeshProcess
+    from mesh.topology.stack import StackStatus
 
     Create = Callable[..., StackStatus]
     ClientOf = Callable[[StackStatus, str], ProbeClient]

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mesh.client import MeshProcess
-from mesh.context import use_context
-from mesh.envoy import ADMIN_SOCKET
+from mesh.call.context import use_context
+from mesh.client.mesh_process import MeshProcess
+from mesh.envoy.envoy import ADMIN_SOCKET
 from mesh.errors import ProcessFailed, UnknownStack
 from mesh.host.server import HOST_SOCKET
-from mesh.journal import JOURNAL
 from mesh.serving import connect
-from mesh.topology import Stack
+from mesh.stacks.journal import JOURNAL
+from mesh.topology.stack import Stack
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import (
     FIRST,

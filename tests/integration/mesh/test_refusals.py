@@ -9,23 +9,22 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mesh.addresses import parse_address
-from mesh.control_plane import ControlPlane, MeshSettings
+from mesh.call.addresses import parse_address
+from mesh.control.control_plane import ControlPlane, MeshSettings
 from mesh.errors import ConfigurationRejected
 from mesh.host.ports import ReservedPort
-from mesh.host.programs import Programs
-from mesh.processes import Spawner
-from mesh.topology import Stack, Topology
+from mesh.topology.stack import Stack
 from mesh.xds.consistency import ResourceSet, messages_in
 from mesh.xds.kinds import Kind
 from mesh.xds.resources import ROUTE_TABLE, render
 from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND, descendants, probe_process
+from tests.mesh_processes import FIRST, SECOND, descendants, probe_process, running_host
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mesh.addresses import Address
+    from mesh.call.addresses import Address
+    from mesh.topology.topology import Topology
 
 pytestmark = pytest.mark.integration
 
@@ -54,9 +53,9 @@ def test_a_refusal_fails_the_stack_with_envoys_reason_and_spares_the_others(
 ) -> None:
     registry = CollectorRegistry()
     outside = descendants(os.getpid())
-    host = Programs(Spawner(), host_id="test")
     anywhere = parse_address("127.0.0.1:0")
     with (
+        running_host(tmp_path) as host,
         ReservedPort(anywhere, field="") as listen,
         ReservedPort(anywhere, field="") as envoy_metrics,
         ControlPlane(
@@ -89,5 +88,4 @@ def test_a_refusal_fails_the_stack_with_envoys_reason_and_spares_the_others(
         )
         == 2
     )
-    host.stop_all(1)
     assert descendants(os.getpid()) == outside

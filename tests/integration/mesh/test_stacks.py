@@ -13,10 +13,11 @@ import grpc
 import pytest
 
 from core.errors import InvalidInput
-from mesh.context import use_context
+from mesh.call.context import use_context
 from mesh.errors import InvalidStack, ProcessFailed, StackExists, UnknownStack
 from mesh.serving import connect
-from mesh.topology import ServiceProcess, Stack, StackState
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack, StackState
 from tests.mesh_probe import Answer, ProbeClient, Question
 from tests.mesh_processes import (
     FIRST,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from mesh.client import MeshProcess
-    from mesh.topology import StackStatus
+    from mesh.client.mesh_process import MeshProcess
+    from mesh.topology.stack import StackStatus
 
     Create = Callable[..., StackStatus]
     ClientOf = Callable[[StackStatus, str], ProbeClient]

@@ -14,16 +14,16 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from mesh.addresses import parse_address
-from mesh.authority import make_certificates, renew_certificates
-from mesh.certificates import Role
-from mesh.client import MeshProcess
-from mesh.context import forwarded_headers, use_context
+from mesh.call.addresses import parse_address
+from mesh.call.context import forwarded_headers, use_context
+from mesh.calling.channels import open_channel
+from mesh.client.mesh_process import MeshProcess
 from mesh.errors import InvalidCertificate
+from mesh.security.certificates import Role
+from mesh.security.development_ca import make_certificates, renew_certificates
+from mesh.security.tls import Tls
 from mesh.serving import connect
-from mesh.serving.channels import open_channel
-from mesh.tls import Tls
-from mesh.topology import Stack
+from mesh.topology.stack import Stack
 from mesh.xds.virtual_hosts import SERVICE_HEADER
 from tests.mesh_probe import ProbeClient, Question
 from tests.mesh_processes import FIRST, SECOND, probe_process

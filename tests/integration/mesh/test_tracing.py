@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mesh.client import MeshProcess
-from mesh.topology import ServiceProcess, Stack
+from mesh.client.mesh_process import MeshProcess
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack
 from tests.mesh_processes import FIRST, SECOND, probe_process
 from tests.trace_collector import TraceCollector
 
@@ -26,9 +27,9 @@ SERVER, CLIENT = 2, 3
 ASYNC = ServiceProcess("test.Async", "tests.async_probe", ("--service", "test.Async"))
 CALLER = """
 import json, sys
-from mesh.context import use_context
+from mesh.call.context import use_context
 from mesh.serving import connect
-from mesh.topology import ServiceProcess, Stack
+from mesh.topology.topology import ServiceProcess, Stack
 from tests.mesh_probe import ProbeClient, Question
 address, stack, service, path, traceparent, fault = sys.argv[1:]
 from dataclasses import replace

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from mesh.client import MeshProcess
-from mesh.context import use_context
+from mesh.call.context import use_context
+from mesh.client.mesh_process import MeshProcess
 from mesh.serving import connect
-from mesh.topology import ServiceProcess, Stack
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
 from services.in_process import InProcessAssembler
 from services.page.arguments import OVERLAY_ARGUMENT

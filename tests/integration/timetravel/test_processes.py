@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mesh.context import CallContext
+from mesh.call.context import CallContext
 from mesh.serving import connect_without_mesh
 from timetravel.database import migrate
 from timetravel.facts.model import EntityKind, FeatureFact, FeatureGroup

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mesh.context import CallContext
+from mesh.call.context import CallContext
 from mesh.serving import connect_without_mesh
 from tests.commands import check_pagesim, run_pagesim
 from tests.upkeep import files_with

@@ -10,7 +10,7 @@ import pytest
 from experiments.errors import StackFailed
 from experiments.generator import Pace, generate_pages
 from experiments.scope import PageKey
-from mesh.context import CallContext, current_context, use_context
+from mesh.call.context import CallContext, current_context, use_context
 from services.in_process import InProcessAssembler
 from tests.page_worlds import DAY, START, make_world
 

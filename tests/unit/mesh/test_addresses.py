@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from core.errors import InvalidInput
-from mesh.addresses import Address, explain_bind_failure, parse_address
+from mesh.call.addresses import Address, explain_bind_failure, parse_address
 from mesh.errors import AddressInUse
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from mesh.announcement import (
+from mesh.client.announcement import (
     Announcement,
     announce,
     announcement_folder,
@@ -42,7 +42,7 @@ def test_what_a_killed_mesh_left_is_cleared_away(tmp_path: Path) -> None:
     script = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
-        "from mesh.announcement import Announcement, announce\n"
+        "from mesh.client.announcement import Announcement, announce\n"
         "folder = Path(sys.argv[1])\n"
         "with announce(Announcement(*'abcd', folder, os.getpid()), folder):\n"
         "    print('announced', flush=True)\n"

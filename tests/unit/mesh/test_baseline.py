@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.errors import InvalidInput, NotFound
-from mesh.baseline import read_baseline, write_baseline
-from mesh.topology import ServiceProcess
+from mesh.topology.baseline_file import read_baseline, write_baseline
+from mesh.topology.service_process import ServiceProcess
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,14 @@ from click.testing import CliRunner
 from cryptography import x509
 
 from experiments.cli.__main__ import cli
-from mesh.authority import LIFETIME, certificate_files, make_certificates, renew_certificates
-from mesh.certificates import Role, check_certificates
 from mesh.errors import CertificatesExist, InvalidCertificate
+from mesh.security.certificates import Role, check_certificates
+from mesh.security.development_ca import (
+    LIFETIME,
+    certificate_files,
+    make_certificates,
+    renew_certificates,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
-from mesh.context import (
+from mesh.call.context import (
     AS_OF_HEADER,
     KNOWN_BY_HEADER,
     SNAPSHOT_HEADER,

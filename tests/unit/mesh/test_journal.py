@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.journal import Entry, Journal
-from mesh.topology import ServiceProcess, Stack, StackState
+from mesh.stacks.journal import Entry, Journal
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack, StackState
 
 if TYPE_CHECKING:
     from pathlib import Path

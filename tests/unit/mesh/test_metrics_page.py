@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from mesh.serving.call_metrics import CallMetrics
-from mesh.stack_metrics import StackMetrics
+from mesh.stacks.metrics import StackMetrics
 from mesh.xds.discovery_metrics import DiscoveryMetrics
 
 ROOT = Path(__file__).parents[3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.restarts import Health, RestartPolicy
+from mesh.stacks.restarts import Health, RestartPolicy
 
 POLICY = RestartPolicy(
     first_pause_seconds=1, longest_pause_seconds=8, steady_seconds=5, attempts=4

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.errors import InvalidInput
-from mesh.baseline import read_baseline, take_secrets, write_baseline
 from mesh.errors import InvalidStack
-from mesh.topology import ServiceProcess, Stack
+from mesh.topology.baseline_file import read_baseline, take_secrets, write_baseline
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack
 
 if TYPE_CHECKING:
     from pathlib import Path

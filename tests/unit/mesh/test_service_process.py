@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.errors import InvalidInput
-from mesh.baseline import read_baseline, write_baseline
-from mesh.process_files import ProcessFile, file_variables
-from mesh.topology import ServiceProcess
-from mesh.translation import read_process, write_process
+from mesh.topology.baseline_file import read_baseline, write_baseline
+from mesh.topology.process_files import ProcessFile, file_variables
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.translation import read_process, write_process
 
 if TYPE_CHECKING:
     from pathlib import Path

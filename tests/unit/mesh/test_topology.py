@@ -5,17 +5,11 @@ from __future__ import annotations
 import pytest
 
 from core.errors import InvalidInput
-from mesh.addresses import Address
+from mesh.call.addresses import Address
 from mesh.errors import InvalidStack
-from mesh.topology import (
-    Cluster,
-    Endpoint,
-    PlacedStack,
-    ServiceProcess,
-    Stack,
-    Topology,
-    group_endpoints,
-)
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Endpoint, Stack
+from mesh.topology.topology import Cluster, PlacedStack, Topology, group_endpoints
 
 RANKING = "pagesim.ranking.v1.RankingService"
 DEDUP = "pagesim.dedup.v1.DedupService"

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pagesim.mesh.v1 import mesh_pb2
 
-from mesh.addresses import Address
+from mesh.call.addresses import Address
 from mesh.errors import InvalidStack
-from mesh.topology import Endpoint, ServiceProcess, Stack, StackStatus
-from mesh.translation import read_stack, read_status, write_stack, write_status
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Endpoint, Stack, StackStatus
+from mesh.topology.translation import read_stack, read_status, write_stack, write_status
 
 MICROS = st.integers(-62_000_000_000_000_000, 250_000_000_000_000_000)
 PROCESSES = st.builds(

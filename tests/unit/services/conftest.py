@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from mesh.context import CallContext
+from mesh.call.context import CallContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
 from services.assembler.client import AssemblerClient
 from services.assembler.server import add_assembler

@@ -15,7 +15,7 @@ from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 from core.columns import decode_integers, encode_integers
 from core.errors import InvalidColumn, InvalidInput
 from core.grpc_status import raising_peer_errors
-from mesh.context import CallContext
+from mesh.call.context import CallContext
 from mesh.errors import ContradictingAsOf, MissingContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
 from timetravel.errors import (

@@ -9,7 +9,7 @@ import pytest
 from core.errors import InvalidInput
 from experiments.cli.mesh_choice import choose_announcement
 from experiments.cli.mesh_logs import parse_since
-from mesh.announcement import Announcement
+from mesh.client.announcement import Announcement
 from mesh.errors import MeshNotFound
 
 if TYPE_CHECKING:

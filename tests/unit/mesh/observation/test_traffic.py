@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
-from mesh.addresses import Address
+from mesh.call.addresses import Address
 from mesh.observation.traffic import Observation, Traffic, observe
 from mesh.serving.call_metrics import CallMetrics, Served
-from mesh.topology import Endpoint
+from mesh.topology.stack import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mesh.context import CallContext
+from mesh.call.context import CallContext
 from mesh.serving import Registration, RunningServer, ServingOptions, start
 from tests.mesh_probe import Probe
 

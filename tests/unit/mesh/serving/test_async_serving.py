@@ -19,16 +19,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from core.errors import InvalidInput
 from core.grpc_status import raising_peer_errors
-from mesh.context import context_headers, use_context
+from mesh.call.context import context_headers, use_context
+from mesh.calling.async_channels import connect_async
 from mesh.errors import MissingContext, UnknownStack
 from mesh.serving import connect_without_mesh
-from mesh.serving.async_channels import connect_async
 from tests.mesh_probe import Answer, ProbeClient, Question, decode_answer, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesh.context import CallContext
+    from mesh.call.context import CallContext
 
 SERVICE = "test.probe.v1.AsyncProbeService"
 

@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from core.errors import InvalidInput
 from core.grpc_status import raising_peer_errors
-from mesh.context import CallContext, context_headers, use_context
+from mesh.call.context import CallContext, context_headers, use_context
 from mesh.errors import AddressInUse, MissingContext, UnknownStack
 from mesh.serving import RunningServer, ServingOptions, connect, connect_without_mesh
 from tests.mesh_probe import ProbeClient, Question

@@ -9,12 +9,12 @@ import sys
 import pytest
 
 from core.errors import InvalidInput
-from mesh.serving.tracing import is_tracing_configured
+from mesh.call.tracing import is_tracing_configured
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}
 SERVE = """
 import sys
-from mesh.context import CallContext
+from mesh.call.context import CallContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
 from tests.mesh_probe import Probe, ProbeClient, Question
 name = "test.probe.v1.ProbeService"

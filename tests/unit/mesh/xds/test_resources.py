@@ -10,9 +10,11 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.addresses import Address
+from mesh.call.addresses import Address
 from mesh.errors import ConfigurationRejected
-from mesh.topology import Cluster, PlacedStack, ServiceProcess, Stack, Topology
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack
+from mesh.topology.topology import Cluster, PlacedStack, Topology
 from mesh.xds.consistency import ResourceSet, messages_in
 from mesh.xds.kinds import JsonMessage, Kind
 from mesh.xds.messages import descriptor_pool, message_class

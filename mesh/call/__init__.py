@@ -1,0 +1,1 @@
+"""What a call carries, on either side: context, addresses, deadline, trace."""

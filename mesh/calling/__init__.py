@@ -1,0 +1,1 @@
+"""Calling services through the mesh: channels for threads and for asyncio."""

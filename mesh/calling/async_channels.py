@@ -1,0 +1,131 @@
+"""Channels for asyncio: every call carries the context, or does not leave."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import grpc.aio
+
+from mesh.call.addresses import parse_address
+from mesh.call.call_details import check_unset, split_method
+from mesh.call.context import TRACEPARENT_HEADER, current_context, forwarded_headers
+from mesh.call.deadlines import remaining_seconds
+from mesh.call.tracing import process_tracer
+from mesh.calling.channels import CHANNEL_OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mesh.call.tracing import CallSpan, CallTracer
+
+    Continue = Callable[[grpc.aio.ClientCallDetails, Any], Awaitable[Any]]
+
+
+def connect_async(mesh_address: str) -> grpc.aio.Channel:
+    """Open a channel to every service of the current stack, for asyncio.
+
+    A call carries what `connect` makes it carry. Without a context, awaiting it raises
+    MissingContext and nothing is sent.
+
+    Raises:
+        InvalidInput: The mesh address is no host:port.
+    """
+    target = str(parse_address(mesh_address, field="--mesh-address"))
+    tracer = process_tracer()
+    # gRPC takes each for the first kind of call that it is made for.
+    kinds = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
+    return grpc.aio.insecure_channel(
+        target, options=CHANNEL_OPTIONS, interceptors=[kind(tracer) for kind in kinds]
+    )
+
+
+class _ContextInterceptor:
+    """Add headers, deadline and span to a call."""
+
+    def __init__(self, tracer: CallTracer | None) -> None:
+        self._tracer = tracer
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def _call(
+        self,
+        continuation: Continue,
+        details: grpc.aio.ClientCallDetails,
+        request: Any,  # noqa: ANN401 - a message, or an iterator of messages
+    ) -> Any:  # noqa: ANN401 - a call of the kind that gRPC makes
+        context = current_context()
+        headers = forwarded_headers(context)
+        own = tuple(details.metadata or ())
+        check_unset(own, headers)
+        span = None
+        if self._tracer is not None:
+            method = _decode(details.method)
+            span = self._tracer.call(*split_method(method), context.traceparent)
+            span.describe(context)
+            headers[TRACEPARENT_HEADER] = span.traceparent
+        call = await continuation(
+            grpc.aio.ClientCallDetails(
+                method=details.method,
+                timeout=remaining_seconds(details.timeout),
+                metadata=grpc.aio.Metadata(*own, *headers.items()),
+                credentials=details.credentials,
+                wait_for_ready=details.wait_for_ready,
+            ),
+            request,
+        )
+        if span is not None:
+            ending = asyncio.ensure_future(_end(call, span))
+            self._ending.add(ending)  # asyncio itself does not keep tasks alive
+            ending.add_done_callback(self._ending.discard)
+        return call
+
+
+def _decode(method: object) -> str:
+    # The stubs say text, gRPC gives bytes.
+    return method.decode() if isinstance(method, bytes) else str(method)
+
+
+async def _end(call: grpc.aio.Call, span: CallSpan) -> None:
+    code = await call.code()
+    span.end(None if code is grpc.StatusCode.OK else code)
+
+
+class _UnaryUnary(_ContextInterceptor, grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(
+        self,
+        continuation: Continue,
+        client_call_details: grpc.aio.ClientCallDetails,
+        request: Any,  # noqa: ANN401 - a message
+    ) -> Any:  # noqa: ANN401 - a call
+        return await self._call(continuation, client_call_details, request)
+
+
+class _UnaryStream(_ContextInterceptor, grpc.aio.UnaryStreamClientInterceptor):
+    async def intercept_unary_stream(
+        self,
+        continuation: Continue,
+        client_call_details: grpc.aio.ClientCallDetails,
+        request: Any,  # noqa: ANN401 - a message
+    ) -> Any:  # noqa: ANN401 - a call
+        return await self._call(continuation, client_call_details, request)
+
+
+class _StreamUnary(_ContextInterceptor, grpc.aio.StreamUnaryClientInterceptor):
+    async def intercept_stream_unary(
+        self,
+        continuation: Continue,
+        client_call_details: grpc.aio.ClientCallDetails,
+        request_iterator: Any,  # noqa: ANN401 - messages
+    ) -> Any:  # noqa: ANN401 - a call
+        return await self._call(continuation, client_call_details, request_iterator)
+
+
+class _StreamStream(_ContextInterceptor, grpc.aio.StreamStreamClientInterceptor):
+    async def intercept_stream_stream(
+        self,
+        continuation: Continue,
+        client_call_details: grpc.aio.ClientCallDetails,
+        request_iterator: Any,  # noqa: ANN401 - messages
+    ) -> Any:  # noqa: ANN401 - a call
+        return await self._call(continuation, client_call_details, request_iterator)

@@ -1,0 +1,153 @@
+"""Channels to other services: every call carries the context, or does not leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+
+from core.errors import InvalidInput
+from mesh.call.addresses import parse_address
+from mesh.call.call_details import change_details, check_unset
+from mesh.call.context import context_headers, current_context, forwarded_headers
+from mesh.call.deadlines import remaining_seconds
+from mesh.call.tracing import process_tracer
+from mesh.calling.client_spans import SpanInterceptor
+from mesh.security.certificates import Role
+from mesh.security.tls import channel_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mesh.call.addresses import Address
+    from mesh.call.context import CallContext
+    from mesh.security.tls import Tls
+
+MAX_MESSAGE_BYTES = 64 << 20
+
+CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.enable_http_proxy", 0),  # a proxy of the environment has no business on loopback
+    ("grpc.enable_retries", 0),  # Envoy retries, on another replica
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+def connect(mesh_address: str | None, *, tls: Tls | None = None) -> grpc.Channel:
+    """Open a channel to every service of the current stack.
+
+    A call carries stack, as-of and trace of `current_context()`, and the remaining time of
+    the call being served. Without a context it raises MissingContext and nothing is sent.
+
+    Raises:
+        InvalidInput: There is no mesh address, or it is no host:port.
+        InvalidCertificate: A file of `tls` cannot be read.
+    """
+    if mesh_address is None:
+        raise InvalidInput(
+            "There is no mesh to call other services through.",
+            remedy="Give the mesh's address, as `python -m mesh` prints it.",
+            field="--mesh-address",
+        )
+    channel = open_channel(parse_address(mesh_address, field="--mesh-address"), tls)
+    return _carry(channel, current_context, forwarded_headers)
+
+
+def open_channel(address: Address, tls: Tls | None, *, peer: Role = Role.MESH) -> grpc.Channel:
+    """Open a channel that adds no header, to whoever has the peer's certificate.
+
+    Raises:
+        InvalidCertificate: A file of `tls` cannot be read.
+    """
+    if tls is None:
+        return grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
+    # Certificates are for roles, wherever their processes listen.
+    options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", peer.host_name))
+    return grpc.secure_channel(str(address), channel_credentials(tls), options=options)
+
+
+def connect_without_mesh(
+    address: str, context: CallContext, *, tls: Tls | None = None
+) -> grpc.Channel:
+    """Open a channel straight to one server, stamping the context as the mesh would.
+
+    For tests and for one server run by hand.
+    """
+    target = parse_address(address, field="--mesh-address")
+    channel = open_channel(target, tls, peer=Role.SERVICE)
+    return _carry(channel, lambda: context, context_headers)
+
+
+def _carry(
+    channel: grpc.Channel,
+    context: Callable[[], CallContext],
+    headers: Callable[[CallContext], Mapping[str, str]],
+) -> grpc.Channel:
+    tracer = process_tracer()
+    if tracer is not None:
+        channel = grpc.intercept_channel(channel, SpanInterceptor(tracer, context))
+    return grpc.intercept_channel(channel, _HeaderInterceptor(lambda: headers(context())))
+
+
+class _HeaderInterceptor(
+    grpc.UnaryUnaryClientInterceptor,
+    grpc.UnaryStreamClientInterceptor,
+    grpc.StreamUnaryClientInterceptor,
+    grpc.StreamStreamClientInterceptor,
+):
+    """Add headers and deadline to every call, whatever its kind."""
+
+    def __init__(self, headers: Callable[[], Mapping[str, str]]) -> None:
+        self._headers = headers
+
+    def intercept_unary_unary(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Q], grpc._CallFuture[R]],
+        client_call_details: grpc.ClientCallDetails,
+        request: Q,
+    ) -> grpc._CallFuture[R]:
+        """Send one message with the headers."""
+        return continuation(self._complete(client_call_details), request)
+
+    def intercept_unary_stream(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Q], grpc._CallIterator[R]],
+        client_call_details: grpc.ClientCallDetails,
+        request: Q,
+    ) -> grpc._CallIterator[R]:
+        """Send one message with the headers."""
+        return continuation(self._complete(client_call_details), request)
+
+    def intercept_stream_unary(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Iterator[Q]], grpc._CallFuture[R]],
+        client_call_details: grpc.ClientCallDetails,
+        request_iterator: Iterator[Q],
+    ) -> grpc._CallFuture[R]:
+        """Send messages with the headers."""
+        return continuation(self._complete(client_call_details), request_iterator)
+
+    def intercept_stream_stream(
+        self,
+        continuation: Callable[[grpc.ClientCallDetails, Iterator[Q]], grpc._CallIterator[R]],
+        client_call_details: grpc.ClientCallDetails,
+        request_iterator: Iterator[Q],
+    ) -> grpc._CallIterator[R]:
+        """Send messages with the headers."""
+        return continuation(self._complete(client_call_details), request_iterator)
+
+    def _complete(self, details: grpc.ClientCallDetails) -> grpc.ClientCallDetails:
+        headers = self._headers()
+        own = tuple(details.metadata or ())
+        check_unset(own, headers)
+        return change_details(
+            details,
+            timeout_seconds=remaining_seconds(details.timeout),
+            metadata=(*own, *headers.items()),
+        )

@@ -1,0 +1,1 @@
+"""The mesh from outside: run one, find one, create stacks in it."""

@@ -1,0 +1,1 @@
+"""The control plane, its gRPC service and its process."""

@@ -1,0 +1,1 @@
+"""Envoy as a child process, what it is given, what it logs."""

@@ -1,0 +1,1 @@
+"""Child processes, and how they die with their parent."""

@@ -1,0 +1,1 @@
+"""Who may call and change the mesh: certificates, tokens, TLS."""

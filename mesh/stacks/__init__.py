@@ -1,0 +1,1 @@
+"""The life of stacks: launch, route, probe, restart, recover, remove."""

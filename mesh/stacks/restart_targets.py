@@ -1,0 +1,66 @@
+"""Whose replicas are looked after: the baseline's, and those of each stack."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mesh.stacks.deployment import endpoints_of
+from mesh.topology.stack import StackState
+from mesh.topology.topology import group_endpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mesh.envoy.data_plane import DataPlane
+    from mesh.stacks.deployment import Deployment
+    from mesh.stacks.replicas import Replica
+
+
+class Baseline:
+    """The replicas that serve every stack."""
+
+    def __init__(self, data_plane: DataPlane) -> None:
+        self._data_plane = data_plane
+        self.processes: list[Replica] = []
+
+    def is_wanted(self) -> bool:
+        """Return whether its replicas are to be started again."""
+        return True
+
+    def tell_moved(self) -> None:
+        """Tell Envoy where the replicas are now."""
+        self._data_plane.set_baseline(group_endpoints(endpoints_of(self.processes)))
+
+    def tell_given_up(self, reason: str) -> None:
+        """Hear that a replica will not be started again."""
+        raise AssertionError(f"the baseline is never given up: {reason}")
+
+
+class OwnedReplicas:
+    """The replicas of one stack."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        data_plane: DataPlane,
+        tell: Callable[[Deployment], None],
+    ) -> None:
+        self._deployment = deployment
+        self._data_plane = data_plane
+        self._tell = tell
+
+    def is_wanted(self) -> bool:
+        """Return whether its replicas are to be started again."""
+        return self._deployment.live
+
+    def tell_moved(self) -> None:
+        """Tell Envoy where the replicas are now."""
+        stack_id = self._deployment.stack.stack_id
+        self._data_plane.set_clusters(stack_id, self._deployment.clusters())
+        self._tell(self._deployment)
+
+    def tell_given_up(self, reason: str) -> None:
+        """Hear that a replica will not be started again."""
+        self._deployment.state = StackState.FAILED
+        self._deployment.reason = reason
+        self._tell(self._deployment)

@@ -1,0 +1,1 @@
+"""What runs where, as pure data, and its messages and files."""
