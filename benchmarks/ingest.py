@@ -25,7 +25,7 @@ from pagesim.timetravel.v1 import timetravel_pb2
 
 from core.moments import parse_moment
 from experiments.ingest.loading import Loader
-from experiments.ingest.mapping import load_mapping
+from experiments.ingest.mapping.mapping import load_mapping
 from experiments.ingest.plan import make_plan
 from mesh.serving import Registration, ServingOptions, start
 from tests.postgres_server import PostgresServer, find_programs

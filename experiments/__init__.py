@@ -1,1 +1,15 @@
-"""Experiments: from a file that says what to change to a report that says what it did."""
+"""Experiments: which pages to make, how variants make them, and what the difference is.
+
+From the ground up; a room imports only from those above it in this list:
+
+- `errors`: what can go wrong.
+- `spec/`: the experiment file, and every mistake in it at once.
+- `scope/`, `ingest/`, `history/`: which pages an experiment makes; facts from files; the
+  history of an entity as people look at it.
+- `making/`: making the pages: partitions, stacks, batches, files.
+- `metrics/`: measuring pages, and comparing variants with control.
+- `report/`: the answer, in HTML and in the terminal.
+- `viewing/`, `validation/`: a single page; simulated pages against logged ones.
+- `runs/`: a run from its file to its report, and its record.
+- `cli/`: the `pagesim` command.
+"""

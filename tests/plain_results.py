@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from experiments.metrics.definition import LOGGED
-from experiments.metrics.registry import metric_named
+from experiments.metrics.definitions.definition import LOGGED
+from experiments.metrics.definitions.registry import metric_named
 from experiments.report.findings import Findings, Result
 
 CONTROL = "control"

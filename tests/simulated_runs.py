@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from experiments.pages import PartitionPath, write_partition
-from experiments.scope import PageKey, describe_keys
+from experiments.making.pages import PartitionPath, write_partition
+from experiments.scope.scope import PageKey, describe_keys
 from services.in_process import InProcessAssembler
 from services.page.canonical import canonical_bytes
 from services.page.inputs import PROFILE_FEATURE_GROUPS

@@ -25,7 +25,7 @@ COMMANDS = {
         "experiments.cli.worlds", "world", "Make a world, look at it, and live it forward."
     ),
     "db": LazyCommand(
-        "experiments.cli.database", "database", "Create a store and look after it."
+        "experiments.cli.upkeep.database", "database", "Create a store and look after it."
     ),
     "ingest": LazyCommand(
         "experiments.cli.ingest", "ingest", "Load facts from CSV, JSON Lines or Parquet."
@@ -41,7 +41,7 @@ COMMANDS = {
     "serve": LazyCommand(
         "experiments.cli.serve", "serve", "Serve homepages at one moment until Ctrl-C."
     ),
-    "mesh": LazyCommand("experiments.cli.mesh", "mesh", "Look at a running mesh."),
+    "mesh": LazyCommand("experiments.cli.mesh.mesh", "mesh", "Look at a running mesh."),
     "services": LazyCommand(
         "experiments.cli.services", "services", "Run one service by hand until Ctrl-C."
     ),

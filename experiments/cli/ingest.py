@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from experiments.cli.terminal import console, json_option, print_json, progress, store_option
-from experiments.ingest.entries import KINDS
 from experiments.ingest.loading import RECORDS_PER_CHUNK, Loader
-from experiments.ingest.mapping import load_mapping
+from experiments.ingest.mapping.entries import KINDS
+from experiments.ingest.mapping.mapping import load_mapping
 from experiments.ingest.plan import make_plan
 from timetravel.store import Store
 

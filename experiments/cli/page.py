@@ -19,13 +19,13 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
-from experiments.lived_window import check_profile, telling_window
+from experiments.making.single_stack import single_stack
 from experiments.metrics.facts import EngagementWindow
-from experiments.page_views import PageViews, find_logged, find_simulated
-from experiments.report.samples import read_played_next
-from experiments.report.side_by_side import render_columns
-from experiments.run_record import read_record
-from experiments.single_stack import single_stack
+from experiments.report.pages.samples import read_played_next
+from experiments.report.pages.side_by_side import render_columns
+from experiments.runs.run_record import read_record
+from experiments.viewing.page_hints import check_profile, telling_window
+from experiments.viewing.page_views import PageViews, find_logged, find_simulated
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.facts.model import LAST_MICROS

@@ -18,10 +18,10 @@ from experiments.cli.terminal import (
     store_option,
     tls_option,
 )
-from experiments.known_names import read_known_names
-from experiments.pinning import pin_snapshot
+from experiments.making.pinning import pin_snapshot
 from experiments.report.terminal import render
-from experiments.runner import run_experiment
+from experiments.runs.runner import run_experiment
+from experiments.scope.known_names import read_known_names
 from experiments.spec import load_spec
 from timetravel.store import Store
 

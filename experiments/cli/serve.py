@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import click
 
 from core.moments import format_moment, parse_moment
-from experiments.baseline import override_processes, start_mesh
 from experiments.cli.terminal import (
     absolute_store,
     console,
@@ -28,6 +27,7 @@ from experiments.cli.terminal import (
     store_option,
     tls_option,
 )
+from experiments.making.baseline import override_processes, start_mesh
 from mesh.call.context import STACK_HEADER
 from mesh.security.certificates import Role
 from mesh.topology.stack import Stack

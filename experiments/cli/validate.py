@@ -19,10 +19,10 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
-from experiments.copies import purge_erased_since
-from experiments.report.fidelity import render_outcome
-from experiments.segments import lay_out_facts
-from experiments.single_stack import single_stack
+from experiments.making.segments import lay_out_facts
+from experiments.making.single_stack import single_stack
+from experiments.runs.purge import purge_erased_since
+from experiments.validation.fidelity_report import render_outcome
 from experiments.validation.outcome import ValidationOutcome, summarise, write_outcome
 from experiments.validation.validate import (
     ValidationScope,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from core.moments import format_moment
 from experiments.ingest.bookmarks import Bookmark, read_bookmark
-from experiments.ingest.facts import read_facts
-from experiments.ingest.reading import Reading
+from experiments.ingest.mapping.sources import MomentEntry
+from experiments.ingest.records.facts import read_facts
+from experiments.ingest.records.reading import Reading
 from experiments.ingest.refusals import Refusals, RowMistakes, write_refused
-from experiments.ingest.sources import MomentEntry
 from timetravel.database.chunks import Chunk
 from timetravel.errors import ContradictingFacts, StreamMismatch
 from timetravel.ingest.contradictions import REFUSALS, find_contradictions, find_refused
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from experiments.ingest.files.slices import DataFile, Slice
     from experiments.ingest.plan import Plan
     from experiments.ingest.refusals import Refused
-    from experiments.ingest.slices import DataFile, Slice
     from timetravel.ingest.decoding import DecodedChunk
     from timetravel.ingest.mistakes import Mistakes
     from timetravel.store import Store

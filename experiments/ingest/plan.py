@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from core.errors import InvalidInput
 from experiments.errors import DataNotFound
-from experiments.ingest.entries import FeaturesEntry, MappingEntry
-from experiments.ingest.facts import ENTITY_KINDS
-from experiments.ingest.files import open_files
-from experiments.ingest.mapping import find_missing_columns
-from experiments.ingest.sources import MomentEntry
+from experiments.ingest.files.files import open_files
+from experiments.ingest.mapping.entries import FeaturesEntry, MappingEntry
+from experiments.ingest.mapping.mapping import find_missing_columns
+from experiments.ingest.mapping.sources import MomentEntry
+from experiments.ingest.records.facts import ENTITY_KINDS
 from experiments.spec.mistakes import Mistake, advise, show
 from timetravel.database.registry import RegisteredGroup, Registry
 from timetravel.facts.model import FeatureGroup
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from experiments.ingest.mapping import LoadedMapping
-    from experiments.ingest.slices import DataFile
+    from experiments.ingest.files.slices import DataFile
+    from experiments.ingest.mapping.mapping import LoadedMapping
 
 INGEST_TIME: Final = "ingest-time"
 _READ_BYTES: Final = 1 << 20

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from experiments.ingest.slices import DataFile, Slice
+    from experiments.ingest.files.slices import DataFile, Slice
     from timetravel.errors import Mistake
 
 _TOLD_PER_RECORD: Final = 5

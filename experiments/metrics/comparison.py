@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from experiments.metrics.definition import LOGGED, Family
-from experiments.metrics.joins import attach
-from experiments.metrics.registry import COVERAGE, PAGE_METRICS
+from experiments.metrics.definitions.definition import LOGGED, Family
+from experiments.metrics.definitions.joins import attach
+from experiments.metrics.definitions.registry import COVERAGE, PAGE_METRICS
 from experiments.metrics.rounding import round_floats
 from experiments.metrics.statistics import (
     adjust_p_values,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from core.arrays import Float64Array
-    from experiments.metrics.definition import Metric, PageMetric
+    from experiments.metrics.definitions.definition import Metric, PageMetric
 
 OVERALL = "all"
 """The stratum that holds every page."""

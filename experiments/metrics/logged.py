@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from experiments.metrics.definition import LOGGED
+from experiments.metrics.definitions.definition import LOGGED
 from services.page.canonical import parse_page
 
 if TYPE_CHECKING:

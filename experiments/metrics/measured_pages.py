@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from experiments.making.stored_pages import open_table
 from experiments.metrics.errors import NothingToMeasure
-from experiments.stored_pages import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

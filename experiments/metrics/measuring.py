@@ -10,15 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from experiments.metrics.comparison import OVERALL, adjust, compare_coverage, compare_variants
-from experiments.metrics.coverage import coverage
-from experiments.metrics.definition import LOGGED
+from experiments.metrics.definitions.coverage import coverage
+from experiments.metrics.definitions.definition import LOGGED
+from experiments.metrics.definitions.joins import attach
+from experiments.metrics.definitions.registry import METRICS
+from experiments.metrics.definitions.tables import MetricInputs, lay_out
 from experiments.metrics.facts import (
     describe_videos,
     find_licensed,
     find_played_next,
     read_limits,
 )
-from experiments.metrics.joins import attach
 from experiments.metrics.logged import (
     LOGGED_PAGES_SCHEMA,
     LOGGED_ROWS_SCHEMA,
@@ -26,8 +28,6 @@ from experiments.metrics.logged import (
     lay_out_logged,
 )
 from experiments.metrics.measured_pages import read_pages, read_rows
-from experiments.metrics.registry import METRICS
-from experiments.metrics.tables import MetricInputs, lay_out
 from experiments.metrics.values import measure_pages
 from timetravel.facts.model import LAST_MICROS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from experiments.metrics.definition import LOGGED
+from experiments.metrics.definitions.definition import LOGGED
 from experiments.metrics.errors import InvalidMetricOptions
 from experiments.metrics.facts import EngagementWindow
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from experiments.metrics.definition import Family
-from experiments.metrics.registry import PAGE_METRICS
+from experiments.metrics.definitions.definition import Family
+from experiments.metrics.definitions.registry import PAGE_METRICS
 from experiments.metrics.rounding import round_floats
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from experiments.metrics.definition import MetricTables
+    from experiments.metrics.definitions.definition import MetricTables
 
 PAGE_METRICS_SCHEMA = pa.schema(
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.metrics.definition import Family
+from experiments.metrics.definitions.definition import Family
 from experiments.report.figures import (
     format_difference,
     format_half_width,

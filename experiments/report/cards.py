@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.metrics.definition import Family
+from experiments.metrics.definitions.definition import Family
 from experiments.report.answers import answer
 from experiments.report.charts import draw_share
 from experiments.report.figures import count_of, format_count, format_spread, format_value

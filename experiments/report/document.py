@@ -15,19 +15,19 @@ from markupsafe import Markup
 
 from core.moments import from_micros
 from experiments.metrics.compute import METRICS_FILE
-from experiments.metrics.definition import Family
+from experiments.metrics.definitions.definition import Family
+from experiments.metrics.definitions.registry import METRICS
 from experiments.metrics.measured_pages import read_pages
 from experiments.metrics.options import MetricOptions
-from experiments.metrics.registry import METRICS
 from experiments.report.answers import make_headline
 from experiments.report.cards import make_cards, make_fidelity, make_warnings
-from experiments.report.choices import choose_pages
 from experiments.report.figures import format_count
 from experiments.report.findings import SIGNIFICANCE, Findings
 from experiments.report.lines import make_sections
 from experiments.report.mix import make_mix
-from experiments.report.samples import read_samples
-from experiments.report.sheets import make_sheet
+from experiments.report.pages.choices import choose_pages
+from experiments.report.pages.samples import read_samples
+from experiments.report.pages.sheets import make_sheet
 from experiments.report.strata import FEW_MEMBERS, make_strata
 from experiments.report.wording import VERDICTS
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from experiments.report.description import RunDescription
-    from experiments.report.sheets import Sheet
+    from experiments.report.pages.sheets import Sheet
     from timetravel.store import Store
 
 REPORT_FILE = "report.html"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from experiments.metrics.definition import Unit
+from experiments.metrics.definitions.definition import Unit
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"

@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from experiments.metrics.comparison import OVERALL
-from experiments.metrics.definition import LOGGED, Direction, Family
-from experiments.metrics.registry import METRICS
+from experiments.metrics.definitions.definition import LOGGED, Direction, Family
+from experiments.metrics.definitions.registry import METRICS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from experiments.metrics.definition import Metric
+    from experiments.metrics.definitions.definition import Metric
 
 SIGNIFICANCE = 0.05
 """Differences with an adjusted p value below this are called clear."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.metrics.comparison import OVERALL
-from experiments.metrics.definition import Family
+from experiments.metrics.definitions.definition import Family
 from experiments.report.charts import draw_interval
 from experiments.report.figures import (
     NOTHING,
@@ -25,7 +25,7 @@ from experiments.report.wording import BETTER, FAMILIES, UNITS, VERDICTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from experiments.metrics.definition import Metric
+    from experiments.metrics.definitions.definition import Metric
     from experiments.report.findings import Findings, Result
 
 ROW_SHARE = "row_share_"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.metrics.definition import LOGGED, Family
+from experiments.metrics.definitions.definition import LOGGED, Family
 from experiments.report.charts import Segment, draw_stack
 from experiments.report.figures import format_value
 from experiments.report.lines import ROW_SHARE, make_line
 from services.page.model import RowType
 
 if TYPE_CHECKING:
-    from experiments.metrics.definition import Metric
+    from experiments.metrics.definitions.definition import Metric
     from experiments.report.findings import Findings
     from experiments.report.lines import Cell
 

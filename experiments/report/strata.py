@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.metrics.comparison import OVERALL
-from experiments.metrics.definition import Family
+from experiments.metrics.definitions.definition import Family
 from experiments.report.figures import format_value
 from experiments.report.lines import make_line, reach_of
 from experiments.report.wording import join_names
 
 if TYPE_CHECKING:
-    from experiments.metrics.definition import Metric
+    from experiments.metrics.definitions.definition import Metric
     from experiments.report.findings import Findings, Result, Verdict
     from experiments.report.lines import Line
 

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from experiments.metrics.definition import Family
+from experiments.metrics.definitions.definition import Family
 from experiments.report.answers import answer_all, make_headline
 from experiments.report.figures import (
     count_of,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.console import Console, ConsoleOptions, RenderableType
 
-    from experiments.metrics.definition import Metric
+    from experiments.metrics.definitions.definition import Metric
     from experiments.report.findings import Result
 
 _STYLES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from experiments.metrics.definition import Direction, Family, Unit
+from experiments.metrics.definitions.definition import Direction, Family, Unit
 from experiments.report.findings import Verdict
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from experiments.spec.model import (
     Window,
 )
 from experiments.spec.names import KnownNames
+from experiments.spec.validation import read_document
 
 __all__ = [
     "ExperimentSpec",
@@ -22,4 +23,5 @@ __all__ = [
     "Variant",
     "Window",
     "load_spec",
+    "read_document",
 ]

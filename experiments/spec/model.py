@@ -246,20 +246,6 @@ class ExperimentSpec:
             else format_moment(self.known_by_micros),
         }
 
-    @classmethod
-    def from_document(cls, document: Mapping[str, JsonValue]) -> ExperimentSpec:
-        """Return what `to_document` was given.
-
-        Overlays are not held against production's configuration: a run recorded by an
-        earlier pagesim can still be read.
-
-        Raises:
-            InvalidSpec: The document is no experiment; every mistake is named.
-        """
-        from experiments.spec.validation import read_document  # noqa: PLC0415 - it needs us
-
-        return read_document(document)
-
 
 def _require(*, condition: bool, problem: str, name: str) -> None:
     if not condition:

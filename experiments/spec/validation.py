@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 
 def read_document(document: JsonValue) -> ExperimentSpec:
-    """Return the experiment that a document describes, whatever its overlays say.
+    """Return the experiment that a document describes; the reverse of `to_document`.
+
+    Overlays are not held against production's configuration: a run recorded by an earlier
+    pagesim can still be read.
 
     Raises:
         InvalidSpec: It describes none; every mistake is named.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from experiments.lineage import PageLeak
+    from experiments.making.lineage import PageLeak
     from experiments.validation.features import FeatureMismatch, FieldCount
     from timetravel.reading.lineage import Leak
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import IO
 
-_GUARD = Path(__file__).with_name("guard.py")
+_PARENT_DEATH = Path(__file__).with_name("parent_death.py")
 _TOLD_LINES = 15
 _TOLD_BYTES = 8192
 _READY_FD = "{ready_fd}"
@@ -200,11 +200,11 @@ def explain_failure(problem: str, log: Path | None) -> ProcessFailed:
 def _start(program: Program) -> ChildProcess:
     ready, child_ready = os.pipe()
     command = [part.replace(_READY_FD, str(child_ready)) for part in program.command]
-    guard = [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid())]
+    launcher = [sys.executable, "-I", "-S", str(_PARENT_DEATH), str(os.getpid())]
     try:
         with _open_log(program.log) as log:
             popen = subprocess.Popen(  # noqa: S603 - what we were asked to run, without a shell
-                [*guard, *command],
+                [*launcher, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=None if log is None else subprocess.STDOUT,

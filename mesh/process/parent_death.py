@@ -1,4 +1,4 @@
-"""Become another program that dies with its owner: guard.py OWNER_PID PROGRAM [ARGUMENT ...].
+"""Become another program that dies with its owner: SCRIPT OWNER_PID PROGRAM [ARGUMENT ...].
 
 Linux kills the program when the thread that started it ends, however it ends: SIGKILL of
 the owner included. Run as a script in isolated mode, so that it starts in milliseconds.

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-PACKAGES = ("core", "mesh", "timetravel")
+PACKAGES = ("core", "experiments", "mesh", "timetravel")
 ROOMS = sorted(
     path.parent for package in PACKAGES for path in (ROOT / package).rglob("__init__.py")
 )

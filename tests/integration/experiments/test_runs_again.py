@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from experiments.run_record import RunState, read_record
+from experiments.runs.run_record import RunState, read_record
 from tests.commands import check_pagesim, run_pagesim
 from tests.second_thoughts import EVER, SHARE, have_second_thoughts
 from tests.upkeep import own_database

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.moments import format_moment, to_micros
-from experiments.copies import count_records, purge_erased_since, purge_results
+from experiments.making.stored_pages import find_page_ids
 from experiments.metrics.compute import METRICS_FILE, compute_metrics
 from experiments.report.document import write_report
-from experiments.run_record import RunRecord, RunState, read_record, write_record
+from experiments.runs.purge import count_records, purge_erased_since, purge_results
+from experiments.runs.run_record import RunRecord, RunState, read_record, write_record
 from experiments.spec import load_spec
-from experiments.stored_pages import find_page_ids
 from tests.simulated_runs import EXPERIMENT, make_run
 from timetravel.removal.removals import erase_profiles
 from timetravel.store import Store

@@ -8,8 +8,8 @@ import grpc
 import pytest
 
 from experiments.errors import StackFailed
-from experiments.generator import Pace, generate_pages
-from experiments.scope import PageKey
+from experiments.making.generator import Pace, generate_pages
+from experiments.scope.scope import PageKey
 from mesh.call.context import CallContext, current_context, use_context
 from services.in_process import InProcessAssembler
 from tests.page_worlds import DAY, START, make_world

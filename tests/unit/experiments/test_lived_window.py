@@ -8,7 +8,7 @@ import pytest
 
 from core.moments import format_moment
 from experiments.errors import PageNotFound
-from experiments.lived_window import check_profile, telling_window
+from experiments.viewing.page_hints import check_profile, telling_window
 from services.errors import NothingToShow
 from tests.page_worlds import DAY, START
 from timetravel.facts.model import LAST_MICROS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from experiments.errors import PageNotFound
-from experiments.page_views import PageViews, find_logged, find_simulated
+from experiments.viewing.page_views import PageViews, find_logged, find_simulated
 from services.page.canonical import parse_page
 from tests.page_worlds import DAY, START
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.partitions import plan_partitions
-from experiments.scope import PageKey
+from experiments.making.partitions import plan_partitions
+from experiments.scope.scope import PageKey
 from experiments.spec import Variant
 
 VARIANTS = (

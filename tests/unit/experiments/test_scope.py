@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.errors import TooFewProfiles
-from experiments.scope import PageKey, select_pages, share_out
+from experiments.scope.scope import PageKey, select_pages, share_out
 from experiments.spec import Scope, ScopeSource
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.errors import InvalidInput
-from experiments.cli.mesh_choice import choose_announcement
-from experiments.cli.mesh_logs import parse_since
+from experiments.cli.mesh.choice import choose_announcement
+from experiments.cli.mesh.logs import parse_since
 from mesh.client.announcement import Announcement
 from mesh.errors import MeshNotFound
 

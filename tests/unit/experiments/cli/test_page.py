@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.moments import format_moment
-from experiments.run_record import RunRecord, RunState, write_record
+from experiments.runs.run_record import RunRecord, RunState, write_record
 from tests.commands import run_pagesim
 from tests.page_worlds import DAY, START
 from tests.simulated_runs import EXPERIMENT, OVERLAYS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from experiments.ingest.loading import Loader, Report
-from experiments.ingest.mapping import load_mapping
+from experiments.ingest.mapping.mapping import load_mapping
 from experiments.ingest.plan import make_plan
 from tests.ingest_service import NOW, register_groups
 from timetravel.database import migrate

@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.moments import parse_moment, to_micros
-from experiments.ingest.cells import (
+from experiments.ingest.mapping.sources import MomentEntry
+from experiments.ingest.records.cells import (
     floats,
     to_float32,
     to_identity,
     to_json,
     whole_numbers,
 )
-from experiments.ingest.columns import plain_column
-from experiments.ingest.moments import Moments
-from experiments.ingest.sources import MomentEntry
+from experiments.ingest.records.columns import plain_column
+from experiments.ingest.records.moments import Moments
 from timetravel.errors import InvalidFact
 from timetravel.ingest.limits import Limits
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from core.moments import parse_moment
-from experiments.ingest.entries import KINDS
+from experiments.ingest.mapping.entries import KINDS
 from timetravel.facts.model import EntityKind, EventKind
 
 if TYPE_CHECKING:

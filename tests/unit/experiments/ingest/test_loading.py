@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.ingest.parquet_file import ParquetFile
+from experiments.ingest.files.parquet_file import ParquetFile
 from tests.ingest_service import NOW
 from timetravel.database.chunks import Chunk
 from timetravel.database.engine import writing

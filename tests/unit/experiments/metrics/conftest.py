@@ -8,9 +8,9 @@ import ibis
 import pyarrow as pa
 import pytest
 
-from experiments.metrics.definition import Family
-from experiments.metrics.registry import PAGE_METRICS
-from experiments.metrics.tables import MetricInputs, lay_out
+from experiments.metrics.definitions.definition import Family
+from experiments.metrics.definitions.registry import PAGE_METRICS
+from experiments.metrics.definitions.tables import MetricInputs, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -18,9 +18,9 @@ from experiments.metrics.compute import (
     compute_metrics,
     count_page_ids,
 )
+from experiments.metrics.definitions.registry import METRICS
 from experiments.metrics.errors import NothingToMeasure
 from experiments.metrics.options import MeasuredRun, MetricOptions
-from experiments.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from pathlib import Path

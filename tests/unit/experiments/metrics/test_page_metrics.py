@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from experiments.metrics.definition import Family
+from experiments.metrics.definitions.definition import Family
 from tests.unit.experiments.metrics import plain_metrics
 from tests.unit.experiments.metrics.plain_metrics import (
     PAGE_ORACLES,

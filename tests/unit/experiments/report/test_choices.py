@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from experiments.metrics.compute import PAGE_METRICS_FILE
-from experiments.report.choices import choose_pages
+from experiments.report.pages.choices import choose_pages
 
 if TYPE_CHECKING:
     from experiments.report.description import RunDescription

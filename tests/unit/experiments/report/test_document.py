@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from experiments.metrics.definitions.registry import METRICS
 from experiments.metrics.measured_pages import read_pages
 from experiments.metrics.options import MetricOptions
-from experiments.metrics.registry import METRICS
 from experiments.report.description import VariantDescription
 from experiments.report.document import render_report
-from experiments.report.sheets import Column, Sheet
-from experiments.report.strips import Strip, Tile
+from experiments.report.pages.sheets import Column, Sheet
+from experiments.report.pages.strips import Strip, Tile
 from tests.unit.experiments.report.plain_html import Page
 
 if TYPE_CHECKING:

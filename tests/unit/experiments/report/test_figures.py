@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from experiments.metrics.definition import Unit
+from experiments.metrics.definitions.definition import Unit
 from experiments.report.figures import (
     format_difference,
     format_half_width,

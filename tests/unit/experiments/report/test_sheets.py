@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from experiments.report.choices import Choice
-from experiments.report.samples import Sample
-from experiments.report.sheets import make_column, make_sheet
+from experiments.report.pages.choices import Choice
+from experiments.report.pages.samples import Sample
+from experiments.report.pages.sheets import make_column, make_sheet
 from tests.unit.experiments.report.plain_pages import AFTER, BEFORE, page_of
 
 if TYPE_CHECKING:
-    from experiments.report.sheets import Column
+    from experiments.report.pages.sheets import Column
     from services.page.model import Page
 
 

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from experiments.metrics.compute import METRICS_FILE
-from experiments.report.sheets import make_column
-from experiments.report.side_by_side import render_columns
+from experiments.report.pages.sheets import make_column
+from experiments.report.pages.side_by_side import render_columns
 from experiments.report.terminal import render, render_fidelity
 from tests.plain_results import fidelity, findings_of, unclear
 from tests.unit.experiments.report.plain_pages import AFTER, BEFORE

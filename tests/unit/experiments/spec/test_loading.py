@@ -11,7 +11,14 @@ from hypothesis import given
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from experiments.errors import InvalidSpec
-from experiments.spec import ExperimentSpec, Limits, Scope, ScopeSource, Variant, Window
+from experiments.spec import (
+    ExperimentSpec,
+    Limits,
+    Scope,
+    ScopeSource,
+    Variant,
+    Window,
+)
 from experiments.spec.loading import load_spec
 from experiments.spec.reference import describe_file
 from experiments.spec.schema import experiment_schema
@@ -119,7 +126,7 @@ def test_what_the_services_accept_is_refused_neither_by_the_schema_nor_by_the_ch
 def test_examples_are_experiments(path: Path) -> None:
     spec = load_spec(path)
     assert spec.control.configuration == {}
-    assert ExperimentSpec.from_document(spec.to_document()) == spec
+    assert read_document(spec.to_document()) == spec
     SCHEMA.validate(spec.to_document())
 
 

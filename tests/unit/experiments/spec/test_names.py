@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.errors import InvalidSpec
-from experiments.known_names import check_names, read_known_names
+from experiments.scope.known_names import check_names, read_known_names
 from experiments.spec import KnownNames, load_spec
 from experiments.spec.names import find_unknown_names
 from timetravel.database.migrate import upgrade

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from experiments.report.fidelity import render_outcome
 from experiments.validation.errors import InvalidValidation, NothingLogged
+from experiments.validation.fidelity_report import render_outcome
 from experiments.validation.outcome import summarise
 from experiments.validation.pages import Stage, first_difference
 from experiments.validation.validate import (

@@ -1,0 +1,1 @@
+"""Commands about a mesh that runs, and its certificates."""

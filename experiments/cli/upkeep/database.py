@@ -1,0 +1,58 @@
+"""pagesim db: a store's schema, and what is done to the store as a whole."""
+
+from __future__ import annotations
+
+import click
+
+from experiments.cli.lazy import LazyCommand, LazyGroup
+from experiments.cli.terminal import make_default_folder, store_option
+from timetravel.database import migrate
+
+_HERE = "experiments.cli.upkeep.database"
+_ERASE = "experiments.cli.upkeep.erase"
+_BACKUPS = "experiments.cli.upkeep.backups"
+COMMANDS = {
+    "upgrade": LazyCommand(_HERE, "upgrade", "Create a store, or bring it up to date."),
+    "current": LazyCommand(_HERE, "current", "Print the revision that a store is at."),
+    "check": LazyCommand(_HERE, "check", "Compare a store's tables with those needed."),
+    "erase": LazyCommand(_ERASE, "erase", "Erase profiles, everywhere."),
+    "readmit": LazyCommand(_ERASE, "readmit", "Let erased profiles come back."),
+    "retain": LazyCommand(
+        "experiments.cli.upkeep.retain", "retain", "Let go of versions superseded long ago."
+    ),
+    "upkeep": LazyCommand(
+        "experiments.cli.upkeep.upkeep", "upkeep", "List what was removed, and finish it."
+    ),
+    "backup": LazyCommand(_BACKUPS, "backup", "Write a backup while the store is in use."),
+    "restore": LazyCommand(_BACKUPS, "restore", "Make a store of a backup."),
+}
+
+
+@click.group(name="db", cls=LazyGroup, lazy=COMMANDS)
+def database() -> None:
+    """Create a store and look after it."""
+
+
+@click.command()
+@store_option
+def upgrade(store: str) -> None:
+    """Create the store if there is none, and run the migrations it lacks."""
+    make_default_folder(store)
+    click.echo(f"The store is at revision {migrate.upgrade(store)}.", err=True)
+
+
+@click.command()
+@store_option
+def current(store: str) -> None:
+    """Print the revision that the store is at."""
+    click.echo(migrate.current_revision(store) or "none")
+
+
+@click.command()
+@store_option
+def check(store: str) -> None:
+    """Compare the store's tables with those that this pagesim needs."""
+    migrate.check(store)
+    click.echo(
+        f"The store is at revision {migrate.newest_revision()}, as it should be.", err=True
+    )

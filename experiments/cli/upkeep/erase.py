@@ -1,0 +1,137 @@
+"""pagesim db erase, readmit: profiles that go, and that may come back."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+
+from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
+from experiments.cli.upkeep.environment import now_micros, surroundings
+from experiments.cli.upkeep.options import (
+    ELSEWHERE,
+    dry_run_option,
+    profiles_argument,
+    reason_option,
+)
+from experiments.cli.upkeep.report import describe_carried_out, show_carried_out, show_counts
+from experiments.runs.purge import count_records
+from timetravel.database.engine import reading
+from timetravel.removal import completion as caretaker
+from timetravel.removal import removals
+from timetravel.removal.erasure import plan_erasure
+from timetravel.store import Store
+from timetravel.upkeep.copies import Place, PlaceKind, read_places
+
+
+@click.command()
+@profiles_argument
+@needed_store_option
+@reason_option()
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIRECTORY",
+    help="Also erase from this run or validation, if the store does not know of it (one that "
+    "was copied or moved). May be given more than once.",
+)
+@dry_run_option
+@json_option
+def erase(
+    profiles: tuple[int, ...],
+    store: str,
+    reason: str,
+    runs: tuple[Path, ...],
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Erase everything about each PROFILE: in the store, its files, segments and runs.
+
+    Features, attributes, allocations, events and logged pages go, and facts about these
+    profiles are refused from then on. The store's file is rewritten, which takes as much room
+    again; readers may go on. Killed, or held up by a reader, run it again: it goes on where it
+    stopped. Backups made before still hold the profiles; `restore` over this store erases
+    them again.
+
+    Exits with 4 if copies on other machines remain.
+    """
+    removals.check_reason(reason)
+    with Store.open(store) as opened:
+        if dry_run:
+            _plan_erasure(opened, profiles, runs, as_json=as_json)
+            return
+        around = surroundings(opened)
+        with progress("Erasing"):
+            caretaker.note_results(opened.engine, runs)
+            plan = removals.erase_profiles(
+                opened.engine,
+                profiles,
+                reason=reason,
+                began_at=around.now_micros(),
+                nonce=around.draw_nonce(),
+            )
+            done = caretaker.finish_upkeep(opened.engine, around)
+    if as_json:
+        print_json({"removed": dict(plan.removed), **describe_carried_out(done)})
+    else:
+        show_counts("Erased", plan.removed)
+        show_carried_out(done)
+    sys.exit(ELSEWHERE if done.elsewhere else 0)
+
+
+def _plan_erasure(
+    store: Store, profiles: tuple[int, ...], runs: tuple[Path, ...], *, as_json: bool
+) -> None:
+    with reading(store.engine) as connection:
+        plan = plan_erasure(connection, profiles)
+        places = list(read_places(connection))
+    known = {place.path for place in places}
+    places += [
+        place for run in runs if (place := Place.here(run, PlaceKind.RESULTS)).path not in known
+    ]
+    records = {
+        str(place): count_records(place.path, np.array(plan.profile_ids, np.int64))
+        for place in places
+        if place.kind is PlaceKind.RESULTS and place.path.is_dir()
+    }
+    segments = [str(place) for place in places if place.kind is PlaceKind.SEGMENTS]
+    if as_json:
+        print_json(
+            {
+                "dry_run": True,
+                "removed": dict(plan.removed),
+                "records_of_runs": records,
+                "segments": segments,
+            }
+        )
+        return
+    show_counts("Would erase", plan.removed)
+    for name, count in records.items():
+        click.echo(f"  {count:>12,}  records in {name}")
+    for folder in segments:
+        click.echo(f"  all segments in {folder}: they are built again when needed")
+
+
+@click.command()
+@profiles_argument
+@needed_store_option
+@reason_option()
+@json_option
+def readmit(profiles: tuple[int, ...], store: str, reason: str, *, as_json: bool) -> None:
+    """Let erased profiles come back with facts that arrive from now on.
+
+    Nothing that was erased is brought back.
+    """
+    with Store.open(store) as opened:
+        readmitted = removals.readmit_profiles(
+            opened.engine, profiles, reason=reason, began_at=now_micros()
+        )
+    if as_json:
+        print_json({"readmitted": readmitted})
+    else:
+        click.echo(f"{readmitted} of {len(set(profiles))} had been erased, and may come back.")

@@ -1,0 +1,76 @@
+"""pagesim db upkeep: what was done to a store as a whole, and what is left to do."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
+from experiments.cli.upkeep.environment import surroundings
+from experiments.cli.upkeep.options import ELSEWHERE
+from experiments.cli.upkeep.report import (
+    describe_carried_out,
+    describe_upkeep,
+    show_carried_out,
+    show_upkeep,
+)
+from timetravel.database.engine import reading, writing
+from timetravel.errors import InvalidUpkeep
+from timetravel.removal import completion as caretaker
+from timetravel.store import Store
+from timetravel.upkeep.copies import forget_place, read_places
+
+
+@click.command()
+@needed_store_option
+@click.option("--finish", is_flag=True, help="Carry on what was stopped, as far as it goes.")
+@click.option(
+    "--forget",
+    "forgotten",
+    multiple=True,
+    metavar="HOST:PATH",
+    help="Forget a folder of copies that was destroyed with its machine.",
+)
+@json_option
+def upkeep(store: str, forgotten: tuple[str, ...], *, finish: bool, as_json: bool) -> None:
+    """List erasures, retention and restores, and the folders that hold copies.
+
+    Exits with 4 if copies remain that cannot be reached from here.
+    """
+    with Store.open(store) as opened:
+        for name in forgotten:
+            _forget(opened, name)
+        done = caretaker.CarriedOut(elsewhere=caretaker.places_behind(opened.engine))
+        if finish:
+            with progress("Carrying on"):
+                done = caretaker.finish_upkeep(opened.engine, surroundings(opened))
+        with reading(opened.engine) as connection:
+            recorded, places = opened.upkeep(), read_places(connection)
+    if as_json:
+        described = {"upkeep": [describe_upkeep(one) for one in recorded]}
+        print_json(
+            described
+            | {"folders": [str(place) for place in places]}
+            | describe_carried_out(done)
+        )
+    else:
+        for one in recorded:
+            show_upkeep(one)
+        for place in places:
+            click.echo(f"{place.kind.value} in {place}")
+        show_carried_out(done)
+    sys.exit(ELSEWHERE if done.elsewhere else 0)
+
+
+def _forget(store: Store, name: str) -> None:
+    with writing(store.engine) as connection:
+        for place in read_places(connection):
+            if str(place) == name:
+                forget_place(connection, place)
+                return
+    raise InvalidUpkeep(
+        f"{name} is no folder of copies.",
+        remedy="Name one as `pagesim db upkeep` lists it.",
+        field="--forget",
+    )

@@ -1,0 +1,1 @@
+"""Reading CSV, JSON Lines and Parquet, slice by slice."""

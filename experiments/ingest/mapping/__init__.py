@@ -1,0 +1,1 @@
+"""The mapping file: which column becomes what."""

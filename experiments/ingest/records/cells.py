@@ -1,0 +1,196 @@
+"""Turns cells into values: what each kind of field takes, whatever the file's format.
+
+A text is read alike in every format. Whole columns are converted at once where Arrow's
+reading is ours and nothing is wrong; one by one otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from timetravel.errors import InvalidFact
+from timetravel.facts.model import LARGEST_ID, canonical_json
+from timetravel.ingest.json_text import check_depth, parse_json_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.arrays import Float32Array, Int64Array
+    from experiments.ingest.files.slices import Column
+    from timetravel.facts.model import JsonValue
+    from timetravel.ingest.limits import Limits
+
+T = TypeVar("T")
+
+_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,30}")
+_NUMBER: Final = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,5})?")
+_NAN: Final = {"nan", "NaN", "NAN"}
+
+
+def whole_numbers(column: Column) -> Int64Array | None:
+    """Return a column of ids at once, None if they must be looked at one by one."""
+    if isinstance(column, list) or column.null_count:
+        return None
+    if pa.types.is_string(column.type):
+        # Arrow would take hexadecimal numbers too.
+        if not pc.all(pc.match_substring_regex(column, "^[0-9]{1,18}$")).as_py():
+            return None
+        column = column.cast(pa.int64())
+    if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
+        return None
+    numbers: Int64Array = column.to_numpy().astype(np.int64)
+    return numbers if numbers.min(initial=0) >= 0 else None
+
+
+def floats(column: Column) -> Float32Array | None:
+    """Return a column of vector values at once, NaN where nothing stands; None as above."""
+    if isinstance(column, list):
+        return _floats_of(column)
+    if not (
+        pa.types.is_string(column.type)
+        or pa.types.is_floating(column.type)
+        or (pa.types.is_integer(column.type))
+    ):
+        return None
+    try:
+        # Arrow would take "inf" too, which is refused wherever it comes from.
+        numbers = column.cast(pa.float32(), safe=False)
+    except pa.ArrowInvalid:
+        return None
+    found: Float32Array = numbers.fill_null(math.nan).to_numpy()
+    return None if np.isinf(found).any() else found
+
+
+def _floats_of(cells: list[object]) -> Float32Array | None:
+    """Return floats and whole numbers among each other, as JSON has them."""
+    if not set(map(type, cells)) <= {float, int, type(None)}:
+        return None
+    try:
+        exact = np.array([math.nan if cell is None else cell for cell in cells], np.float64)
+    except OverflowError:
+        return None
+    if np.abs(exact, where=~np.isnan(exact), out=np.zeros_like(exact)).max(initial=0) > _EXACT:
+        return None
+    return exact.astype(np.float32)
+
+
+_EXACT: Final = 2**53
+"""Whole numbers up to here are floats, so that they are rounded only once."""
+
+
+def to_text(cell: object) -> str:
+    """Return a cell as text."""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return str(cell)
+    raise _wrong(cell, "text")
+
+
+def to_whole(cell: object) -> int:
+    """Return a cell as a whole number."""
+    if isinstance(cell, str) and _WHOLE.fullmatch(cell.strip()):
+        return int(cell)
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return cell
+    raise _wrong(cell, "a whole number")
+
+
+def to_identity(cell: object) -> int:
+    """Return a cell as an id."""
+    number = to_whole(cell)
+    if not 0 <= number <= LARGEST_ID:
+        raise InvalidFact(f"Ids lie between 0 and {LARGEST_ID}.", remedy="Give one of these.")
+    return number
+
+
+def to_number(cell: object) -> float:
+    """Return a cell as a finite number."""
+    is_text = isinstance(cell, str) and _NUMBER.fullmatch(cell.strip())
+    is_number = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
+    try:
+        number = float(cell) if is_text or is_number else math.nan  # type: ignore[arg-type]
+    except OverflowError:  # a whole number that float64 cannot hold
+        number = math.inf
+    if not math.isfinite(number):
+        raise _wrong(cell, "a finite number")
+    return number
+
+
+def to_float32(cell: object) -> float:
+    """Return a cell as a value of a vector: NaN where nothing stands."""
+    if cell is None or (isinstance(cell, str) and cell.strip() in _NAN):
+        return math.nan
+    if isinstance(cell, float) and math.isnan(cell):
+        return math.nan
+    number = to_number(cell)
+    # Rounded once, as whole columns are, and not by way of float64.
+    if isinstance(cell, str):
+        number = pa.scalar(cell.strip()).cast(pa.float32()).as_py()
+    elif isinstance(cell, int) and abs(cell) <= LARGEST_ID:
+        number = float(np.int64(cell).astype(np.float32))
+    else:
+        with np.errstate(over="ignore"):
+            number = float(np.float32(number))
+    if not math.isfinite(number):
+        raise _wrong(cell, "a finite number within float32")
+    return float(number)
+
+
+def to_json(cell: object, kind: str | None, limits: Limits) -> JsonValue:
+    """Return a cell as a value of JSON.
+
+    Args:
+        cell: What stands there.
+        kind: What texts are read as; None takes a cell as it is.
+        limits: Bounds of what is taken.
+    """
+    read = _JSON_READERS.get(kind)
+    if read is not None:
+        return read(cell)
+    if kind == "json" and isinstance(cell, str):
+        cell = parse_json_text(cell, limits)
+    value: Any = cell
+    text = canonical_json(value)
+    if len(text.encode()) > limits.json_bytes:
+        raise InvalidFact(
+            f"The value is longer than {limits.json_bytes} bytes.", remedy="Split it."
+        )
+    check_depth(value, limits)
+    found: JsonValue = value
+    return found
+
+
+def _to_boolean(cell: object) -> bool:
+    if isinstance(cell, bool):
+        return cell
+    if isinstance(cell, str) and cell.strip().lower() in {"true", "false"}:
+        return cell.strip().lower() == "true"
+    raise _wrong(cell, "true or false")
+
+
+def _as_text(cell: object) -> str:
+    text = to_text(cell)
+    canonical_json(text)  # refuses half of a surrogate pair
+    return text
+
+
+_JSON_READERS: Final[dict[str | None, Callable[[object], JsonValue]]] = {
+    "text": _as_text,
+    "integer": to_whole,
+    "number": to_number,
+    "boolean": _to_boolean,
+}
+
+
+def _wrong(cell: object, wanted: str) -> InvalidFact:
+    if isinstance(cell, bytes):
+        return InvalidFact("This is not UTF-8.", remedy="Save the file as UTF-8.")
+    return InvalidFact(f"This is not {wanted}.", remedy=f"Give {wanted}.")

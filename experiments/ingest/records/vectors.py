@@ -1,0 +1,61 @@
+"""Reads the vectors of a slice's records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.ingest.records.cells import floats, to_float32
+from experiments.ingest.records.reading import listed
+from timetravel.errors import InvalidFact
+from timetravel.facts.model import Op
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from core.arrays import Float32Array, Int8Array
+    from experiments.ingest.records.reading import Reading
+
+
+def read_vectors(
+    reading: Reading, columns: Mapping[str, str], fields: Sequence[str], ops: Int8Array
+) -> Float32Array:
+    """Return float32[rows, fields] from the column of each field."""
+    values = np.full((reading.rows, len(fields)), np.nan, np.float32)
+    asserts = ops == Op.ASSERT
+    for place, field in enumerate(fields):
+        if field not in columns:
+            continue
+        cells = reading.column(columns[field])
+        whole = floats(cells)
+        if whole is None:
+            asserted_cells = [
+                cell if asserted else None
+                for cell, asserted in zip(listed(cells), asserts, strict=True)
+            ]
+            found = reading.each(f"values.{field}", asserted_cells, to_float32, required=False)
+            whole = np.array([np.nan if one is None else one for one in found], np.float32)
+        values[asserts, place] = whole[asserts]
+    return values
+
+
+def read_lists(
+    reading: Reading, column: str, fields: Sequence[str], ops: Int8Array
+) -> Float32Array:
+    """Return float32[rows, fields] from one column of lists."""
+    values = np.full((reading.rows, len(fields)), np.nan, np.float32)
+    for row, cell in enumerate(listed(reading.column(column))):
+        if ops[row] != Op.ASSERT:
+            continue
+        try:
+            values[row] = reading.rules.vector(_read_list(cell), fields)
+        except InvalidFact as error:
+            reading.wrong(row, "vector", cell, error)
+    return values
+
+
+def _read_list(cell: object) -> Float32Array:
+    if not isinstance(cell, list):
+        raise InvalidFact("This is no list of numbers.", remedy="Give e.g. [0.5, 0.25].")
+    return np.array([to_float32(one) for one in cell], np.float32)

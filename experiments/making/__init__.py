@@ -1,0 +1,1 @@
+"""Making the pages of an experiment: partitions, stacks, batches, files."""

@@ -1,0 +1,127 @@
+"""The page generator: posts batches of a partition to the assembler of its stack."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import grpc
+import numpy as np
+import structlog
+
+from core.moments import EARLIEST_MICROS
+from experiments.errors import StackFailed
+from mesh.call.context import ContextExecutor
+from services.page.model import AssembledPages, PageFailure, PageRequests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from experiments.scope.scope import PageKey
+
+_log = structlog.get_logger("experiments.making")
+
+_TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_ATTEMPTS = 5
+_FIRST_WAIT_SECONDS = 0.1
+
+Batch = tuple[tuple["PageKey", ...], AssembledPages]
+"""What was asked for, and what came back."""
+
+
+class Assembler(Protocol):
+    """Make pages: the assembler's client, or whatever stands in for it."""
+
+    def assemble(self, requests: PageRequests) -> AssembledPages:
+        """Return the pages; those that cannot be made stand in its failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Say how pages are asked for: pages per batch, and batches under way at once."""
+
+    batch_pages: int
+    requests_in_flight: int
+
+
+def generate_pages(
+    assembler: Assembler,
+    pages: Sequence[PageKey],
+    pace: Pace,
+    *,
+    wait: Callable[[float], None] = time.sleep,
+) -> Iterator[Batch]:
+    """Yield the pages of a partition, batch by batch, in the order asked.
+
+    What may pass (the status says so) is asked for again, with growing waits. A batch that is
+    refused for good becomes failed pages with the reason: it is counted, not lost.
+
+    Args:
+        assembler: Called with the context of the stack (`mesh.use_context`).
+        pages: What to make.
+        pace: How much at once.
+        wait: Waits for so many seconds.
+
+    Raises:
+        StackFailed: The stack does not answer, however often it is asked.
+    """
+    batches = deque(
+        tuple(pages[first : first + pace.batch_pages])
+        for first in range(0, len(pages), pace.batch_pages)
+    )
+    with ContextExecutor(max_workers=pace.requests_in_flight) as executor:
+        under_way: deque[tuple[tuple[PageKey, ...], Future[AssembledPages]]] = deque()
+        try:
+            while batches or under_way:
+                while batches and len(under_way) < pace.requests_in_flight:
+                    keys = batches.popleft()
+                    under_way.append((keys, executor.submit(_assemble, assembler, keys, wait)))
+                keys, future = under_way.popleft()
+                yield keys, future.result()
+        finally:
+            for _, future in under_way:
+                future.cancel()
+
+
+def _assemble(
+    assembler: Assembler, keys: tuple[PageKey, ...], wait: Callable[[float], None]
+) -> AssembledPages:
+    requests = PageRequests.of([(key.profile_id, key.as_of_micros, key.device) for key in keys])
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return assembler.assemble(requests)
+        except grpc.RpcError as error:
+            code, details = error.code(), error.details() or "no details"
+            if code not in _TRANSIENT:
+                _log.warning("batch_refused", code=code.name, details=details)
+                return _all_failed(requests, code, details)
+            if attempt == _ATTEMPTS:
+                raise StackFailed(
+                    f"It did not answer in {_ATTEMPTS} attempts: {code.name}: {details}.",
+                    remedy="Look at the logs of its processes in the run's logs folder.",
+                ) from error
+            _log.info("batch_retried", attempt=attempt, code=code.name, details=details)
+            wait(_FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
+    raise AssertionError
+
+
+def _all_failed(requests: PageRequests, code: grpc.StatusCode, details: str) -> AssembledPages:
+    count = len(requests)
+    nothing = np.empty(0, np.int64)
+    return AssembledPages(
+        requests=requests,
+        geometries=(None,) * count,
+        row_counts=np.zeros(count, np.int64),
+        labels=(),
+        row_indexes=nothing,
+        row_scores=np.empty(0, np.float32),
+        video_counts=nothing,
+        video_ids=nothing,
+        scores=np.empty(0, np.float32),
+        digests=("",) * count,
+        newest_known_at=np.full(count, EARLIEST_MICROS, np.int64),
+        failures=tuple(PageFailure(index, code, details) for index in range(count)),
+    )

@@ -1,0 +1,58 @@
+"""Partitions: one variant x one slice of time, isolated and retried on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from experiments.scope.scope import PageKey
+    from experiments.spec import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Say what one stack makes: a variant's pages of one slice of time.
+
+    Args:
+        partition_id: The slice's number, e.g. "000"; the same in every variant.
+        variant: Whose pages.
+        pages: By moment; never empty.
+    """
+
+    partition_id: str
+    variant: Variant
+    pages: tuple[PageKey, ...]
+
+    @property
+    def as_of_micros(self) -> int:
+        """The stack's clock: the latest moment of its pages."""
+        return self.pages[-1].as_of_micros
+
+    @property
+    def stack_id(self) -> str:
+        """The id of its stack in the mesh."""
+        return f"{self.variant.name}-{self.partition_id}"
+
+
+def plan_partitions(
+    pages: Sequence[PageKey], variants: Sequence[Variant], slices: int
+) -> tuple[Partition, ...]:
+    """Return the partitions of an experiment, slice by slice, control first.
+
+    Args:
+        pages: What every variant makes.
+        variants: Control first.
+        slices: Slices of time; each gets as many pages as the next, give or take one.
+    """
+    ordered = sorted(pages)
+    bounds = [len(ordered) * number // slices for number in range(slices + 1)]
+    return tuple(
+        Partition(f"{number:03d}", variant, tuple(ordered[first:last]))
+        for number, (first, last) in enumerate(pairwise(bounds))
+        if first < last
+        for variant in variants
+    )

@@ -1,0 +1,41 @@
+"""One stack of its own, for commands that ask a few questions and go."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from experiments.making.baseline import start_mesh
+from mesh.call.context import use_context
+from mesh.serving import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import grpc
+
+    from mesh.topology.stack import Stack
+
+
+@contextmanager
+def single_stack(
+    store_url: str, segments: Path, stack: Stack, directory: Path
+) -> Iterator[grpc.Channel]:
+    """Start a mesh with one stack, yield a channel into it, and take all of it down again.
+
+    Within the block calls carry the context of the stack.
+
+    Args:
+        store_url: The store that the processes read.
+        segments: Folder in which its snapshots may be laid out.
+        stack: What to create.
+        directory: Gets logs.
+
+    Raises:
+        ProcessFailed: A process did not start; the message holds the end of its log.
+    """
+    with start_mesh(store_url, segments, directory) as mesh:
+        mesh.service.create_stack(stack)
+        with connect(mesh.address, tls=mesh.tls) as channel, use_context(stack.context):
+            yield channel

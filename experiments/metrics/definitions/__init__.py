@@ -1,0 +1,1 @@
+"""What is measured of a page, or of all pages of a variant."""

@@ -1,0 +1,118 @@
+"""The metrics there are. To add one: write its definition, and name it here."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from experiments.metrics.definitions import composition, recall, similarity
+from experiments.metrics.definitions.coverage import coverage
+from experiments.metrics.definitions.definition import (
+    Direction,
+    Family,
+    Metric,
+    PageMetric,
+    Unit,
+    describe,
+)
+from experiments.metrics.errors import UnknownMetric
+from services.page.model import RowType
+
+if TYPE_CHECKING:
+    from experiments.metrics.definitions.definition import Definition
+
+
+def _page_metric(
+    family: Family,
+    title: str,
+    definition: Definition,
+    unit: Unit,
+    direction: Direction = Direction.NEITHER,
+    *,
+    name: str = "",
+) -> PageMetric:
+    return PageMetric(
+        name=name or definition.__name__,
+        title=title,
+        family=family,
+        unit=unit,
+        direction=direction,
+        description=describe(definition),
+        definition=definition,
+    )
+
+
+_composition = partial(_page_metric, Family.COMPOSITION)
+_similarity = partial(_page_metric, Family.SIMILARITY)
+_recall = partial(_page_metric, Family.RECALL)
+
+PAGE_METRICS: tuple[PageMetric, ...] = (
+    _recall("Played next, in view", recall.recall_in_view, Unit.SHARE, Direction.HIGHER),
+    _recall("Played next, on page", recall.recall_on_page, Unit.SHARE, Direction.HIGHER),
+    _recall("Nearness to top left", recall.page_ndcg, Unit.SCORE, Direction.HIGHER),
+    _recall("Scrolls to first play", recall.scroll_effort, Unit.STEPS, Direction.LOWER),
+    _similarity("Pages that look different", similarity.changed_pages, Unit.SHARE),
+    _similarity("Pages equal byte for byte", similarity.identical_pages, Unit.SHARE),
+    _similarity("Likeness of rows", similarity.row_overlap, Unit.SCORE),
+    _similarity("Likeness inside shared rows", similarity.in_row_overlap, Unit.SCORE),
+    _similarity("Likeness of what is in view", similarity.viewport_overlap, Unit.SCORE),
+    _composition("Rows", composition.rows_per_page, Unit.ROWS),
+    _composition("Titles", composition.videos_per_page, Unit.TITLES),
+    _composition("Different titles", composition.distinct_videos, Unit.TITLES),
+    _composition("Repeated titles", composition.duplicate_share, Unit.SHARE, Direction.LOWER),
+    _composition("Kinds of rows", composition.row_types, Unit.ROWS),
+    _composition(
+        "Evenness over genres", composition.genre_entropy, Unit.BITS, Direction.HIGHER
+    ),
+    _composition(
+        "Variety in view", composition.intra_list_diversity, Unit.SCORE, Direction.HIGHER
+    ),
+    _composition("Popularity of titles", composition.popularity, Unit.DOUBLINGS),
+    _composition("Titles added in 90 days", composition.fresh_share, Unit.SHARE),
+    _composition(
+        "Repeated in view", composition.viewport_duplicates, Unit.TITLES, Direction.LOWER
+    ),
+    _composition("Not licensed", composition.unlicensed_videos, Unit.TITLES, Direction.LOWER),
+    _composition(
+        "Above the maturity limit", composition.overmature_videos, Unit.TITLES, Direction.LOWER
+    ),
+    *(
+        _composition(
+            f"Rows: {row_type.label.replace('_', ' ')}",
+            composition.row_share(row_type.label),
+            Unit.SHARE,
+            name=f"row_share_{row_type.label}",
+        )
+        for row_type in RowType
+    ),
+)
+"""Every metric of a page, in the order in which people read them."""
+
+COVERAGE = Metric(
+    name="coverage",
+    title="Catalogue shown",
+    family=Family.COMPOSITION,
+    unit=Unit.SHARE,
+    direction=Direction.HIGHER,
+    description=describe(coverage),
+)
+"""The one metric of a set of pages: it is no mean over pages, so it has no interval."""
+
+METRICS: tuple[Metric, ...] = (*PAGE_METRICS, COVERAGE)
+"""Every metric."""
+
+
+def metric_named(name: str) -> Metric:
+    """Return the metric of a name.
+
+    Raises:
+        UnknownMetric: There is none.
+    """
+    for metric in METRICS:
+        if metric.name == name:
+            return metric
+    raise UnknownMetric(
+        f"{name!r} is no metric.",
+        remedy=f"Use one of {', '.join(metric.name for metric in METRICS)}.",
+        field="metric",
+    )

@@ -1,0 +1,1 @@
+"""Pages side by side, in a report and in the terminal."""

@@ -1,0 +1,154 @@
+"""run.json: what a run is, what it pinned, and how far it came."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from experiments.errors import RunNotFound
+from experiments.metrics.options import MeasuredRun
+from experiments.report.description import RunDescription, VariantDescription
+from experiments.spec import ExperimentSpec, read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from timetravel.facts.model import JsonValue
+
+RECORD_FILE = "run.json"
+_FORMAT = 1
+
+
+class RunState(StrEnum):
+    """Say how far a run came."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionRecord:
+    """Count what a partition made; `seconds` includes starting and stopping its stack."""
+
+    partition_id: str
+    variant: str
+    as_of: str
+    pages: int
+    failures: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Record a run.
+
+    Args:
+        experiment: The experiment file, as `ExperimentSpec.to_document` gives it.
+        store: The store's URL without password.
+        snapshot: Append position that every variant read up to.
+        version: Of pagesim.
+        started_at: RFC 3339.
+        state: How far it came.
+        reason: Why it failed; empty otherwise.
+        ended_at: RFC 3339; empty while it runs.
+        partitions: Those that are done.
+    """
+
+    experiment: Mapping[str, JsonValue]
+    store: str
+    snapshot: int
+    version: str
+    started_at: str
+    state: RunState = RunState.RUNNING
+    reason: str = ""
+    ended_at: str = ""
+    partitions: tuple[PartitionRecord, ...] = ()
+
+    @property
+    def pages(self) -> int:
+        """Pages asked for so far."""
+        return sum(partition.pages for partition in self.partitions)
+
+    @property
+    def failures(self) -> int:
+        """Pages that could not be made."""
+        return sum(partition.failures for partition in self.partitions)
+
+    @property
+    def spec(self) -> ExperimentSpec:
+        """The experiment."""
+        return read_document(self.experiment)
+
+    def describe(self, directory: Path) -> RunDescription:
+        """Return what metrics and reports need to know of the run."""
+        spec = self.spec
+        return RunDescription(
+            name=spec.name,
+            description=spec.description,
+            variants=tuple(
+                VariantDescription(one.name, one.description, one.configuration)
+                for one in spec.variants
+            ),
+            measured=MeasuredRun(
+                directory,
+                tuple(one.name for one in spec.variants),
+                self.snapshot,
+                spec.known_by_micros,
+            ),
+            asked=self.pages,
+            failures=self.failures,
+            experiment=self.experiment,
+            store=self.store,
+            version=self.version,
+            started_at=self.started_at,
+        )
+
+    def add(self, partition: PartitionRecord) -> RunRecord:
+        """Return the record with one more partition done."""
+        return replace(self, partitions=(*self.partitions, partition))
+
+    def to_json(self) -> str:
+        """Return the text of the file."""
+        document = {"format": _FORMAT, **asdict(self)}
+        document |= {"pages": self.pages, "failures": self.failures}
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def write_record(directory: Path, record: RunRecord) -> None:
+    """Write the record of a run, whole or not at all."""
+    target = directory / RECORD_FILE
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    unfinished.write_text(record.to_json(), encoding="utf-8")
+    unfinished.replace(target)
+
+
+def read_record(directory: Path) -> RunRecord:
+    """Return the record of a run.
+
+    Raises:
+        RunNotFound: The directory holds none, or one of another format.
+    """
+    path = directory / RECORD_FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise RunNotFound(
+            f"{directory} holds no {RECORD_FILE}.",
+            remedy="Give the directory that `pagesim run` has written.",
+            field="run",
+        ) from None
+    if document.pop("format", None) != _FORMAT:
+        raise RunNotFound(
+            f"{path} is of another format than {_FORMAT}.",
+            remedy="Read it with the pagesim that wrote it.",
+            field="run",
+        )
+    for derived in ("pages", "failures"):
+        document.pop(derived)
+    document["state"] = RunState(document["state"])
+    document["partitions"] = tuple(PartitionRecord(**one) for one in document["partitions"])
+    return RunRecord(**document)

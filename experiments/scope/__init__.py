@@ -1,0 +1,1 @@
+"""Which pages an experiment makes: profiles, moments, strata."""
