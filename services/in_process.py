@@ -10,10 +10,10 @@ from services.assembler.finish import merge_pages
 from services.assembler.stage import AssemblerStage
 from services.dedup.stage import DedupStage
 from services.filtering.stage import FilteringStage
-from services.page.batch_reader import BatchReader
-from services.page.facts import CAPACITY, SharedFacts
 from services.page.inputs import VIDEO_ATTRIBUTES
 from services.ranking.stage import RankingStage
+from services.shared_facts.batch_reader import BatchReader
+from services.shared_facts.facts import CAPACITY, SharedFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

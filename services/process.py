@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from core.errors import PagesimError
 from mesh.serving import Registration, add_serving_arguments, connect, serve, serving_options
 from services.page.arguments import add_overlay_argument, read_overlay
-from services.warm_up import warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ def run_service(
     description: str,
     full_name: str,
     add_service: AddService,
+    warm_up: Callable[[], None],
     arguments: Sequence[str] | None = None,
 ) -> None:
     """Serve one page service until it is told to stop.
@@ -35,6 +35,7 @@ def run_service(
         full_name: Full gRPC name.
         add_service: Adds the servicer to a server, given a channel to the other services and
             the configuration overlay.
+        warm_up: Loads the service's kernels.
         arguments: Command line; that of the process if left out.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)

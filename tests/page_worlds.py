@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from services.page.content import content_fields, content_vectors
 from services.page.inputs import (
     PROFILE_GENRE_AFFINITY,
     PROFILE_TASTE,
@@ -16,6 +15,7 @@ from services.page.inputs import (
     VIDEO_TRENDING,
 )
 from services.page.production import production_documents
+from services.shared_facts.content import content_fields, content_vectors
 from tests.oracle.in_memory import InMemoryFacts
 from timetravel.facts.model import (
     AttributeFact,

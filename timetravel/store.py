@@ -123,7 +123,7 @@ class Store:
 
     @property
     def engine(self) -> sa.Engine:
-        """Connections, for what is done to the store as a whole: see `timetravel.life`."""
+        """Connections, for what is done to the store as a whole: see `timetravel.removal`."""
         return self._engine
 
     def close(self) -> None:

@@ -60,7 +60,7 @@ def generate_pages(
     refused for good becomes failed pages with the reason: it is counted, not lost.
 
     Args:
-        assembler: Called with the context of the stack (`mesh.use_context`).
+        assembler: Called with the context of the stack (`mesh.call.context.use_context`).
         pages: What to make.
         pace: How much at once.
         wait: Waits for so many seconds.

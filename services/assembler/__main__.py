@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.assembler.server import add_assembler
+from services.assembler.warm_up import warm_up
 from services.page.configuration import ASSEMBLER_SERVICE
 from services.process import run_service
 
@@ -12,4 +13,5 @@ if __name__ == "__main__":
         "Assemble homepages, with the help of the other services.",
         ASSEMBLER_SERVICE,
         add_assembler,
+        warm_up,
     )

@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.assembler.finish import finish_pages
-from services.assembler.given import EpochPages, give
-from services.assembler.labels import RowLabels
-from services.assembler.selection import OfferedColumns, RankedColumns, select_rows
+from services.assembler.rows.labels import RowLabels
+from services.assembler.rows.personal_candidates import EpochPages, give
+from services.assembler.rows.selection import OfferedColumns, RankedColumns, select_rows
 from services.dedup.task import DedupTask
 from services.errors import InvalidPages
-from services.page.epochs import group_by_epoch
-from services.page.listing import check_same_listing
 from services.page.model import expand_ranges
-from services.page.profiles import read_history
 from services.ranking.task import RankingTask, Seen
+from services.shared_facts.epochs import group_by_epoch
+from services.shared_facts.listing import check_same_listing
+from services.shared_facts.profiles import read_history
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.arrays import BoolArray, Int64Array
-    from services.assembler.catalogue import AssemblerCatalogue
-    from services.assembler.layout import LayoutCache, PageLayout
+    from services.assembler.rows.catalogue import AssemblerCatalogue
+    from services.assembler.rows.layout import LayoutCache, PageLayout
     from services.assembler.stages import PageStages
     from services.dedup.task import KeptRows
-    from services.page.epochs import EpochCache
-    from services.page.facts import KnownConfiguration
     from services.page.model import AssembledPages, Geometry, PageRequests
-    from services.page.profiles import Profiles
     from services.ranking.task import RankedRows
+    from services.shared_facts.epochs import EpochCache
+    from services.shared_facts.facts import KnownConfiguration
+    from services.shared_facts.profiles import Profiles
     from timetravel.reading.reader import FactReader
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AssemblerClient:
-    """Assemble pages by calling the service; calls need a context (`mesh.use_context`).
+    """Assemble pages by calling the service; calls need a context (`use_context`).
 
     Args:
         channel: To the mesh, from `mesh.serving.connect`.

@@ -10,8 +10,8 @@ from pagesim.ranking.v1 import ranking_pb2_grpc
 
 from services.dedup import wire as dedup_wire
 from services.filtering import wire as filtering_wire
-from services.page.listing import check_same_listing
 from services.ranking import wire as ranking_wire
+from services.shared_facts.listing import check_same_listing
 
 if TYPE_CHECKING:
     import grpc

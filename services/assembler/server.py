@@ -9,15 +9,15 @@ from pagesim.timetravel.v1 import timetravel_pb2
 
 from core.moments import EARLIEST_MICROS
 from mesh.call.context import current_context
-from services.assembler.catalogue import CATALOGUE_ATTRIBUTES
 from services.assembler.peers import PeerStages
+from services.assembler.rows.catalogue import CATALOGUE_ATTRIBUTES
 from services.assembler.stage import AssemblerStage
 from services.assembler.wire import encode_response
 from services.page.canonical import page_message
-from services.page.facts import SharedFacts, connect_facts
 from services.page.model import PageRequests
-from services.page.pool import StagePool
 from services.page.wire import decode_batch
+from services.shared_facts.facts import SharedFacts, connect_facts
+from services.shared_facts.pool import StagePool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,15 +12,15 @@ from core.errors import PagesimError
 from core.moments import format_moment
 from mesh.errors import ContradictingAsOf
 from services.assembler.batch import assemble_batch
-from services.assembler.catalogue import AssemblerCatalogue, AssemblerCatalogues
-from services.assembler.faults import page_fault
 from services.assembler.finish import fail_pages, merge_pages
-from services.assembler.layout import LayoutCache
+from services.assembler.page_faults import page_fault
+from services.assembler.rows.catalogue import AssemblerCatalogue, AssemblerCatalogues
+from services.assembler.rows.layout import LayoutCache
 from services.errors import UnknownDevice
-from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
-from services.page.facts import CAPACITY
 from services.page.model import PageFailure
-from services.page.profiles import read_profiles, unknown_profile
+from services.shared_facts.epochs import Epoch, EpochCache, combine, group_by_epoch
+from services.shared_facts.facts import CAPACITY
+from services.shared_facts.profiles import read_profiles, unknown_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from core.arrays import Int64Array
     from services.assembler.stages import PageStages
     from services.page.configuration import GeometrySection
-    from services.page.facts import KnownConfiguration, SharedFacts
     from services.page.model import AssembledPages, PageRequests
+    from services.shared_facts.facts import KnownConfiguration, SharedFacts
 
 
 class AssemblerStage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.dedup.server import add_dedup
+from services.dedup.warm_up import warm_up
 from services.page.configuration import DEDUP_SERVICE
 from services.process import run_service
 
@@ -12,4 +13,5 @@ if __name__ == "__main__":
         "Remove repeated videos from pages, and refill what is left.",
         DEDUP_SERVICE,
         add_dedup,
+        warm_up,
     )

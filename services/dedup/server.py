@@ -8,8 +8,8 @@ from pagesim.dedup.v1 import dedup_pb2_grpc
 
 from services.dedup.stage import DedupStage
 from services.dedup.wire import decode_request, encode_response
-from services.page.facts import SharedFacts, connect_facts
-from services.page.pool import StagePool
+from services.shared_facts.facts import SharedFacts, connect_facts
+from services.shared_facts.pool import StagePool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,13 +9,13 @@ import numpy as np
 from services.dedup.kernel import OfferedRows, PlacedRows, place_rows
 from services.dedup.task import DedupTask, KeptRows
 from services.page.configuration import DedupPolicy, DedupSection, family_of
-from services.page.epochs import group_by_epoch
+from services.shared_facts.epochs import group_by_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.arrays import BoolArray, Int64Array
-    from services.page.facts import SharedFacts
+    from services.shared_facts.facts import SharedFacts
 
 _POLICIES = {policy: number for number, policy in enumerate(DedupPolicy)}
 

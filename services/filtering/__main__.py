@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.filtering.server import add_filtering
+from services.filtering.warm_up import warm_up
 from services.page.configuration import FILTERING_SERVICE
 from services.process import run_service
 
@@ -12,4 +13,5 @@ if __name__ == "__main__":
         "Decide which videos each page may show.",
         FILTERING_SERVICE,
         add_filtering,
+        warm_up,
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.page.attributes import read_texts
 from services.page.inputs import ADDED_AT, GENRES, MATURITY, REQUIRES, WITHDRAWN
+from services.shared_facts.attributes import read_texts
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Int32Array, Int64Array, UInt8Array

@@ -9,8 +9,8 @@ from pagesim.filtering.v1 import filtering_pb2_grpc
 from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
 from services.filtering.stage import FilteringStage
 from services.filtering.wire import decode_request, encode_response
-from services.page.facts import SharedFacts, connect_facts
-from services.page.pool import StagePool
+from services.shared_facts.facts import SharedFacts, connect_facts
+from services.shared_facts.pool import StagePool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

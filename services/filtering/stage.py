@@ -12,16 +12,16 @@ from services.filtering.catalogue import FilteredCatalogue, FilteringView
 from services.filtering.kernel import clear_seen
 from services.filtering.task import Eligibility
 from services.page.configuration import SeenTitles
-from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
-from services.page.facts import CAPACITY
-from services.page.listing import bitmap_bytes, check_same_listing, find_positions
-from services.page.profiles import read_history, read_profiles
+from services.shared_facts.epochs import Epoch, EpochCache, combine, group_by_epoch
+from services.shared_facts.facts import CAPACITY
+from services.shared_facts.listing import bitmap_bytes, check_same_listing, find_positions
+from services.shared_facts.profiles import read_history, read_profiles
 from timetravel.facts.model import EventKind
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Float32Array, Int8Array, UInt8Array
-    from services.page.facts import SharedFacts
     from services.page.model import PageRequests
+    from services.shared_facts.facts import SharedFacts
 
 
 class FilteringStage:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.errors import InvalidPages
-from services.page.listing import bitmap_bytes
 from services.page.model import starts
+from services.shared_facts.listing import bitmap_bytes
 
 if TYPE_CHECKING:
     from core.arrays import Int32Array, Int64Array, UInt8Array

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TOP_TEN_SIZE = 10
 
-_GIVEN_TYPES = (RowType.CONTINUE_WATCHING, RowType.MY_LIST, RowType.BECAUSE_YOU_WATCHED)
+GIVEN_TYPES = (RowType.CONTINUE_WATCHING, RowType.MY_LIST, RowType.BECAUSE_YOU_WATCHED)
 _WHOLE_TYPES = (RowType.TOP_PICKS, RowType.GENRE)
 
 
@@ -33,7 +33,7 @@ def candidate_source(row: RowDefinition, *, is_given: bool) -> int:
     """
     if is_given:
         return FROM_REQUEST
-    if row.type in _GIVEN_TYPES:
+    if row.type in GIVEN_TYPES:
         raise InvalidPages(
             f"Candidates of the {row.type.label} row {row.row_id!r} depend on the profile.",
             remedy="Give them, and set is_given for the row.",

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from pagesim.ranking.v1 import ranking_pb2_grpc
 
-from services.page.facts import SharedFacts, connect_facts
-from services.page.pool import StagePool
 from services.ranking.stage import CATALOGUE_ATTRIBUTES, RankingStage
 from services.ranking.wire import decode_request, encode_response
+from services.shared_facts.facts import SharedFacts, connect_facts
+from services.shared_facts.pool import StagePool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.errors import InvalidModel, InvalidPages
-from services.page.epochs import Epoch, EpochCache, combine, group_by_epoch
-from services.page.facts import CAPACITY
 from services.page.inputs import (
     ADDED_AT,
     GENRES,
@@ -19,9 +17,7 @@ from services.page.inputs import (
     VIDEO_TRENDING,
     YEAR,
 )
-from services.page.listing import bitmap_bytes, check_same_listing
 from services.page.model import members_of, starts
-from services.page.profiles import read_profiles
 from services.ranking.columns import Kept, Pages
 from services.ranking.kernel import rank_pages
 from services.ranking.model import parse_model
@@ -33,13 +29,17 @@ from services.ranking.view import (
     RankingView,
     feature_columns,
 )
+from services.shared_facts.epochs import Epoch, EpochCache, combine, group_by_epoch
+from services.shared_facts.facts import CAPACITY
+from services.shared_facts.listing import bitmap_bytes, check_same_listing
+from services.shared_facts.profiles import read_profiles
 from timetravel.errors import UnknownFeatureGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from core.arrays import Float32Array, Int32Array, Int64Array
-    from services.page.facts import SharedFacts
+    from services.shared_facts.facts import SharedFacts
     from timetravel.facts.model import FeatureGroup
     from timetravel.reading.reader import FeatureRows
 

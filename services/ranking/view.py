@@ -10,9 +10,7 @@ import numpy as np
 from core.kernel import kernel_array
 from core.moments import EARLIEST_MICROS
 from services.errors import InvalidModel
-from services.page.content_index import Content, ContentIndex, entries_of, holds_genre
 from services.page.inputs import ADDED_AT, VIDEO_POPULARITY
-from services.page.listing import find_positions
 from services.page.model import RowType
 from services.ranking.columns import Videos
 from services.ranking.kernel import MASK_BITS
@@ -24,6 +22,8 @@ from services.ranking.orders import (
     order_by_trending,
 )
 from services.ranking.scores import page_weights, shared_scores
+from services.shared_facts.content_index import Content, ContentIndex, entries_of, holds_genre
+from services.shared_facts.listing import find_positions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -41,7 +41,7 @@ Versions: TypeAlias = "list[Recorded[Any]]"
 
 
 class InMemoryLedger:
-    """Implements `timetravel.ledger.questions.FactLedger` over `InMemoryFacts`."""
+    """Implements `timetravel.ledger.ledger.FactLedger` over `InMemoryFacts`."""
 
     def __init__(self, facts: InMemoryFacts, reader: InMemoryReader) -> None:
         self._facts = facts

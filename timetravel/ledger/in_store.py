@@ -48,7 +48,7 @@ _GROWTH: Final = 4
 
 
 class StoreLedger:
-    """Implements `timetravel.ledger.questions.FactLedger` by SQL.
+    """Implements `timetravel.ledger.ledger.FactLedger` by SQL.
 
     Each read is one or more short transactions; a ledger may be shared by threads.
 

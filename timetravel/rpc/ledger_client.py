@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class LedgerClient:
-    """Implements `timetravel.ledger.questions.FactLedger` over gRPC.
+    """Implements `timetravel.ledger.ledger.FactLedger` over gRPC.
 
     Snapshot and known-by are those of the call's context; moments may not be later than its
     as-of. May be shared by threads.

@@ -13,7 +13,7 @@ from worlds.features.fixed_point import add_at, count_at, multiply, to_fixed, to
 
 if TYPE_CHECKING:
     from core.arrays import Float32Array, Int64Array
-    from worlds.features.content import SparseContent
+    from worlds.features.sparse_content import SparseContent
 
 ACTIVITY_FIELDS: Final = (
     "events_7d",

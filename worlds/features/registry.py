@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from services.page.content import era_field, genre_field
 from services.page.inputs import (
     PROFILE_GENRE_AFFINITY,
     PROFILE_TASTE,
     VIDEO_POPULARITY,
     VIDEO_TRENDING,
 )
+from services.shared_facts.content import era_field, genre_field
 from timetravel.facts.model import EntityKind, FeatureGroup
 from worlds.features.profile import ACTIVITY_FIELDS
 from worlds.features.video import POPULARITY_FIELDS

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from services.page.attributes import read_texts, read_year
 from services.page.inputs import COUNTRY, GENRES, YEAR
+from services.shared_facts.attributes import read_texts, read_year
 from timetravel.facts.model import EntityKind, Op
 from worlds.features.content import VideoContent
 from worlds.live.touched import Touched

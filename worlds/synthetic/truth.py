@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from services.page.content import genre_field
+from services.shared_facts.content import genre_field
 from worlds.records import MOMENT
 from worlds.synthetic.catalogue import GENRES
 from worlds.synthetic.tastes import WORLDWIDE

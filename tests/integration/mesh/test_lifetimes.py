@@ -34,7 +34,7 @@ OWNER = """
 import sys, threading, time
 from pathlib import Path
 from mesh.client.mesh_process import MeshProcess
-from mesh.topology.topology import Stack
+from mesh.topology.stack import Stack
 from tests.mesh_processes import FIRST, SECOND, probe_process
 
 def start():

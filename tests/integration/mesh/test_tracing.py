@@ -29,7 +29,8 @@ CALLER = """
 import json, sys
 from mesh.call.context import use_context
 from mesh.serving import connect
-from mesh.topology.topology import ServiceProcess, Stack
+from mesh.topology.service_process import ServiceProcess
+from mesh.topology.stack import Stack
 from tests.mesh_probe import ProbeClient, Question
 address, stack, service, path, traceparent, fault = sys.argv[1:]
 from dataclasses import replace

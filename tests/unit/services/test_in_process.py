@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.in_process import InProcessAssembler
-from services.page.facts import CAPACITY
 from services.page.model import PageRequests
+from services.shared_facts.facts import CAPACITY
 from tests.page_worlds import DAY, START, PromisingNothing, make_world
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.assembler.candidates import Contents, find_alike
-from services.assembler.personal import Events, read_events
-from services.page.content import content_entries, content_fields
+from services.assembler.rows.candidates import Contents, find_alike
+from services.assembler.rows.personal import Events, read_events
+from services.shared_facts.content import content_entries, content_fields
 from timetravel.facts.model import EventKind
 
 PLAY, RATING, THUMB, LIST = EventKind.PLAY, EventKind.RATING, EventKind.THUMB, EventKind.LIST

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.assembler.selection import (
+from services.assembler.rows.selection import (
     BY_SCORE,
     GREEDY,
     TEMPLATE,

@@ -13,8 +13,8 @@ from core.moments import EARLIEST_MICROS
 from services.errors import UnknownProfile
 from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
 from services.filtering.stage import FilteringStage
-from services.page.facts import SharedFacts
 from services.page.model import PageRequests
+from services.shared_facts.facts import SharedFacts
 from tests.page_worlds import END, GENRES, PageWorld, make_world
 from tests.strategies import page_requests, page_worlds
 from timetravel.facts.model import AttributeFact, EntityKind, EventKind, Op

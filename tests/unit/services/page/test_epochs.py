@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.page.epochs import FOREVER_MICROS, Epoch, EpochCache, group_by_epoch
+from services.shared_facts.epochs import FOREVER_MICROS, Epoch, EpochCache, group_by_epoch
 
 
 class Source:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
@@ -15,9 +20,9 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 MODULES = (
-    "services.assembler.candidates",
-    "services.assembler.personal",
-    "services.assembler.selection",
+    "services.assembler.rows.candidates",
+    "services.assembler.rows.personal",
+    "services.assembler.rows.selection",
     "services.dedup.kernel",
     "services.filtering.kernel",
     "services.page.encoding",
@@ -33,6 +38,17 @@ def compiled() -> dict[str, int]:
             if hasattr(value, "signatures"):
                 kernels[f"{name}.{attribute}"] = len(value.signatures)
     return kernels
+
+
+@pytest.mark.parametrize("service", ["assembler", "dedup", "filtering", "ranking"])
+def test_a_service_loads_no_stage_but_its_own(service: str) -> None:
+    script = f"import services.{service}.__main__, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    stages = {name for name in loaded if re.fullmatch(r"services\.\w+\.stage", name)}
+    assert stages == {f"services.{service}.stage"}
+    assert "services.in_process" not in loaded
 
 
 def test_warming_up_compiles_all_that_pages_need(

@@ -10,12 +10,12 @@ import pytest
 
 from services.errors import CatalogueMismatch, InvalidModel, InvalidPages, UnsupportedSchema
 from services.filtering.stage import FilteringStage
-from services.page.facts import SharedFacts
 from services.page.inputs import VIDEO_ATTRIBUTES, VIDEO_POPULARITY
 from services.page.model import PageRequests, RowDefinition, RowOrdering, RowType, SeenPolicy
 from services.ranking.model import ModelInput, parse_model
 from services.ranking.stage import RankingStage
 from services.ranking.task import RankedRows, RankingTask, Seen
+from services.shared_facts.facts import SharedFacts
 from tests.page_worlds import DAY, END, PageWorld, make_world
 from timetravel.facts.model import DocumentFact, EntityKind, FeatureFact
 

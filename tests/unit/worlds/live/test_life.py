@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from services.page.inputs import PROFILE_FEATURE_GROUPS, VIDEO_FEATURE_GROUPS
+from tests.past_features import recompute_profile_features, recompute_video_features
 from timetravel.database.migrate import upgrade
 from timetravel.facts.model import AttributeFact, EntityKind
 from timetravel.store import Store
 from worlds.directory import open_world
 from worlds.errors import OtherWorldLived
-from worlds.features.past import recompute_profile_features, recompute_video_features
 from worlds.features.registry import FeatureSpaces
 from worlds.features.schedule import JOB_MICROS, Grid
 from worlds.live import live_forward, read_report

@@ -9,7 +9,7 @@ from services.page.model import RowLabel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from services.assembler.layout import PageLayout
+    from services.assembler.rows.layout import PageLayout
 
 
 class RowLabels:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.kernel import kernel_array
-from services.assembler.candidates import Showable, give_candidates
-from services.assembler.personal import Events, PersonalCandidates, read_events
-from services.page.listing import find_positions
+from services.assembler.rows.candidates import Showable, give_candidates
+from services.assembler.rows.personal import Events, PersonalCandidates, read_events
 from services.page.model import expand_ranges, members_of, starts
+from services.shared_facts.listing import find_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.arrays import Int32Array, Int64Array
-    from services.assembler.catalogue import AssemblerCatalogue
-    from services.assembler.layout import PageLayout
+    from services.assembler.rows.catalogue import AssemblerCatalogue
+    from services.assembler.rows.layout import PageLayout
     from services.filtering.task import Eligibility
     from timetravel.reading.reader import HistoryRows
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array, UInt8Array
-    from services.assembler.personal import PersonalCandidates
+    from services.assembler.rows.personal import PersonalCandidates
     from services.page.model import RowDefinition
 
 

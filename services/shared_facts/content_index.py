@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from services.page.attributes import read_texts, read_year
-from services.page.content import ContentEntries, content_entries, era_of
 from services.page.inputs import GENRES, YEAR
-from services.page.listing import find_positions
+from services.shared_facts.attributes import read_texts, read_year
+from services.shared_facts.content import ContentEntries, content_entries, era_of
+from services.shared_facts.listing import find_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

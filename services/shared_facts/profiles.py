@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.errors import UnknownProfile
-from services.page.attributes import read_texts, read_whole_numbers
 from services.page.inputs import (
     BLOCKED_GENRES,
     BLOCKED_VIDEOS,
@@ -17,6 +16,7 @@ from services.page.inputs import (
     MATURITY_LIMIT,
     PROFILE_ATTRIBUTES,
 )
+from services.shared_facts.attributes import read_texts, read_whole_numbers
 from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.moments import EARLIEST_MICROS, parse_moment
-from services.assembler.candidates import GivenRows, given_sources
-from services.assembler.selection import BY_SCORE, GREEDY, TEMPLATE, SelectionRules
+from services.assembler.rows.candidates import GivenRows, given_sources
+from services.assembler.rows.selection import BY_SCORE, GREEDY, TEMPLATE, SelectionRules
 from services.page.configuration import (
     FAMILY_SEPARATOR,
     PageConfiguration,

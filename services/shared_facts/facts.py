@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mesh.call.context import current_context
 from services.page.configuration import PageConfiguration, apply_overlay, parse_configuration
-from services.page.epochs import FOREVER_MICROS, Epoch, EpochCache
 from services.page.inputs import CONFIGURATION_COLLECTION, CONFIGURATION_NAME
+from services.shared_facts.epochs import FOREVER_MICROS, Epoch, EpochCache
 from timetravel.reading.leak_guard import GuardedReader
 from timetravel.rpc.client import TimeTravelClient
 

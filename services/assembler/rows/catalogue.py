@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from services.assembler.candidates import Contents
-from services.assembler.selection import VideoGenres
-from services.page.attributes import read_title
-from services.page.content import content_fields, genre_field
-from services.page.content_index import Content, ContentIndex, entries_of, genre_names
+from services.assembler.rows.candidates import Contents
+from services.assembler.rows.selection import VideoGenres
 from services.page.inputs import GENRES, TITLE, YEAR
-from services.page.listing import find_positions
+from services.shared_facts.attributes import read_title
+from services.shared_facts.content import content_fields, genre_field
+from services.shared_facts.content_index import Content, ContentIndex, entries_of, genre_names
+from services.shared_facts.listing import find_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.page.attributes import read_texts, read_year
 from services.page.inputs import COUNTRY, GENRES, YEAR
+from services.shared_facts.attributes import read_texts, read_year
 from timetravel.facts.model import EntityKind
 from worlds.features.content import VideoContent
 from worlds.features.events import Events, find_places

@@ -1,0 +1,1 @@
+"""Facts that several services read, kept per epoch."""
