@@ -28,7 +28,7 @@ from experiments.ingest.loading import Loader
 from experiments.ingest.mapping.mapping import load_mapping
 from experiments.ingest.plan import make_plan
 from mesh.serving import Registration, ServingOptions, start
-from tests.postgres_server import PostgresServer, find_programs
+from tests.support.facts.postgres_server import PostgresServer, find_programs
 from timetravel.database import migrate
 from timetravel.facts.feature_batch import FeatureBatch
 from timetravel.facts.model import EntityKind, FeatureGroup

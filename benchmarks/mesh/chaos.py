@@ -26,15 +26,15 @@ from core.moments import format_moment
 from mesh.call.context import AS_OF_HEADER, STACK_HEADER, use_context
 from mesh.serving import connect
 from mesh.topology.stack import Stack
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND, find_control_plane, probe_process
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND, find_control_plane, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mesh.client.mesh_process import MeshProcess
     from mesh.topology.service_process import ServiceProcess
-    from tests.mesh_probe import Answer
+    from tests.support.mesh.probe import Answer
 
 SERVICES = (FIRST, SECOND)
 STACKS = 64

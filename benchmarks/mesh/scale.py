@@ -22,8 +22,8 @@ from mesh.call.context import CallContext, use_context
 from mesh.client.mesh_process import LOG
 from mesh.serving import connect
 from mesh.topology.stack import Stack
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND, children_named, probe_process
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND, children_named, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import pytest
 
 from mesh.call.context import CallContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
-from tests.dirty_facts import LARGE, START
-from tests.upkeep import own_database
+from tests.support.facts.dirty_facts import LARGE, START
+from tests.support.facts.upkeep import own_database
 from timetravel.database import migrate
 from timetravel.rpc.client import TimeTravelClient
 from timetravel.rpc.ledger_client import LedgerClient

@@ -16,10 +16,10 @@ from hypothesis.stateful import (
 )
 from pagesim.ingest.v1 import ingest_pb2
 
-from tests.dirty_facts import SPAN, START, random_batches, seeded
-from tests.fact_answers import ask_everything, fill
-from tests.ingest_service import chunk, ingestable, serving_ingest
 from tests.oracle.in_memory import InMemoryFacts
+from tests.support.facts.dirty_facts import SPAN, START, random_batches, seeded
+from tests.support.facts.fact_answers import ask_everything, fill
+from tests.support.facts.ingest_service import chunk, ingestable, serving_ingest
 from timetravel.errors import ChunkExists, ChunkOutOfOrder, InvalidChunk
 from timetravel.ingest.stream.client import IngestClient
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.dirty_facts import SPAN, START, random_batches, seeded
-from tests.fact_answers import QUESTIONS, fill
+from tests.support.facts.dirty_facts import SPAN, START, random_batches, seeded
+from tests.support.facts.fact_answers import QUESTIONS, fill
 from timetravel.segments import columns, search
 from timetravel.segments.reader import SegmentReader
 

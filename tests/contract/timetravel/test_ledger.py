@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.dirty_facts import (
+from tests.support.facts.dirty_facts import (
     PROFILES,
     SPAN,
     START,
@@ -17,8 +17,8 @@ from tests.dirty_facts import (
     random_batches,
     seeded,
 )
-from tests.fact_answers import fill
-from tests.ledger_answers import STRATA, ask_ledger, resume_each_time
+from tests.support.facts.fact_answers import fill
+from tests.support.facts.ledger_answers import STRATA, ask_ledger, resume_each_time
 from timetravel.ledger.questions import Changes, TimeAxis
 from timetravel.queries.as_of_reader import AsOfReader
 from timetravel.reading.profile_search import count_profiles, find_profiles
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import pytest
 
     from tests.contract.timetravel.conftest import Backend
-    from tests.dirty_facts import Batches
+    from tests.support.facts.dirty_facts import Batches
     from timetravel.store import Store
 
 relaxed = settings(

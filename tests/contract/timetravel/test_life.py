@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.dirty_facts import (
+from tests.oracle.in_memory import InMemoryFacts
+from tests.support.facts.dirty_facts import (
     NAMES,
     POPULARITY,
     PROFILES,
@@ -23,8 +24,7 @@ from tests.dirty_facts import (
     random_batches,
     seeded,
 )
-from tests.fact_answers import QUESTIONS, TRANSACTION, ask_everything, fill
-from tests.oracle.in_memory import InMemoryFacts
+from tests.support.facts.fact_answers import QUESTIONS, TRANSACTION, ask_everything, fill
 from timetravel.database.engine import reading, writing
 from timetravel.errors import BeforeRetention, ProfileErased, StoreChanged, UnknownEntity
 from timetravel.facts.model import (
@@ -49,8 +49,8 @@ from timetravel.segments.reader import SegmentReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.dirty_facts import Batches
-    from tests.fact_answers import Filled
+    from tests.support.facts.dirty_facts import Batches
+    from tests.support.facts.fact_answers import Filled
     from timetravel.facts.model import Fact
     from timetravel.reading.reader import FactReader
     from timetravel.store import Store

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.dirty_facts import GROUPS, LARGE, START, random_batches, seeded
-from tests.fact_answers import fill
-from tests.look_ups import ATTENDANT, RandomLookUps
 from tests.oracle.in_memory import InMemoryFacts
+from tests.support.facts.dirty_facts import GROUPS, LARGE, START, random_batches, seeded
+from tests.support.facts.fact_answers import fill
+from tests.support.facts.look_ups import ATTENDANT, RandomLookUps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.contract.timetravel.conftest import Backend
-    from tests.dirty_facts import Batches
-    from tests.look_ups import Answers
+    from tests.support.facts.dirty_facts import Batches
+    from tests.support.facts.look_ups import Answers
 
     Rightly = Callable[[int, int | None], Answers]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import sqlalchemy as sa
 
-from tests.dirty_facts import SPAN, START, random_batches, seeded
-from tests.fact_answers import QUESTIONS, fill
-from tests.ledger_answers import LEDGER_QUESTIONS
+from tests.support.facts.dirty_facts import SPAN, START, random_batches, seeded
+from tests.support.facts.fact_answers import QUESTIONS, fill
+from tests.support.facts.ledger_answers import LEDGER_QUESTIONS
 from timetravel.ledger import in_store
 from timetravel.ledger.in_store import StoreLedger
 from timetravel.queries import as_of_queries as as_of_questions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.fact_answers import fill
+from tests.support.facts.fact_answers import fill
 from timetravel.facts.model import AllocationFact, AttributeFact, DocumentFact, EntityKind, Op
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from tests.upkeep import own_database
+from tests.support.facts.upkeep import own_database
 from timetravel.database import migrate
 from timetravel.database.engine import parse_url, translated_errors
 from timetravel.errors import StoreReadOnly

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from tests.released_stores import FOLDER, describe, dump, fill, load
-from tests.upkeep import own_database
+from tests.support.facts.released_stores import FOLDER, describe, dump, fill, load
+from tests.support.facts.upkeep import own_database
 from timetravel.database import migrate
 from timetravel.database.engine import create_engine, parse_url
 from timetravel.database.schema import metadata

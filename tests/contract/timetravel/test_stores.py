@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.dirty_facts import TASTE
-from tests.fact_answers import fill
+from tests.support.facts.dirty_facts import TASTE
+from tests.support.facts.fact_answers import fill
 from timetravel.database import migrate
 from timetravel.errors import ContradictingFacts
 from timetravel.facts.model import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.dirty_facts import (
+from tests.support.facts.dirty_facts import (
     SPAN,
     START,
     batch_counts,
@@ -16,12 +16,12 @@ from tests.dirty_facts import (
     random_batches,
     seeded,
 )
-from tests.fact_answers import QUESTIONS, ask_everything, fill
+from tests.support.facts.fact_answers import QUESTIONS, ask_everything, fill
 from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from tests.contract.timetravel.conftest import Backend
-    from tests.dirty_facts import Batches
+    from tests.support.facts.dirty_facts import Batches
     from timetravel.store import Store
 
 relaxed = settings(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.commands import check_pagesim
+from tests.support.commands import check_pagesim
 
 if TYPE_CHECKING:
     from collections.abc import Callable

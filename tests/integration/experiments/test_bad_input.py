@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands import assert_refused, check_pagesim, run_pagesim
+from tests.support.commands import assert_refused, check_pagesim, run_pagesim
 
 if TYPE_CHECKING:
     from collections.abc import Callable

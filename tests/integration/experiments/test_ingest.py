@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 
-from tests.commands import assert_refused, check_pagesim, run_pagesim, start_pagesim
+from tests.support.commands import assert_refused, check_pagesim, run_pagesim, start_pagesim
 from timetravel.store import Store
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.moments import parse_moment
-from tests.commands import check_pagesim, run_pagesim
+from tests.support.commands import check_pagesim, run_pagesim
 from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,

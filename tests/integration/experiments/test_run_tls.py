@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands import check_pagesim
+from tests.support.commands import check_pagesim
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.dataset as ds
 import pytest
 
-from tests.commands import check_pagesim, run_pagesim, start_pagesim
-from tests.mesh_processes import descendants, wait_gone
+from tests.support.commands import check_pagesim, run_pagesim, start_pagesim
+from tests.support.mesh.processes import descendants, wait_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from experiments.runs.run_record import RunState, read_record
-from tests.commands import check_pagesim, run_pagesim
-from tests.second_thoughts import EVER, SHARE, have_second_thoughts
-from tests.upkeep import own_database
+from tests.support.commands import check_pagesim, run_pagesim
+from tests.support.facts.corrections import EVER, SHARE, have_second_thoughts
+from tests.support.facts.upkeep import own_database
 from timetravel.facts.model import FactKind
 from timetravel.store import Store
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from experiments.making.single_stack import single_stack
 from mesh.topology.stack import Stack
-from tests.upkeep import files_with, own_database
+from tests.support.facts.upkeep import files_with, own_database
 from timetravel.database import migrate
 
 if TYPE_CHECKING:

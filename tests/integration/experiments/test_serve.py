@@ -13,8 +13,8 @@ import grpc
 import psutil
 import pytest
 
-from tests.commands import serve
-from tests.generic_clients import (
+from tests.support.commands import serve
+from tests.support.mesh.generic_clients import (
     BUF,
     ROOT,
     ReflectingClient,
@@ -23,7 +23,7 @@ from tests.generic_clients import (
     read_text,
     run_shell,
 )
-from tests.mesh_processes import descendants, wait_gone
+from tests.support.mesh.processes import descendants, wait_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands import run_pagesim, serve
-from tests.generic_clients import run_shell
+from tests.support.commands import run_pagesim, serve
+from tests.support.mesh.generic_clients import run_shell
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.moments import format_moment
-from tests.commands import check_pagesim, run_pagesim
+from tests.support.commands import check_pagesim, run_pagesim
 from timetravel.store import Store
 
 if TYPE_CHECKING:

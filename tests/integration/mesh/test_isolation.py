@@ -9,8 +9,8 @@ import grpc
 import pytest
 
 from mesh.call.context import context_headers
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND, probe_process
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

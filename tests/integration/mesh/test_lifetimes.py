@@ -15,7 +15,7 @@ from core.errors import WrongState
 from mesh.client.mesh_process import MeshProcess
 from mesh.errors import AddressInUse, InvalidStack, ProcessFailed
 from mesh.topology.stack import Stack
-from tests.mesh_processes import (
+from tests.support.mesh.processes import (
     FIRST,
     SECOND,
     children_named,
@@ -35,7 +35,7 @@ import sys, threading, time
 from pathlib import Path
 from mesh.client.mesh_process import MeshProcess
 from mesh.topology.stack import Stack
-from tests.mesh_processes import FIRST, SECOND, probe_process
+from tests.support.mesh.processes import FIRST, SECOND, probe_process
 
 def start():
     mesh = MeshProcess.start([probe_process(FIRST)], Path(sys.argv[1]))

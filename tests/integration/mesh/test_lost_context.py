@@ -15,8 +15,8 @@ from mesh.client.mesh_process import MeshProcess
 from mesh.serving import connect
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Stack
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND, probe_process
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ PATHS = {
 
 
 def async_process(service: str) -> ServiceProcess:
-    return ServiceProcess(service, "tests.async_probe", ("--service", service))
+    return ServiceProcess(service, "tests.support.mesh.async_probe", ("--service", service))
 
 
 @pytest.fixture(scope="module")

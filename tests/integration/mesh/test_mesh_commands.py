@@ -15,9 +15,9 @@ import pytest
 
 from mesh.client.mesh_process import MeshProcess
 from mesh.topology.stack import Stack
-from tests.commands import check_pagesim, run_pagesim, start_pagesim
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND, probe_process
+from tests.support.commands import check_pagesim, run_pagesim, start_pagesim
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from mesh.errors import ProcessFailed, WrongFile
 from mesh.topology.process_files import ProcessFile
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import StackState
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-PROBE = (sys.executable, "-m", "tests.mesh_probe", "--service", SECOND, "--name", "program")
+PROBE = (
+    sys.executable,
+    "-m",
+    "tests.support.mesh.probe",
+    "--service",
+    SECOND,
+    "--name",
+    "program",
+)
 
 
 def model_file(path: Path, content: bytes) -> ProcessFile:
@@ -70,7 +78,7 @@ def test_a_process_is_told_where_its_files_are(
     model = model_file(tmp_path / "model.bin", b"weights")
     arguments = ("--service", SECOND, "--tell-variable", "PAGESIM_FILE_RANKING_MODEL")
     process = ServiceProcess(
-        SECOND, "tests.mesh_probe", arguments, files={"ranking_model": model}
+        SECOND, "tests.support.mesh.probe", arguments, files={"ranking_model": model}
     )
     status = create(process)
     assert status.stack.overrides == (process,)

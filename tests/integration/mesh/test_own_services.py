@@ -12,8 +12,8 @@ import pytest
 from mesh.call.context import context_headers
 from mesh.errors import ProcessFailed
 from mesh.topology.service_process import ServiceProcess
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,9 @@ TRACE = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
 
 def plain_process(*forward: str) -> ServiceProcess:
     forwarding = ("--forward", *forward) if forward else ()
-    return ServiceProcess(OWN, "tests.plain_service", ("--service", OWN, *forwarding))
+    return ServiceProcess(
+        OWN, "tests.support.mesh.plain_service", ("--service", OWN, *forwarding)
+    )
 
 
 def node_process() -> ServiceProcess:

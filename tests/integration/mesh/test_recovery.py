@@ -23,8 +23,8 @@ from mesh.host.server import HOST_SOCKET
 from mesh.serving import connect
 from mesh.stacks.journal import JOURNAL
 from mesh.topology.stack import Stack
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import (
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import (
     FIRST,
     SECOND,
     children_named,

@@ -17,8 +17,8 @@ from mesh.topology.stack import Stack
 from mesh.xds.consistency import ResourceSet, messages_in
 from mesh.xds.kinds import Kind
 from mesh.xds.resources import ROUTE_TABLE, render
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND, descendants, probe_process, running_host
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND, descendants, probe_process, running_host
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from mesh.errors import ProcessFailed
 from mesh.serving import connect_without_mesh
 from mesh.stacks.replicas import Launch, Launcher
 from mesh.topology.service_process import ServiceProcess
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, living, probe_process, running_host, wait_gone
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, living, probe_process, running_host, wait_gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_stopping_lets_a_call_in_flight_end(launcher: Launcher) -> None:
 def test_environment_and_arguments_arrive(launcher: Launcher) -> None:
     process = ServiceProcess(
         FIRST,
-        "tests.mesh_probe",
+        "tests.support.mesh.probe",
         ("--service", FIRST, "--name", "two words", "--tell-variable", "PROBE_SAYS"),
         {"PROBE_SAYS": "hello"},
     )

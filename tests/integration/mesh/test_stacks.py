@@ -18,8 +18,8 @@ from mesh.errors import InvalidStack, ProcessFailed, StackExists, UnknownStack
 from mesh.serving import connect
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Stack, StackState
-from tests.mesh_probe import Answer, ProbeClient, Question
-from tests.mesh_processes import (
+from tests.support.mesh.probe import Answer, ProbeClient, Question
+from tests.support.mesh.processes import (
     FIRST,
     SECOND,
     descendants,
@@ -139,7 +139,7 @@ def test_a_module_that_is_not_there_is_reported_by_name(
 def test_a_process_that_serves_something_else_makes_no_ready_stack(
     mesh: MeshProcess, stack_ids: Iterator[str]
 ) -> None:
-    impostor = ServiceProcess(SECOND, "tests.mesh_probe", ("--service", FIRST))
+    impostor = ServiceProcess(SECOND, "tests.support.mesh.probe", ("--service", FIRST))
     with pytest.raises(Exception, match=f"{SECOND} does not answer") as caught:
         mesh.service.create_stack(Stack(next(stack_ids), AS_OF, overrides=(impostor,)))
     assert caught.type.__name__ == "Unavailable"

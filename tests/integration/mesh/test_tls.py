@@ -25,8 +25,8 @@ from mesh.security.tls import Tls
 from mesh.serving import connect
 from mesh.topology.stack import Stack
 from mesh.xds.virtual_hosts import SERVICE_HEADER
-from tests.mesh_probe import ProbeClient, Question
-from tests.mesh_processes import FIRST, SECOND, probe_process
+from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.processes import FIRST, SECOND, probe_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,25 +13,27 @@ import pytest
 from mesh.client.mesh_process import MeshProcess
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Stack
-from tests.mesh_processes import FIRST, SECOND, probe_process
-from tests.trace_collector import TraceCollector
+from tests.support.mesh.processes import FIRST, SECOND, probe_process
+from tests.support.mesh.trace_collector import TraceCollector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.trace_collector import ReceivedSpan
+    from tests.support.mesh.trace_collector import ReceivedSpan
 
 pytestmark = pytest.mark.integration
 
 SERVER, CLIENT = 2, 3
-ASYNC = ServiceProcess("test.Async", "tests.async_probe", ("--service", "test.Async"))
+ASYNC = ServiceProcess(
+    "test.Async", "tests.support.mesh.async_probe", ("--service", "test.Async")
+)
 CALLER = """
 import json, sys
 from mesh.call.context import use_context
 from mesh.serving import connect
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Stack
-from tests.mesh_probe import ProbeClient, Question
+from tests.support.mesh.probe import ProbeClient, Question
 address, stack, service, path, traceparent, fault = sys.argv[1:]
 from dataclasses import replace
 context = replace(Stack(stack, 0, None, 3, variant="blue").context, traceparent=traceparent)

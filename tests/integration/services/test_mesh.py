@@ -24,7 +24,7 @@ from services.page.configuration import (
     RANKING_SERVICE,
 )
 from services.page.model import PageRequests
-from tests.page_worlds import DAY, END, START, make_world
+from tests.support.pages.page_worlds import DAY, END, START, make_world
 from timetravel.database.migrate import upgrade
 from timetravel.store import Store
 

@@ -12,11 +12,17 @@ import pytest
 import sqlalchemy as sa
 from pagesim.ingest.v1 import ingest_pb2
 
-from tests.dirty_facts import GROUPS, SPAN, START, random_batches, seeded
-from tests.fact_answers import ask_everything
-from tests.ingest_service import chunk, ingestable, register_groups, serving_ingest, taste
-from tests.mutated_chunks import mutate_bytes, mutate_fields
 from tests.oracle.in_memory import InMemoryFacts
+from tests.support.facts.dirty_facts import GROUPS, SPAN, START, random_batches, seeded
+from tests.support.facts.fact_answers import ask_everything
+from tests.support.facts.ingest_service import (
+    chunk,
+    ingestable,
+    register_groups,
+    serving_ingest,
+    taste,
+)
+from tests.support.facts.mutated_chunks import mutate_bytes, mutate_fields
 from timetravel.database import migrate, schema
 from timetravel.database.engine import reading
 from timetravel.facts.feature_batch import FeatureBatch

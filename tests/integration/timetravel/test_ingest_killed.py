@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
-from tests.dirty_facts import GROUPS, random_batches, seeded
-from tests.ingest_service import NOW, chunk, ingestable, serving_ingest
-from tests.postgres_server import PostgresServer, find_programs
+from tests.support.facts.dirty_facts import GROUPS, random_batches, seeded
+from tests.support.facts.ingest_service import NOW, chunk, ingestable, serving_ingest
+from tests.support.facts.postgres_server import PostgresServer, find_programs
 from timetravel.database import migrate
 from timetravel.ingest.chunks import ChunkTaker
 from timetravel.ingest.limits import Limits
@@ -39,7 +39,7 @@ KILLED_AFTER: Final = (7, 41)
 SEND_FOREVER = """
 import sys
 from timetravel.ingest.stream.client import IngestClient, connect_to_ingest
-from tests.ingest_service import taste
+from tests.support.facts.ingest_service import taste
 from timetravel.facts.model import EntityKind, FeatureGroup
 
 group = FeatureGroup("profile_taste", EntityKind.PROFILE, 1, ("a", "b"))

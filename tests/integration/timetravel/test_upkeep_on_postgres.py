@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from tests.dirty_facts import START, random_batches, seeded
-from tests.fact_answers import ask_everything, fill
-from tests.upkeep import LATER, NONCE, erase, own_database, put_back, retain, surroundings
+from tests.support.facts.dirty_facts import START, random_batches, seeded
+from tests.support.facts.fact_answers import ask_everything, fill
+from tests.support.facts.upkeep import (
+    LATER,
+    NONCE,
+    erase,
+    own_database,
+    put_back,
+    retain,
+    surroundings,
+)
 from timetravel.backup import restore as restoring
 from timetravel.backup.backup import Contents, back_up, describe_source
 from timetravel.backup.restore import plan_restore, restore

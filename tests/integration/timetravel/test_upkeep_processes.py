@@ -15,8 +15,8 @@ import pytest
 
 from mesh.call.context import CallContext
 from mesh.serving import connect_without_mesh
-from tests.commands import check_pagesim, run_pagesim
-from tests.upkeep import files_with
+from tests.support.commands import check_pagesim, run_pagesim
+from tests.support.facts.upkeep import files_with
 from timetravel.database import migrate
 from timetravel.facts.model import AttributeFact, EntityKind, EventFact, EventKind, FeatureGroup
 from timetravel.rpc.client import TimeTravelClient

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.commands import check_pagesim, run_pagesim, start_pagesim
+from tests.support.commands import check_pagesim, run_pagesim, start_pagesim
 from timetravel.store import Store
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.simulated_runs import make_run
+from tests.support.pages.simulated_runs import make_run
 from timetravel.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.pages.simulated_runs import SimulatedRun
 
 
 @pytest.fixture(scope="session")

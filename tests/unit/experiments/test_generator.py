@@ -12,7 +12,7 @@ from experiments.making.generator import Pace, generate_pages
 from experiments.scope.scope import PageKey
 from mesh.call.context import CallContext, current_context, use_context
 from services.in_process import InProcessAssembler
-from tests.page_worlds import DAY, START, make_world
+from tests.support.pages.page_worlds import DAY, START, make_world
 
 if TYPE_CHECKING:
     from services.page.model import AssembledPages, PageRequests

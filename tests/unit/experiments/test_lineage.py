@@ -24,8 +24,8 @@ from experiments.validation.validate import (
 )
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
-from tests.leaks import LeakyWorld
-from tests.page_worlds import DAY, END, START, PromisingNothing, make_world
+from tests.support.facts.leaks import LeakyWorld
+from tests.support.pages.page_worlds import DAY, END, START, PromisingNothing, make_world
 from timetravel.database.migrate import upgrade
 from timetravel.errors import LeakedFact
 from timetravel.facts.model import LAST_MICROS, FactKind
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from services.page.model import AssembledPages
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.pages.simulated_runs import SimulatedRun
     from timetravel.facts.model import JsonValue
     from timetravel.reading.reader import CatalogueRows, FactReader
 

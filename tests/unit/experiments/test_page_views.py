@@ -9,10 +9,10 @@ import pytest
 from experiments.errors import PageNotFound
 from experiments.viewing.page_views import PageViews, find_logged, find_simulated
 from services.page.canonical import parse_page
-from tests.page_worlds import DAY, START
+from tests.support.pages.page_worlds import DAY, START
 
 if TYPE_CHECKING:
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.pages.simulated_runs import SimulatedRun
     from timetravel.store import Store
 
 PROFILE, ODD_PROFILE = 1000, 1011

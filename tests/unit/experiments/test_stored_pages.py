@@ -9,7 +9,7 @@ from experiments.making.stored_pages import add_titles, read_logged, read_simula
 from services.page.canonical import parse_page
 
 if TYPE_CHECKING:
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.pages.simulated_runs import SimulatedRun
     from timetravel.store import Store
 
 

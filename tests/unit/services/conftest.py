@@ -21,7 +21,7 @@ from services.page.configuration import (
     RANKING_SERVICE,
 )
 from services.ranking.server import add_ranking
-from tests.page_worlds import END, make_world
+from tests.support.pages.page_worlds import END, make_world
 from timetravel.database.migrate import upgrade
 from timetravel.rpc.server import add_time_travel
 from timetravel.store import Store
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from tests.page_worlds import PageWorld
+    from tests.support.pages.page_worlds import PageWorld
     from timetravel.facts.model import JsonValue
 
     AddService = Callable[[grpc.Server], None]

@@ -17,14 +17,14 @@ from services.in_process import InProcessAssembler
 from services.page.canonical import page_digest
 from services.page.model import PageRequests
 from services.page.wire import encode_batch
-from tests.page_worlds import DAY, END, START
+from tests.support.pages.page_worlds import DAY, END, START
 
 if TYPE_CHECKING:
     from typing import Protocol
 
     from services.assembler.client import AssemblerClient
     from services.page.model import AssembledPages
-    from tests.page_worlds import PageWorld
+    from tests.support.pages.page_worlds import PageWorld
     from timetravel.facts.model import JsonValue
     from timetravel.store import Store
 

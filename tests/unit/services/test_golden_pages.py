@@ -8,7 +8,7 @@ import pytest
 
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
-from tests.page_worlds import DAY, START, make_world
+from tests.support.pages.page_worlds import DAY, START, make_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import numpy as np
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
 from services.shared_facts.facts import CAPACITY
-from tests.page_worlds import DAY, START, PromisingNothing, make_world
+from tests.support.pages.page_worlds import DAY, START, PromisingNothing, make_world
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,14 +21,14 @@ from services.page.configuration import (
 )
 from services.page.model import RowType
 from services.page.production import production_documents
-from tests.page_worlds import END, PromisingNothing
-from tests.strategies import page_overlays, page_requests, page_worlds
+from tests.support.facts.strategies import page_overlays, page_requests, page_worlds
+from tests.support.pages.page_worlds import END, PromisingNothing
 from timetravel.facts.model import AttributeFact, EntityKind, EventKind
 
 if TYPE_CHECKING:
     from services.page.model import Page
     from tests.oracle.in_memory_reader import InMemoryReader
-    from tests.page_worlds import PageWorld
+    from tests.support.pages.page_worlds import PageWorld
     from timetravel.facts.model import JsonValue
 
 FEW = settings(max_examples=50, deadline=None)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dirty_facts import START, random_batches, seeded
-from tests.fact_answers import ask_everything, fill
-from tests.upkeep import erase, files_with, put_back
+from tests.support.facts.dirty_facts import START, random_batches, seeded
+from tests.support.facts.fact_answers import ask_everything, fill
+from tests.support.facts.upkeep import erase, files_with, put_back
 from timetravel.backup import restore as restoring
 from timetravel.backup.backup import Contents, back_up, describe_source
 from timetravel.backup.restore import plan_restore

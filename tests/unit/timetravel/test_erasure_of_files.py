@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.upkeep import LATER, erase, files_with, surroundings
+from tests.support.facts.upkeep import LATER, erase, files_with, surroundings
 from timetravel.database.engine import writing
 from timetravel.errors import StoreChanged, StoreUnavailable
 from timetravel.facts.model import (

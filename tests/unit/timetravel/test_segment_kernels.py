@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.dirty_facts import START, random_batches, seeded
-from tests.fact_answers import ask_everything, fill
+from tests.support.facts.dirty_facts import START, random_batches, seeded
+from tests.support.facts.fact_answers import ask_everything, fill
 from timetravel.segments import search
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.segments.reader import SegmentReader

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.dirty_facts import (
+from tests.support.facts.dirty_facts import (
     GROUPS,
     PROFILES,
     SPAN,
@@ -18,7 +18,7 @@ from tests.dirty_facts import (
     random_batches,
     seeded,
 )
-from tests.fact_answers import ask_everything, ask_features, ask_history, fill
+from tests.support.facts.fact_answers import ask_everything, ask_features, ask_history, fill
 from timetravel.errors import OutsideSegment, SegmentDamaged
 from timetravel.facts.model import EntityKind, FeatureFact, FeatureGroup
 from timetravel.segments.directory import SegmentDirectory

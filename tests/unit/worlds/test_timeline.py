@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.dirty_facts import SMALL, seeded
+from tests.support.facts.dirty_facts import SMALL, seeded
 from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,

@@ -8,15 +8,15 @@ import pytest
 
 from core.moments import format_moment
 from experiments.runs.run_record import RunRecord, RunState, write_record
-from tests.commands import run_pagesim
-from tests.page_worlds import DAY, START
-from tests.simulated_runs import EXPERIMENT, OVERLAYS
+from tests.support.commands import run_pagesim
+from tests.support.pages.page_worlds import DAY, START
+from tests.support.pages.simulated_runs import EXPERIMENT, OVERLAYS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.commands import Outcome
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.commands import Outcome
+    from tests.support.pages.simulated_runs import SimulatedRun
     from timetravel.facts.model import JsonValue
 
 PROFILE = 1000

@@ -17,10 +17,10 @@ from experiments.cli.history import history
 from experiments.errors import FieldNotFound
 from experiments.history import picture
 from experiments.history.fields import Field
-from tests.dirty_facts import SPAN, START, random_batches, seeded
 from tests.oracle.in_memory import InMemoryFacts
 from tests.oracle.resolution import Recorded, View, visible_version
-from tests.upkeep import retain
+from tests.support.facts.dirty_facts import SPAN, START, random_batches, seeded
+from tests.support.facts.upkeep import retain
 from timetravel.database import migrate
 from timetravel.errors import InvalidQuestion, UnknownEntity
 from timetravel.facts.model import (

@@ -11,7 +11,7 @@ import pytest
 from experiments.ingest.loading import Loader, Report
 from experiments.ingest.mapping.mapping import load_mapping
 from experiments.ingest.plan import make_plan
-from tests.ingest_service import NOW, register_groups
+from tests.support.facts.ingest_service import NOW, register_groups
 from timetravel.database import migrate
 from timetravel.store import Store
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.ingest.files.parquet_file import ParquetFile
-from tests.ingest_service import NOW
+from tests.support.facts.ingest_service import NOW
 from timetravel.database.chunks import Chunk
 from timetravel.database.engine import writing
 from timetravel.errors import StreamMismatch

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.pages.simulated_runs import SimulatedRun
     from timetravel.store import Store
 
 

@@ -17,7 +17,7 @@ from experiments.metrics.facts import (
     find_played_next,
 )
 from tests.oracle.in_memory import InMemoryFacts
-from tests.page_worlds import DAY, START
+from tests.support.pages.page_worlds import DAY, START
 from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,

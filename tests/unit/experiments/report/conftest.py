@@ -14,10 +14,10 @@ from experiments.metrics.options import MeasuredRun
 from experiments.report.description import RunDescription, VariantDescription
 from experiments.report.document import write_report
 from experiments.report.findings import Findings
-from tests.simulated_runs import EXPERIMENT, OVERLAYS
+from tests.support.pages.simulated_runs import EXPERIMENT, OVERLAYS
 
 if TYPE_CHECKING:
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.pages.simulated_runs import SimulatedRun
     from timetravel.store import Store
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.report.answers import answer, make_headline
 from experiments.report.findings import Verdict
-from tests.plain_results import better, findings_of, result, unclear, worse
+from tests.support.pages.plain_results import better, findings_of, result, unclear, worse
 
 if TYPE_CHECKING:
     from experiments.report.findings import Result

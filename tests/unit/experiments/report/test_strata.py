@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from experiments.report.findings import Verdict
 from experiments.report.strata import make_strata, tell_who_changes, tell_who_stands_out
-from tests.plain_results import better, findings_of, result, unclear
+from tests.support.pages.plain_results import better, findings_of, result, unclear
 
 CHANGED, PLAYED = "changed_pages", "recall_in_view"
 

@@ -14,7 +14,7 @@ from experiments.metrics.compute import METRICS_FILE
 from experiments.report.pages.sheets import make_column
 from experiments.report.pages.side_by_side import render_columns
 from experiments.report.terminal import render, render_fidelity
-from tests.plain_results import fidelity, findings_of, unclear
+from tests.support.pages.plain_results import fidelity, findings_of, unclear
 from tests.unit.experiments.report.plain_pages import AFTER, BEFORE
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from experiments.spec.schema import experiment_schema
 from experiments.spec.source import read_source, resolve
 from experiments.spec.validation import find_configuration_mistakes, read_document
 from services.page.production import production_documents
-from tests.strategies import experiment_specs
+from tests.support.facts.strategies import experiment_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

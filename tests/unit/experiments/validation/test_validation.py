@@ -21,12 +21,12 @@ from experiments.validation.validate import (
 from services.in_process import InProcessAssembler
 from services.page.canonical import parse_page
 from services.page.model import Geometry, Page
-from tests.page_worlds import DAY, START
+from tests.support.pages.page_worlds import DAY, START
 from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from experiments.validation.outcome import ValidationOutcome
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.pages.simulated_runs import SimulatedRun
     from timetravel.store import Store
 
 PAGES, ODD_PAGES = 24, 2

@@ -9,7 +9,7 @@ import pytest
 
 from mesh.call.context import CallContext
 from mesh.serving import Registration, RunningServer, ServingOptions, start
-from tests.mesh_probe import Probe
+from tests.support.mesh.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

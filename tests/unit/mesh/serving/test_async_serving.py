@@ -23,7 +23,7 @@ from mesh.call.context import context_headers, use_context
 from mesh.calling.async_channels import connect_async
 from mesh.errors import MissingContext, UnknownStack
 from mesh.serving import connect_without_mesh
-from tests.mesh_probe import Answer, ProbeClient, Question, decode_answer, encode
+from tests.support.mesh.probe import Answer, ProbeClient, Question, decode_answer, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def addresses() -> Iterator[dict[str, str]]:
     reading, writing = os.pipe()
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "tests.async_probe", "--service", SERVICE),
+            *(sys.executable, "-m", "tests.support.mesh.async_probe", "--service", SERVICE),
             *("--mesh-address", "127.0.0.1:1", "--ready-fd", str(writing)),
         ],
         pass_fds=(writing,),

@@ -20,7 +20,7 @@ from core.grpc_status import raising_peer_errors
 from mesh.call.context import CallContext, context_headers, use_context
 from mesh.errors import AddressInUse, MissingContext, UnknownStack
 from mesh.serving import RunningServer, ServingOptions, connect, connect_without_mesh
-from tests.mesh_probe import ProbeClient, Question
+from tests.support.mesh.probe import ProbeClient, Question
 
 SERVICE = "test.probe.v1.ProbeService"
 LAST_SERVICE = (SERVICE,)

@@ -16,7 +16,7 @@ SERVE = """
 import sys
 from mesh.call.context import CallContext
 from mesh.serving import Registration, ServingOptions, connect_without_mesh, start
-from tests.mesh_probe import Probe, ProbeClient, Question
+from tests.support.mesh.probe import Probe, ProbeClient, Question
 name = "test.probe.v1.ProbeService"
 server = start([Probe(name).registration], ServingOptions())
 with connect_without_mesh(server.address, CallContext("trial", 0)) as channel:

@@ -9,7 +9,7 @@ import numpy as np
 from core.moments import format_moment
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
-from tests.page_worlds import DAY, END, make_world
+from tests.support.pages.page_worlds import DAY, END, make_world
 
 if TYPE_CHECKING:
     from services.page.model import AssembledPages

@@ -15,8 +15,8 @@ from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
 from services.filtering.stage import FilteringStage
 from services.page.model import PageRequests
 from services.shared_facts.facts import SharedFacts
-from tests.page_worlds import END, GENRES, PageWorld, make_world
-from tests.strategies import page_requests, page_worlds
+from tests.support.facts.strategies import page_requests, page_worlds
+from tests.support.pages.page_worlds import END, GENRES, PageWorld, make_world
 from timetravel.facts.model import AttributeFact, EntityKind, EventKind, Op
 
 if TYPE_CHECKING:

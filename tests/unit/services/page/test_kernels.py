@@ -13,10 +13,10 @@ import pytest
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
 from services.warm_up import warm_up
-from tests.page_worlds import END
+from tests.support.pages.page_worlds import END
 
 if TYPE_CHECKING:
-    from tests.page_worlds import PageWorld
+    from tests.support.pages.page_worlds import PageWorld
     from timetravel.store import Store
 
 MODULES = (

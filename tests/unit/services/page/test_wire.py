@@ -34,12 +34,12 @@ from services.page.model import (
 from services.page.wire import MAXIMUM_PAGES, decode_batch, encode_batch
 from services.ranking import wire as ranking_wire
 from services.ranking.task import RankedRows, RankingTask, Seen
-from tests.page_worlds import END
+from tests.support.pages.page_worlds import END
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-    from tests.page_worlds import PageWorld
+    from tests.support.pages.page_worlds import PageWorld
 
 REQUESTS = PageRequests.of([(3, 10**15, "tv"), (2**40, -5, ""), (3, 7, "tv")])
 RANKING = RankingTask(

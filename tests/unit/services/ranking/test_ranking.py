@@ -16,7 +16,7 @@ from services.ranking.model import ModelInput, parse_model
 from services.ranking.stage import RankingStage
 from services.ranking.task import RankedRows, RankingTask, Seen
 from services.shared_facts.facts import SharedFacts
-from tests.page_worlds import DAY, END, PageWorld, make_world
+from tests.support.pages.page_worlds import DAY, END, PageWorld, make_world
 from timetravel.facts.model import DocumentFact, EntityKind, FeatureFact
 
 if TYPE_CHECKING:

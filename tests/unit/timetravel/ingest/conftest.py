@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ingest_service import register_groups
+from tests.support.facts.ingest_service import register_groups
 from timetravel.database import migrate
 from timetravel.store import Store
 

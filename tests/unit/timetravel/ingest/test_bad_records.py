@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.ingest.v1 import ingest_pb2
 from pagesim.timetravel.v1 import timetravel_pb2
 
-from tests.dirty_facts import TASTE
-from tests.ingest_service import NOW, PAST, chunk, page_bytes, taste
+from tests.support.facts.dirty_facts import TASTE
+from tests.support.facts.ingest_service import NOW, PAST, chunk, page_bytes, taste
 from timetravel.database.engine import writing
 from timetravel.errors import InvalidChunk
 from timetravel.facts.model import EntityKind, FeatureGroup

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dirty_facts import GROUPS, TASTE, random_batches, seeded
-from tests.ingest_service import NOW, chunk, ingestable, register_groups, taste
+from tests.support.facts.dirty_facts import GROUPS, TASTE, random_batches, seeded
+from tests.support.facts.ingest_service import NOW, chunk, ingestable, register_groups, taste
 from timetravel.database import migrate
 from timetravel.errors import ChunkExists, ChunkOutOfOrder, InvalidChunk
 from timetravel.facts.model import EntityKind, FeatureGroup

@@ -14,8 +14,15 @@ from pagesim.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 
 from core.errors import Exhausted, Unavailable
 from core.grpc_status import error_from_call
-from tests.dirty_facts import GROUPS, random_batches, seeded
-from tests.ingest_service import PAST, chunk, ingestable, page_bytes, serving_ingest, taste
+from tests.support.facts.dirty_facts import GROUPS, random_batches, seeded
+from tests.support.facts.ingest_service import (
+    PAST,
+    chunk,
+    ingestable,
+    page_bytes,
+    serving_ingest,
+    taste,
+)
 from timetravel.errors import (
     ChunkExists,
     ChunkOutOfOrder,

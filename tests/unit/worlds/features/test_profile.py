@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.page.inputs import PROFILE_GENRE_AFFINITY, PROFILE_TASTE
-from tests.deeds import NOW, Deed, as_events
+from tests.support.facts.member_events import NOW, Deed, as_events
 from timetravel.facts.model import EventKind
 from worlds.features.content import VideoContent
 from worlds.features.events import liking

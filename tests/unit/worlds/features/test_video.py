@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.deeds import NOW, Deed, as_events
+from tests.support.facts.member_events import NOW, Deed, as_events
 from timetravel.facts.model import EventKind
 from worlds.durations import DAY_MICROS
 from worlds.features.events import stars

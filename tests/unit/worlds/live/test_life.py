@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from services.page.inputs import PROFILE_FEATURE_GROUPS, VIDEO_FEATURE_GROUPS
-from tests.past_features import recompute_profile_features, recompute_video_features
+from tests.support.facts.past_features import (
+    recompute_profile_features,
+    recompute_video_features,
+)
 from timetravel.database.migrate import upgrade
 from timetravel.facts.model import AttributeFact, EntityKind
 from timetravel.store import Store

@@ -17,7 +17,7 @@ from services.page.production import production_documents
 from tests.oracle.in_memory import InMemoryFacts
 from tests.oracle.in_memory_reader import InMemoryReader
 from tests.oracle.resolution import Recorded, View
-from tests.page_worlds import COUNTRIES, DAY, END, START
+from tests.support.pages.page_worlds import COUNTRIES, DAY, END, START
 from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from tests.page_worlds import PageWorld
+    from tests.support.pages.page_worlds import PageWorld
     from timetravel.facts.model import Fact
 
 

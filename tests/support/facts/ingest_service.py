@@ -12,7 +12,7 @@ from pagesim.timetravel.v1 import timetravel_pb2
 
 from core.moments import parse_moment
 from mesh.serving import Registration, ServingOptions, start
-from tests.dirty_facts import GROUPS
+from tests.support.facts.dirty_facts import GROUPS
 from timetravel.facts.model import LoggedPageFact, Op
 from timetravel.ingest.stream.client import connect_to_ingest
 from timetravel.ingest.stream.encoding import encode_fact
@@ -74,7 +74,7 @@ def chunk(
 
 
 def register_groups(store: Store) -> None:
-    """Register the feature groups of `tests.dirty_facts`."""
+    """Register the feature groups of `tests.support.facts.dirty_facts`."""
     with store.begin(0) as writer:
         for group in GROUPS:
             writer.register(group)

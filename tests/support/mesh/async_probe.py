@@ -1,4 +1,4 @@
-"""The service of tests/mesh_probe.py, served by asyncio."""
+"""The service of tests/support/mesh/probe.py, served by asyncio."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mesh.calling.async_channels import connect_async
 from mesh.errors import UnknownStack
 from mesh.serving import add_serving_arguments, connect, serving_options
 from mesh.serving.async_server import AsyncRegistration, serve_async
-from tests.mesh_probe import (
+from tests.support.mesh.probe import (
     Answer,
     ProbeClient,
     Question,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.dirty_facts import (
+from tests.oracle.in_memory import InMemoryFacts, Transaction
+from tests.support.facts.dirty_facts import (
     DOCUMENTS,
     GROUPS,
     NAMES,
@@ -19,7 +20,6 @@ from tests.dirty_facts import (
     VIDEOS,
     Batches,
 )
-from tests.oracle.in_memory import InMemoryFacts, Transaction
 from timetravel.database.engine import writing
 from timetravel.database.schema import ingest_transaction, metadata
 from timetravel.errors import UnknownDocument

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.dirty_facts import (
+from tests.support.facts.dirty_facts import (
     DOCUMENTS,
     POPULARITY,
     START,

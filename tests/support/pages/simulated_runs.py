@@ -14,7 +14,7 @@ from services.in_process import InProcessAssembler
 from services.page.canonical import canonical_bytes
 from services.page.inputs import PROFILE_FEATURE_GROUPS
 from services.page.model import PageRequests
-from tests.page_worlds import DAY, START, make_world
+from tests.support.pages.page_worlds import DAY, START, make_world
 from timetravel.database.migrate import upgrade
 from timetravel.facts.model import EventFact, EventKind, LoggedFeatures, LoggedPageFact
 from timetravel.store import Store

@@ -1,6 +1,6 @@
 """A service that knows nothing of pagesim: it forwards two headers, and takes part.
 
-With `--forward` it forwards others, or none. Messages are those of tests/mesh_probe.py.
+With `--forward` it forwards others, or none. Messages are those of tests/support/mesh/probe.py.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from core.moments import format_moment
 from experiments.errors import PageNotFound
 from experiments.viewing.page_hints import check_profile, telling_window
 from services.errors import NothingToShow
-from tests.page_worlds import DAY, START
+from tests.support.pages.page_worlds import DAY, START
 from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
-    from tests.simulated_runs import SimulatedRun
+    from tests.support.pages.simulated_runs import SimulatedRun
     from timetravel.store import Store
 
 NOBODY = 999_999

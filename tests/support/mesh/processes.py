@@ -38,7 +38,7 @@ def probe_process(
     """
     return ServiceProcess(
         service,
-        "tests.mesh_probe",
+        "tests.support.mesh.probe",
         (
             *("--service", service, "--name", name or service, "--die", die),
             *(["--hang"] if hang else []),

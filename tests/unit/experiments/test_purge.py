@@ -18,7 +18,7 @@ from experiments.report.document import write_report
 from experiments.runs.purge import count_records, purge_erased_since, purge_results
 from experiments.runs.run_record import RunRecord, RunState, read_record, write_record
 from experiments.spec import load_spec
-from tests.simulated_runs import EXPERIMENT, make_run
+from tests.support.pages.simulated_runs import EXPERIMENT, make_run
 from timetravel.removal.removals import erase_profiles
 from timetravel.store import Store
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from timetravel.queries.as_of_reader import AsOfReader
     from timetravel.store import Store
 
-FOLDER: Final = Path(__file__).parent / "golden" / "stores"
+FOLDER: Final = Path(__file__).parents[2] / "golden" / "stores"
 TASTE: Final = FeatureGroup("taste", EntityKind.PROFILE, 1, ("a", "b"))
 POPULARITY: Final = FeatureGroup("popularity", EntityKind.VIDEO, 1, ("a",))
 PROFILES: Final = (1, 2)

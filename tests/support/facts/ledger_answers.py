@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.dirty_facts import DOCUMENTS, PROFILES, START, VIDEOS
+from tests.support.facts.dirty_facts import DOCUMENTS, PROFILES, START, VIDEOS
 from timetravel.errors import UnknownEntity
 from timetravel.facts.model import EntityKind, EventKind, FactKind
 from timetravel.ledger.questions import Changes, TimeAxis

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from prometheus_client.samples import Sample
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 BUF = Path(sys.executable).with_name("buf")
 
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from experiments.spec import ExperimentSpec, Limits, Scope, ScopeSource, Variant, Window
 from experiments.spec.model import MOMENT
 from services.page.model import PageRequests
-from tests.page_worlds import DEVICES, END, START, make_world
+from tests.support.pages.page_worlds import DEVICES, END, START, make_world
 
 if TYPE_CHECKING:
-    from tests.page_worlds import PageWorld
+    from tests.support.pages.page_worlds import PageWorld
     from timetravel.facts.model import JsonValue
 
 ROW_IDS: Final = (

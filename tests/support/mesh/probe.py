@@ -1,7 +1,7 @@
 """A service for tests of the mesh: tells in which context it was called, fails as told.
 
 Messages are JSON, so that no stub is needed. A probe can be served under any service name,
-in this process or, with `python -m tests.mesh_probe --service NAME`, in one of its own.
+in this process or, with `python -m tests.support.mesh.probe --service NAME`, in one of its own.
 """
 
 from __future__ import annotations

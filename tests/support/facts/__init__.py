@@ -1,0 +1,1 @@
+"""Facts, stores, and ways to ask them everything."""

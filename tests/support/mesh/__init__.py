@@ -1,0 +1,1 @@
+"""Services, processes and clients for tests of the mesh."""

@@ -1,0 +1,1 @@
+"""Small worlds, runs and results."""
