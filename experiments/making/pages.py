@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.atomic_files import atomic_file
 from core.moments import EARLIEST_MICROS, format_moment
 
 if TYPE_CHECKING:
@@ -107,15 +108,11 @@ def write_partition(
     pages.sort(key=lambda page: page["page_id"])
     rows.sort(key=lambda row: (row["page_id"], row["row_index"]))
     # The rows go first: whoever finds pages finds their rows too.
-    _write_whole(path.file("rows"), pa.Table.from_pylist(rows, ROWS_SCHEMA))
-    _write_whole(path.file("pages"), pa.Table.from_pylist(pages, PAGES_SCHEMA))
-
-
-def _write_whole(target: Path, table: pa.Table) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    pq.write_table(table, unfinished, compression="zstd")
-    unfinished.replace(target)
+    for kind, records, schema in (("rows", rows, ROWS_SCHEMA), ("pages", pages, PAGES_SCHEMA)):
+        with atomic_file(path.file(kind)) as unfinished:
+            pq.write_table(
+                pa.Table.from_pylist(records, schema), unfinished, compression="zstd"
+            )
 
 
 def _page_record(key: PageKey, assembled: AssembledPages, index: int) -> dict[str, Any]:

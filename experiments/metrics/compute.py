@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.atomic_files import atomic_file
 from experiments.metrics.measured_pages import read_pages
 from experiments.metrics.measuring import Measuring
 from experiments.metrics.options import MeasuredRun, MetricOptions
@@ -21,7 +22,6 @@ from experiments.metrics.values import PAGE_METRICS_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from ibis.backends.duckdb import Backend
 
@@ -55,16 +55,15 @@ def compute_metrics(
     with _duckdb() as connection:
         measuring = Measuring(connection, run, store, options or MetricOptions())
         target = run.directory / PAGE_METRICS_FILE
-        target.parent.mkdir(exist_ok=True)
         with (
-            _written_whole(target) as unfinished,
+            atomic_file(target) as unfinished,
             pq.ParquetWriter(unfinished, PAGE_METRICS_SCHEMA) as writer,
         ):
             for page_ids in measuring.chunks():
                 writer.write_table(measuring.measure(page_ids))
                 advance(len(page_ids))
         results = measuring.compare(connection.read_parquet(target))
-    with _written_whole(run.directory / METRICS_FILE) as unfinished:
+    with atomic_file(run.directory / METRICS_FILE) as unfinished:
         pq.write_table(results, unfinished)
     return results
 
@@ -86,14 +85,3 @@ def _duckdb() -> Iterator[Backend]:
         yield connection
     finally:
         connection.disconnect()
-
-
-@contextmanager
-def _written_whole(target: Path) -> Iterator[Path]:
-    """Yield a file to write that takes the target's place when all went well."""
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    try:
-        yield unfinished
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)

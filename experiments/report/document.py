@@ -13,6 +13,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from core.atomic_files import atomic_file
 from core.moments import from_micros
 from experiments.metrics.compute import METRICS_FILE
 from experiments.metrics.definitions.definition import Family
@@ -69,9 +70,9 @@ def write_report(
         options,
     )
     target = directory / REPORT_FILE
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    return unfinished.replace(target)
+    with atomic_file(target) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    return target
 
 
 def render_report(

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.atomic_files import UNFINISHED, atomic_file
 from experiments.runs.run_record import RECORD_FILE, RunState, read_record
 from timetravel.errors import BeforeRetention
 
@@ -50,7 +51,7 @@ def purge_results(directory: Path, profile_ids: Int64Array, store: Store) -> int
         store: For the report: titles, and pages that were logged.
     """
     # What a killed process left unfinished is nobody's, and may hold anything.
-    unfinished = [path for path in directory.rglob(".*.unfinished") if path.is_file()]
+    unfinished = [path for path in directory.rglob(f".*{UNFINISHED}") if path.is_file()]
     for path in unfinished:
         path.unlink(missing_ok=True)
     rewritten = [path for path in _tables(directory) if _rewrite(path, profile_ids)]
@@ -92,9 +93,8 @@ def _rewrite(path: Path, profile_ids: Int64Array) -> bool:
     if pc.all(stays).as_py() in {True, None}:
         return False
     compression = pq.read_metadata(path).row_group(0).column(0).compression
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    pq.write_table(table.filter(stays), unfinished, compression=compression)
-    unfinished.replace(path)
+    with atomic_file(path) as unfinished:
+        pq.write_table(table.filter(stays), unfinished, compression=compression)
     return True
 
 

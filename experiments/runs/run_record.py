@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from core.atomic_files import atomic_file
 from experiments.errors import RunNotFound
 from experiments.metrics.options import MeasuredRun
 from experiments.report.description import RunDescription, VariantDescription
@@ -120,10 +121,8 @@ class RunRecord:
 
 def write_record(directory: Path, record: RunRecord) -> None:
     """Write the record of a run, whole or not at all."""
-    target = directory / RECORD_FILE
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    unfinished.write_text(record.to_json(), encoding="utf-8")
-    unfinished.replace(target)
+    with atomic_file(directory / RECORD_FILE) as unfinished:
+        unfinished.write_text(record.to_json(), encoding="utf-8")
 
 
 def read_record(directory: Path) -> RunRecord:

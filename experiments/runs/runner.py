@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from core.atomic_files import atomic_file
 from core.errors import PagesimError
 from core.moments import format_moment, to_micros
 from experiments.errors import ExperimentError, LowPageYield, OutputExists, StackFailed
@@ -294,12 +295,10 @@ class _Run:
         overlay = partition.variant.configuration
         overlay_file = self._directory / "overlays" / f"{partition.variant.name}.json"
         if overlay:
-            overlay_file.parent.mkdir(exist_ok=True)
+            # Partitions of a variant write the same text, side by side.
             text = json.dumps(overlay, indent=2, ensure_ascii=False)
-            # Partitions of a variant write the same text; a rename keeps it whole.
-            unfinished = overlay_file.with_name(f".{partition.stack_id}.unfinished")
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(overlay_file)
+            with atomic_file(overlay_file) as unfinished:
+                unfinished.write_text(text, encoding="utf-8")
         return Stack(
             stack_id=partition.stack_id,
             as_of_micros=partition.as_of_micros,

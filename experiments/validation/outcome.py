@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.atomic_files import atomic_file
 from core.moments import EARLIEST_MICROS, format_moment
 from experiments.validation.pages import Stage
 
@@ -183,9 +184,8 @@ def write_outcome(outcome: ValidationOutcome, directory: Path) -> None:
         ("features", fields, _FEATURES),
         ("mismatches", mismatches, _MISMATCHES),
     ):
-        unfinished = directory / f".{name}.unfinished"
-        pq.write_table(pa.Table.from_pylist(records, schema), unfinished)
-        unfinished.replace(directory / f"{name}.parquet")
+        with atomic_file(directory / f"{name}.parquet") as unfinished:
+            pq.write_table(pa.Table.from_pylist(records, schema), unfinished)
 
 
 def _moment(micros: int) -> int | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from core.atomic_files import atomic_file
 from core.errors import Forbidden, Unauthenticated
 from mesh.errors import MissingToken
 
@@ -107,11 +107,8 @@ def make_token(directory: Path) -> TokenHolders:
     """Write a new token that only this user can read, and return who is let in by it."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     file = directory / TOKEN
-    fresh = directory / f".{TOKEN}.{secrets.token_hex(4)}"
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(token)
-    fresh.replace(file)
+    with atomic_file(file, private=True) as unfinished:
+        unfinished.write_text(token, encoding="utf-8")
     return TokenHolders(token, file)
 
 

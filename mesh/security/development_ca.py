@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address
@@ -14,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from core.atomic_files import atomic_file
 from mesh.errors import CertificatesExist
 from mesh.security.certificates import (
     AUTHORITY,
@@ -207,15 +206,5 @@ def _encode_key(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _replace(file: Path, body: bytes) -> None:
-    """Put the file there whole, readable by its owner only."""
-    fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(body)
-            opened.flush()
-            os.fsync(opened.fileno())
-        fresh.replace(file)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    with atomic_file(file, private=True) as unfinished:
+        unfinished.write_bytes(body)
