@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import grpc
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -15,7 +16,6 @@ from core.moments import format_moment
 from mesh.call.context import TRACEPARENT_HEADER
 
 if TYPE_CHECKING:
-    import grpc
     from opentelemetry.trace import Span, Tracer
 
     from mesh.call.context import CallContext
@@ -87,8 +87,9 @@ class OpenTelemetrySpan:
         self._span.set_attributes(attributes)
 
     def end(self, code: grpc.StatusCode | None) -> None:
-        """End it; `code` is None when the call succeeded."""
-        self._span.set_attribute("rpc.grpc.status_code", code.value[0] if code else 0)
-        if code is not None:
+        """End it with the status of the call; None means OK."""
+        code = code or grpc.StatusCode.OK
+        self._span.set_attribute("rpc.grpc.status_code", code.value[0])
+        if code is not grpc.StatusCode.OK:
             self._span.set_status(Status(StatusCode.ERROR, code.name))
         self._span.end()

@@ -37,7 +37,7 @@ class CallSpan(Protocol):
         """Add stack, as-of, known-by, snapshot and variant."""
 
     def end(self, code: grpc.StatusCode | None) -> None:
-        """End it; `code` is None when the call succeeded."""
+        """End it with the status of the call; None means OK."""
 
 
 class CallTracer(Protocol):

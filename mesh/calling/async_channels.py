@@ -9,11 +9,11 @@ import grpc
 import grpc.aio
 
 from mesh.call.addresses import parse_address
-from mesh.call.call_details import check_unset, split_method
-from mesh.call.context import TRACEPARENT_HEADER, current_context, forwarded_headers
+from mesh.call.context import current_context, forwarded_headers
 from mesh.call.deadlines import remaining_seconds
 from mesh.call.tracing import process_tracer
 from mesh.calling.channels import CHANNEL_OPTIONS
+from mesh.calling.outgoing import begin_call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -48,27 +48,25 @@ class _ContextInterceptor:
         self._tracer = tracer
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def _call(
+    async def call(
         self,
         continuation: Continue,
         details: grpc.aio.ClientCallDetails,
         request: Any,  # noqa: ANN401 - a message, or an iterator of messages
     ) -> Any:  # noqa: ANN401 - a call of the kind that gRPC makes
         context = current_context()
-        headers = forwarded_headers(context)
-        own = tuple(details.metadata or ())
-        check_unset(own, headers)
-        span = None
-        if self._tracer is not None:
-            method = _decode(details.method)
-            span = self._tracer.call(*split_method(method), context.traceparent)
-            span.describe(context)
-            headers[TRACEPARENT_HEADER] = span.traceparent
+        metadata, span = begin_call(
+            _decode(details.method),
+            details.metadata,
+            context,
+            forwarded_headers(context),
+            self._tracer,
+        )
         call = await continuation(
             grpc.aio.ClientCallDetails(
                 method=details.method,
                 timeout=remaining_seconds(details.timeout),
-                metadata=grpc.aio.Metadata(*own, *headers.items()),
+                metadata=grpc.aio.Metadata(*metadata),
                 credentials=details.credentials,
                 wait_for_ready=details.wait_for_ready,
             ),
@@ -87,45 +85,21 @@ def _decode(method: object) -> str:
 
 
 async def _end(call: grpc.aio.Call, span: CallSpan) -> None:
-    code = await call.code()
-    span.end(None if code is grpc.StatusCode.OK else code)
+    span.end(await call.code())
 
 
+# gRPC passes arguments by position.
 class _UnaryUnary(_ContextInterceptor, grpc.aio.UnaryUnaryClientInterceptor):
-    async def intercept_unary_unary(
-        self,
-        continuation: Continue,
-        client_call_details: grpc.aio.ClientCallDetails,
-        request: Any,  # noqa: ANN401 - a message
-    ) -> Any:  # noqa: ANN401 - a call
-        return await self._call(continuation, client_call_details, request)
+    intercept_unary_unary = _ContextInterceptor.call  # type: ignore[assignment]
 
 
 class _UnaryStream(_ContextInterceptor, grpc.aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(
-        self,
-        continuation: Continue,
-        client_call_details: grpc.aio.ClientCallDetails,
-        request: Any,  # noqa: ANN401 - a message
-    ) -> Any:  # noqa: ANN401 - a call
-        return await self._call(continuation, client_call_details, request)
+    intercept_unary_stream = _ContextInterceptor.call  # type: ignore[assignment]
 
 
 class _StreamUnary(_ContextInterceptor, grpc.aio.StreamUnaryClientInterceptor):
-    async def intercept_stream_unary(
-        self,
-        continuation: Continue,
-        client_call_details: grpc.aio.ClientCallDetails,
-        request_iterator: Any,  # noqa: ANN401 - messages
-    ) -> Any:  # noqa: ANN401 - a call
-        return await self._call(continuation, client_call_details, request_iterator)
+    intercept_stream_unary = _ContextInterceptor.call  # type: ignore[assignment]
 
 
 class _StreamStream(_ContextInterceptor, grpc.aio.StreamStreamClientInterceptor):
-    async def intercept_stream_stream(
-        self,
-        continuation: Continue,
-        client_call_details: grpc.aio.ClientCallDetails,
-        request_iterator: Any,  # noqa: ANN401 - messages
-    ) -> Any:  # noqa: ANN401 - a call
-        return await self._call(continuation, client_call_details, request_iterator)
+    intercept_stream_stream = _ContextInterceptor.call  # type: ignore[assignment]

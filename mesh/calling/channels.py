@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from core.errors import InvalidInput
 from mesh.call.addresses import parse_address
-from mesh.call.call_details import change_details, check_unset
+from mesh.call.call_details import change_details
 from mesh.call.context import context_headers, current_context, forwarded_headers
 from mesh.call.deadlines import remaining_seconds
 from mesh.call.tracing import process_tracer
-from mesh.calling.client_spans import SpanInterceptor
+from mesh.calling.outgoing import begin_call
 from mesh.security.certificates import Role
 from mesh.security.tls import channel_credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from mesh.call.addresses import Address
     from mesh.call.context import CallContext
+    from mesh.call.tracing import CallTracer
     from mesh.security.tls import Tls
+
+    Continue = Callable[[grpc.ClientCallDetails, Any], Any]
 
 MAX_MESSAGE_BYTES = 64 << 20
 
@@ -34,9 +37,6 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
-
-Q = TypeVar("Q")
-R = TypeVar("R")
 
 
 def connect(mesh_address: str | None, *, tls: Tls | None = None) -> grpc.Channel:
@@ -89,65 +89,51 @@ def _carry(
     context: Callable[[], CallContext],
     headers: Callable[[CallContext], Mapping[str, str]],
 ) -> grpc.Channel:
-    tracer = process_tracer()
-    if tracer is not None:
-        channel = grpc.intercept_channel(channel, SpanInterceptor(tracer, context))
-    return grpc.intercept_channel(channel, _HeaderInterceptor(lambda: headers(context())))
+    return grpc.intercept_channel(
+        channel, _ContextInterceptor(context, headers, process_tracer())
+    )
 
 
-class _HeaderInterceptor(
+class _ContextInterceptor(
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
     grpc.StreamUnaryClientInterceptor,
     grpc.StreamStreamClientInterceptor,
 ):
-    """Add headers and deadline to every call, whatever its kind."""
+    """Add headers, deadline and span to every call, whatever its kind."""
 
-    def __init__(self, headers: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        context: Callable[[], CallContext],
+        headers: Callable[[CallContext], Mapping[str, str]],
+        tracer: CallTracer | None,
+    ) -> None:
+        self._context = context
         self._headers = headers
+        self._tracer = tracer
 
-    def intercept_unary_unary(
+    def _call(
         self,
-        continuation: Callable[[grpc.ClientCallDetails, Q], grpc._CallFuture[R]],
-        client_call_details: grpc.ClientCallDetails,
-        request: Q,
-    ) -> grpc._CallFuture[R]:
-        """Send one message with the headers."""
-        return continuation(self._complete(client_call_details), request)
-
-    def intercept_unary_stream(
-        self,
-        continuation: Callable[[grpc.ClientCallDetails, Q], grpc._CallIterator[R]],
-        client_call_details: grpc.ClientCallDetails,
-        request: Q,
-    ) -> grpc._CallIterator[R]:
-        """Send one message with the headers."""
-        return continuation(self._complete(client_call_details), request)
-
-    def intercept_stream_unary(
-        self,
-        continuation: Callable[[grpc.ClientCallDetails, Iterator[Q]], grpc._CallFuture[R]],
-        client_call_details: grpc.ClientCallDetails,
-        request_iterator: Iterator[Q],
-    ) -> grpc._CallFuture[R]:
-        """Send messages with the headers."""
-        return continuation(self._complete(client_call_details), request_iterator)
-
-    def intercept_stream_stream(
-        self,
-        continuation: Callable[[grpc.ClientCallDetails, Iterator[Q]], grpc._CallIterator[R]],
-        client_call_details: grpc.ClientCallDetails,
-        request_iterator: Iterator[Q],
-    ) -> grpc._CallIterator[R]:
-        """Send messages with the headers."""
-        return continuation(self._complete(client_call_details), request_iterator)
-
-    def _complete(self, details: grpc.ClientCallDetails) -> grpc.ClientCallDetails:
-        headers = self._headers()
-        own = tuple(details.metadata or ())
-        check_unset(own, headers)
-        return change_details(
-            details,
-            timeout_seconds=remaining_seconds(details.timeout),
-            metadata=(*own, *headers.items()),
+        continuation: Continue,
+        details: grpc.ClientCallDetails,
+        request: Any,  # noqa: ANN401 - a message, or an iterator of messages
+    ) -> Any:  # noqa: ANN401 - a call of the kind that gRPC makes
+        context = self._context()
+        metadata, span = begin_call(
+            details.method, details.metadata, context, self._headers(context), self._tracer
         )
+        call = continuation(
+            change_details(
+                details, timeout_seconds=remaining_seconds(details.timeout), metadata=metadata
+            ),
+            request,
+        )
+        if span is not None:
+            call.add_done_callback(lambda done: span.end(done.code()))
+        return call
+
+    # gRPC passes arguments by position.
+    intercept_unary_unary = _call  # type: ignore[assignment]
+    intercept_unary_stream = _call  # type: ignore[assignment]
+    intercept_stream_unary = _call  # type: ignore[assignment]
+    intercept_stream_stream = _call  # type: ignore[assignment]
