@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import grpc
-import numpy as np
 import structlog
 
-from core.moments import EARLIEST_MICROS
 from experiments.errors import StackFailed
 from mesh.call.context import ContextExecutor
 from services.page.model import AssembledPages, PageFailure, PageRequests
@@ -97,7 +95,10 @@ def _assemble(
             code, details = error.code(), error.details() or "no details"
             if code not in _TRANSIENT:
                 _log.warning("batch_refused", code=code.name, details=details)
-                return _all_failed(requests, code, details)
+                return AssembledPages.failed(
+                    requests,
+                    [PageFailure(index, code, details) for index in range(len(requests))],
+                )
             if attempt == _ATTEMPTS:
                 raise StackFailed(
                     f"It did not answer in {_ATTEMPTS} attempts: {code.name}: {details}.",
@@ -106,22 +107,3 @@ def _assemble(
             _log.info("batch_retried", attempt=attempt, code=code.name, details=details)
             wait(_FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
     raise AssertionError
-
-
-def _all_failed(requests: PageRequests, code: grpc.StatusCode, details: str) -> AssembledPages:
-    count = len(requests)
-    nothing = np.empty(0, np.int64)
-    return AssembledPages(
-        requests=requests,
-        geometries=(None,) * count,
-        row_counts=np.zeros(count, np.int64),
-        labels=(),
-        row_indexes=nothing,
-        row_scores=np.empty(0, np.float32),
-        video_counts=nothing,
-        video_ids=nothing,
-        scores=np.empty(0, np.float32),
-        digests=("",) * count,
-        newest_known_at=np.full(count, EARLIEST_MICROS, np.int64),
-        failures=tuple(PageFailure(index, code, details) for index in range(count)),
-    )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.moments import EARLIEST_MICROS
 from services.errors import NothingToShow
 from services.page.encoding import encode_pages
 from services.page.model import AssembledPages, PageFailure, RowLabel, members_of
@@ -80,25 +79,6 @@ def finish_pages(
         failures=tuple(
             PageFailure.of(index, _nothing_to_show(requests, index)) for index in empty
         ),
-    )
-
-
-def fail_pages(requests: PageRequests, failures: Sequence[PageFailure]) -> AssembledPages:
-    """Return a batch of which every page failed."""
-    nothing = np.empty(0, np.int64)
-    return AssembledPages(
-        requests=requests,
-        geometries=(None,) * len(requests),
-        row_counts=np.zeros(len(requests), np.int64),
-        labels=(),
-        row_indexes=nothing,
-        row_scores=np.empty(0, np.float32),
-        video_counts=nothing,
-        video_ids=nothing,
-        scores=np.empty(0, np.float32),
-        digests=("",) * len(requests),
-        newest_known_at=np.full(len(requests), EARLIEST_MICROS, np.int64),
-        failures=tuple(failures),
     )
 
 

@@ -12,12 +12,12 @@ from core.errors import PagesimError
 from core.moments import format_moment
 from mesh.errors import ContradictingAsOf
 from services.assembler.batch import assemble_batch
-from services.assembler.finish import fail_pages, merge_pages
+from services.assembler.finish import merge_pages
 from services.assembler.page_faults import page_fault
 from services.assembler.rows.catalogue import AssemblerCatalogue, AssemblerCatalogues
 from services.assembler.rows.layout import LayoutCache
 from services.errors import UnknownDevice
-from services.page.model import PageFailure
+from services.page.model import AssembledPages, PageFailure
 from services.shared_facts.epochs import Epoch, EpochCache, combine, group_by_epoch
 from services.shared_facts.facts import CAPACITY
 from services.shared_facts.profiles import read_profiles, unknown_profile
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from core.arrays import Int64Array
     from services.assembler.stages import PageStages
     from services.page.configuration import GeometrySection
-    from services.page.model import AssembledPages, PageRequests
+    from services.page.model import PageRequests
     from services.shared_facts.facts import KnownConfiguration, SharedFacts
 
 
@@ -87,7 +87,7 @@ class AssemblerStage:
             if fault is None:
                 raise
             if len(requests) == 1:
-                return fail_pages(requests, [PageFailure.of(0, fault)])
+                return AssembledPages.failed(requests, [PageFailure.of(0, fault)])
         halves = np.array_split(np.arange(len(requests)), 2)
         return merge_pages(
             requests,
@@ -152,7 +152,7 @@ def _assemble_others(
     if not len(failed) and len(others):
         return assemble(others)
     renumbered = [replace(failure, index=place) for place, failure in enumerate(failures)]
-    parts = [(failed, fail_pages(requests.take(failed), renumbered))]
+    parts = [(failed, AssembledPages.failed(requests.take(failed), renumbered))]
     if len(others):
         parts.append((others, assemble(others)))
     return merge_pages(requests, parts)

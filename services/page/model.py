@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.moments import EARLIEST_MICROS
 from services.errors import InvalidPages
 
 if TYPE_CHECKING:
@@ -256,6 +257,25 @@ class AssembledPages:
             )
         object.__setattr__(self, "_row_starts", starts(self.row_counts))
         object.__setattr__(self, "_video_starts", starts(self.video_counts))
+
+    @classmethod
+    def failed(cls, requests: PageRequests, failures: Sequence[PageFailure]) -> AssembledPages:
+        """Return a batch of which every page failed, each with its reason."""
+        nothing = np.empty(0, np.int64)
+        return cls(
+            requests=requests,
+            geometries=(None,) * len(requests),
+            row_counts=np.zeros(len(requests), np.int64),
+            labels=(),
+            row_indexes=nothing,
+            row_scores=np.empty(0, np.float32),
+            video_counts=nothing,
+            video_ids=nothing,
+            scores=np.empty(0, np.float32),
+            digests=("",) * len(requests),
+            newest_known_at=np.full(len(requests), EARLIEST_MICROS, np.int64),
+            failures=tuple(failures),
+        )
 
     def __len__(self) -> int:
         return len(self.requests)

@@ -25,7 +25,6 @@ from services.shared_facts.facts import SharedFacts
 from timetravel.errors import UnknownDocument
 from timetravel.facts.model import EntityKind, EventKind, FeatureGroup
 from timetravel.reading.reader import (
-    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -96,17 +95,6 @@ class _FewVideos:
         rows = len(entity_ids)
         columns = {name: [values.get(name)] * rows for name in names}
         return AttributeRows(columns, np.zeros(rows, np.int64))
-
-    def allocations(
-        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
-    ) -> AllocationRows:
-        del at
-        rows = len(profile_ids)
-        return AllocationRows(
-            {test: [None] * rows for test in tests},
-            {test: np.zeros(rows, np.bool_) for test in tests},
-            np.zeros(rows, np.int64),
-        )
 
     def history(
         self,

@@ -94,7 +94,7 @@ class InMemoryReader:
     def allocations(
         self, profile_ids: Identities, at: Moments, tests: Sequence[str]
     ) -> AllocationRows:
-        """Return cells of A/B tests of each row; see `FactReader.allocations`."""
+        """Return cells of A/B tests of each row; see `allocations.read_allocations`."""
         check_names(tests)
         cells: dict[str, list[str | None]] = {test: [] for test in tests}
         is_known: dict[str, list[bool]] = {test: [] for test in tests}

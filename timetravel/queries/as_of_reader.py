@@ -15,9 +15,7 @@ from timetravel.errors import UnknownDocument
 from timetravel.facts.model import EntityKind, EventKind, FeatureGroup, JsonValue, Op
 from timetravel.queries import changes
 from timetravel.queries.event_rows import EventRows
-from timetravel.reading.allocations import read_allocations
 from timetravel.reading.reader import (
-    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -147,12 +145,6 @@ class AsOfReader:
                 connection, kind=kind.value, entity_id=entity_id, snapshot=self.snapshot
             )
         return [row[0] for row in found]
-
-    def allocations(
-        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
-    ) -> AllocationRows:
-        """Return cells of A/B tests of each row; see `FactReader.allocations`."""
-        return read_allocations(self, profile_ids, at, tests)
 
     def history(
         self,

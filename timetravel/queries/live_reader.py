@@ -16,9 +16,7 @@ from core.moments import EARLIEST_MICROS
 from timetravel.database.registry import read_registry
 from timetravel.errors import UnknownDocument
 from timetravel.facts.model import EntityKind, EventKind, FeatureGroup, JsonValue, Op
-from timetravel.reading.allocations import read_allocations
 from timetravel.reading.reader import (
-    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -119,12 +117,6 @@ class CurrentReader:
                     newest_known_at[row] = max(newest_known_at[row], known_at)
                 columns[name] = parse_json(texts)
         return AttributeRows(columns, newest_known_at)
-
-    def allocations(
-        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
-    ) -> AllocationRows:
-        """Return cells of A/B tests of each row; see `FactReader.allocations`."""
-        return read_allocations(self, profile_ids, at, tests)
 
     def history(
         self,

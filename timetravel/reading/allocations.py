@@ -6,7 +6,7 @@ test's cells: so that "in no cell" is something that was said, and differs from 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,17 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from timetravel.facts.model import JsonValue
-    from timetravel.reading.reader import AttributeRows, Identities, Moments
-
-
-class AttributeReader(Protocol):
-    """Whatever answers for attributes, as `FactReader` does."""
-
-    def attributes(
-        self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
-    ) -> AttributeRows:
-        """Return the named attributes of each row."""
-        ...
+    from timetravel.reading.reader import FactReader, Identities, Moments
 
 
 def allocation_name(test: str) -> str:
@@ -51,9 +41,13 @@ def cell_of(value: JsonValue) -> str | None:
 
 
 def read_allocations(
-    reader: AttributeReader, profile_ids: Identities, at: Moments, tests: Sequence[str]
+    reader: FactReader, profile_ids: Identities, at: Moments, tests: Sequence[str]
 ) -> AllocationRows:
-    """Return allocations from whatever reads attributes; see `FactReader.allocations`."""
+    """Return which cell of the named A/B tests the profile of each row is in.
+
+    Raises:
+        InvalidQuestion: There are not as many moments as profiles, or a test comes twice.
+    """
     names = [allocation_name(test) for test in tests]
     rows = reader.attributes(EntityKind.PROFILE, profile_ids, at, names)
     columns = {test: rows.columns[name] for test, name in zip(tests, names, strict=True)}

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from timetravel.facts.model import EntityKind, FactKind
+from timetravel.reading.allocations import allocated_test
+from timetravel.reading.forwarding import ForwardingReader
 from timetravel.reading.lineage import CATALOGUE, find_leak, find_leaks, refuse_leaks
 from timetravel.reading.reader import moments_per_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from core.arrays import Int64Array
-    from timetravel.facts.model import EventKind, FeatureGroup
+    from timetravel.facts.model import EventKind
     from timetravel.reading.lineage import Leak
     from timetravel.reading.reader import (
-        AllocationRows,
         AttributeRows,
         AvailabilityBitmaps,
         CatalogueFeatures,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 _SEVERAL: Final = ", "
 
 
-class GuardedReader:
-    """Implements `FactReader` over another reader, and checks the lineage of its answers.
+class GuardedReader(ForwardingReader):
+    """Checks the lineage of another reader's answers.
 
     Every method raises LeakedFact for an answer that holds a fact which became known after
     the row's own moment, or after the fixed known-by where there is one.
@@ -43,12 +44,8 @@ class GuardedReader:
     """
 
     def __init__(self, reader: FactReader, known_by: Callable[[], int | None]) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._known_by = known_by
-
-    def feature_groups(self) -> Mapping[str, FeatureGroup]:
-        """Return the registered feature groups."""
-        return self._reader.feature_groups()
 
     def features(self, group: str, entity_ids: Identities, at: Moments) -> FeatureRows:
         """Return one vector per row."""
@@ -73,14 +70,6 @@ class GuardedReader:
         refuse_leaks(self._leaked_attributes(kind, entity_ids, at, names, rows.newest_known_at))
         return rows
 
-    def allocations(
-        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
-    ) -> AllocationRows:
-        """Return the cells of the named A/B tests of each row."""
-        rows = self._reader.allocations(profile_ids, at, tests)
-        self._check_profiles(FactKind.ALLOCATION, tests, profile_ids, at, rows.newest_known_at)
-        return rows
-
     def history(
         self,
         profile_ids: Identities,
@@ -91,7 +80,11 @@ class GuardedReader:
     ) -> HistoryRows:
         """Return the events of each row."""
         rows = self._reader.history(profile_ids, at, kinds, max_events, since)
-        self._check_profiles(FactKind.EVENT, (), profile_ids, at, rows.newest_known_at)
+        bounds = self._bounds(at, len(profile_ids))
+        profile = EntityKind.PROFILE
+        refuse_leaks(
+            find_leaks(FactKind.EVENT, "", profile, profile_ids, rows.newest_known_at, bounds)
+        )
         return rows
 
     def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:
@@ -157,8 +150,7 @@ class GuardedReader:
             leak
             for name in names
             for leak in find_leaks(
-                FactKind.ATTRIBUTE,
-                name,
+                *_fact_kind(name),
                 kind,
                 entity_ids,
                 self._reader.attributes(kind, entity_ids, at, [name]).newest_known_at,
@@ -167,19 +159,6 @@ class GuardedReader:
         ] or find_leaks(
             FactKind.ATTRIBUTE, _SEVERAL.join(names), kind, entity_ids, known_at, bounds
         )
-
-    def _check_profiles(
-        self,
-        kind: FactKind,
-        names: Sequence[str],
-        profile_ids: Identities,
-        at: Moments,
-        known_at: Int64Array,
-    ) -> None:
-        bounds = self._bounds(at, len(profile_ids))
-        profile = EntityKind.PROFILE
-        name = _SEVERAL.join(names)
-        refuse_leaks(find_leaks(kind, name, profile, profile_ids, known_at, bounds))
 
     def _leak_of_catalogue(
         self, kind: FactKind, name: str, at: int, known_at: int
@@ -193,3 +172,8 @@ class GuardedReader:
     def _bounds(self, at: Moments, rows: int) -> Int64Array:
         known_by = self._known_by()
         return moments_per_row(at if known_by is None else known_by, rows)
+
+
+def _fact_kind(attribute: str) -> tuple[FactKind, str]:
+    test = allocated_test(attribute)
+    return (FactKind.ATTRIBUTE, attribute) if test is None else (FactKind.ALLOCATION, test)

@@ -159,16 +159,6 @@ class FactReader(Protocol):
         """
         ...
 
-    def allocations(
-        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
-    ) -> AllocationRows:
-        """Return which cell of the named A/B tests the profile of each row is in.
-
-        Raises:
-            InvalidQuestion: There are not as many moments as profiles, or a test comes twice.
-        """
-        ...
-
     def history(
         self,
         profile_ids: Identities,

@@ -117,7 +117,7 @@ class TimeTravelClient:
     def allocations(
         self, profile_ids: Identities, at: Moments, tests: Sequence[str]
     ) -> AllocationRows:
-        """Return cells of A/B tests of each row; see `FactReader.allocations`."""
+        """Return cells of A/B tests of each row; see `allocations.read_allocations`."""
         check_names(tests)
         rows = len(profile_ids)
         request = timetravel_pb2.BatchGetAllocationsRequest(

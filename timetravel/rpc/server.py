@@ -15,7 +15,7 @@ from mesh.call.context import current_context
 from timetravel.errors import UnknownEntity
 from timetravel.facts.model import canonical_json
 from timetravel.reader_pool import PinnedReaders
-from timetravel.reading.allocations import allocated_test, cell_of
+from timetravel.reading.allocations import allocated_test, cell_of, read_allocations
 from timetravel.rpc.call_moments import first_moments_of, moment_of, moments_of
 from timetravel.rpc.ledger_server import LedgerServicer
 from timetravel.rpc.wire import (
@@ -136,7 +136,7 @@ class TimeTravelServicer(LedgerServicer):
         reader = self._reader()
         profile_ids = decode_integers(request.profile_ids, field="profile_ids")
         moments = moments_of(request.as_of_micros, len(profile_ids))
-        rows = reader.allocations(profile_ids, moments, request.tests)
+        rows = read_allocations(reader, profile_ids, moments, request.tests)
         return timetravel_pb2.BatchGetAllocationsResponse(
             columns=encode_allocations(rows),
             newest_known_at_micros=encode_integers(rows.newest_known_at),

@@ -11,9 +11,7 @@ from core.moments import EARLIEST_MICROS, format_moment
 from timetravel.errors import OutsideSegment, UnknownDocument
 from timetravel.facts.model import EntityKind
 from timetravel.queries import changes
-from timetravel.reading.allocations import read_allocations
 from timetravel.reading.reader import (
-    AllocationRows,
     AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
@@ -140,16 +138,6 @@ class SegmentReader:
             for (other, name), texts in sorted(self._segment.attributes.items())
             if other is kind and entity_id in texts.versions.keys
         ]
-
-    def allocations(
-        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
-    ) -> AllocationRows:
-        """Return cells of A/B tests of each row; see `FactReader.allocations`.
-
-        Raises:
-            OutsideSegment: The segment does not hold a profile, and nobody answers beyond.
-        """
-        return read_allocations(self, profile_ids, at, tests)
 
     def history(
         self,

@@ -78,7 +78,7 @@ def live_forward(
     system = LiveSystem(world, report.lived_until)
     if report.lived_until > EARLIEST_MICROS:
         system.restore(store.current())
-    reader = LiveReader(system.horizon, system.memory)
+    reader = LiveReader(system.horizon, system.memory, store.current())
     pages = LivePages(system, reader)
     for chunk in _chunks(visits, report.lived_until, end):
         with store.begin(chunk.until) as writer:

@@ -24,7 +24,13 @@ from tests.support.facts.dirty_facts import (
     random_batches,
     seeded,
 )
-from tests.support.facts.fact_answers import QUESTIONS, TRANSACTION, ask_everything, fill
+from tests.support.facts.fact_answers import (
+    QUESTIONS,
+    TRANSACTION,
+    allocations_of,
+    ask_everything,
+    fill,
+)
 from timetravel.database.engine import reading, writing
 from timetravel.errors import BeforeRetention, ProfileErased, StoreChanged, UnknownEntity
 from timetravel.facts.model import (
@@ -267,7 +273,7 @@ def test_questions_about_what_was_let_go_are_refused(store: Store, kind: str) ->
     questions: dict[str, Callable[[], object]] = {
         "features": lambda: reader().features(TASTE.name, [1, 1], [cutoff, early]),
         "attributes": lambda: reader().attributes(EntityKind.PROFILE, [1], early, ["title"]),
-        "allocations": lambda: reader().allocations([1], early, TESTS),
+        "allocations": lambda: allocations_of(reader(), [1], early, TESTS),
         "history": lambda: reader().history([1], early),
         "catalogue": lambda: reader().catalogue(early, ["title"]),
         "catalogue_features": lambda: reader().catalogue_features(POPULARITY.name, early),
@@ -427,7 +433,7 @@ def forget_everybody(filled: Filled) -> InMemoryFacts:
 def about(reader: FactReader, profiles: list[int], at: int) -> list[object]:
     features = reader.features(TASTE.name, profiles, at)
     attributes = reader.attributes(EntityKind.PROFILE, profiles, at, NAMES)
-    allocations = reader.allocations(profiles, at, TESTS)
+    allocations = allocations_of(reader, profiles, at, TESTS)
     history = reader.history(profiles, at)
     return [
         features.values.tobytes(),

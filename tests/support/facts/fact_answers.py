@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tests.oracle.in_memory import InMemoryFacts, Transaction
+from tests.oracle.in_memory_reader import InMemoryReader
 from tests.support.facts.dirty_facts import (
     DOCUMENTS,
     GROUPS,
@@ -24,13 +25,15 @@ from timetravel.database.engine import writing
 from timetravel.database.schema import ingest_transaction, metadata
 from timetravel.errors import UnknownDocument
 from timetravel.facts.model import EntityKind, EventKind
+from timetravel.reading.allocations import read_allocations
+from timetravel.rpc.client import TimeTravelClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from timetravel.reading.reader import FactReader
+    from timetravel.reading.reader import AllocationRows, FactReader, Identities, Moments
     from timetravel.store import Store
 
 UNKNOWN_PROFILE = 9
@@ -93,10 +96,19 @@ def ask_attributes(reader: FactReader, moments: Sequence[int]) -> object:
     return answers
 
 
+def allocations_of(
+    reader: FactReader, profile_ids: Identities, at: Moments, tests: Sequence[str]
+) -> AllocationRows:
+    """Return cells of A/B tests: of the oracle and of the service as they say themselves."""
+    if isinstance(reader, InMemoryReader | TimeTravelClient):
+        return reader.allocations(profile_ids, at, tests)
+    return read_allocations(reader, profile_ids, at, tests)
+
+
 def ask_allocations(reader: FactReader, moments: Sequence[int]) -> object:
     """Return cells of A/B tests of all profiles, each at several moments."""
     ids, at = _every((*PROFILES, UNKNOWN_PROFILE), moments)
-    rows = reader.allocations(ids, at, [*TESTS, "unheard"])
+    rows = allocations_of(reader, ids, at, [*TESTS, "unheard"])
     known = {test: column.tolist() for test, column in rows.is_known.items()}
     return [dict(rows.cells), known, _plain(rows.newest_known_at)]
 

@@ -16,6 +16,7 @@ from tests.support.facts.dirty_facts import (
     Dirt,
     seeded,
 )
+from tests.support.facts.fact_answers import allocations_of
 from timetravel.errors import UnknownDocument
 from timetravel.facts.model import EntityKind, EventKind
 
@@ -65,7 +66,7 @@ class RandomLookUps:
                 (name, value) for name in names for value in found.columns[name]
             ]
             answers[_NEWEST[kind]] = found.newest_known_at.tolist()
-        allocations = reader.allocations(*profiles, TESTS)
+        allocations = allocations_of(reader, *profiles, TESTS)
         answers["allocations"] = [
             (test, cell, known)
             for test in TESTS

@@ -27,25 +27,20 @@ from timetravel.facts.model import (
     FeatureFact,
     FeatureGroup,
 )
+from timetravel.reading.forwarding import ForwardingReader
 
 DAY: Final = 86_400_000_000
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from tests.oracle.in_memory_reader import InMemoryReader
     from timetravel.facts.model import Fact, JsonValue
     from timetravel.reading.reader import (
-        AllocationRows,
-        AttributeRows,
         AvailabilityBitmaps,
         CatalogueFeatures,
         CatalogueRows,
         DocumentVersion,
-        FactReader,
-        FeatureRows,
-        HistoryRows,
-        Identities,
-        Moments,
     )
 
 START: Final = 17_000 * DAY
@@ -97,37 +92,8 @@ class PageWorld:
         return known.as_of()
 
 
-class PromisingNothing:
+class PromisingNothing(ForwardingReader):
     """Reads from another reader, and promises nothing beyond the moment asked for."""
-
-    def __init__(self, reader: FactReader) -> None:
-        self._reader = reader
-
-    def feature_groups(self) -> Mapping[str, FeatureGroup]:
-        return self._reader.feature_groups()
-
-    def features(self, group: str, entity_ids: Identities, at: Moments) -> FeatureRows:
-        return self._reader.features(group, entity_ids, at)
-
-    def attributes(
-        self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
-    ) -> AttributeRows:
-        return self._reader.attributes(kind, entity_ids, at, names)
-
-    def allocations(
-        self, profile_ids: Identities, at: Moments, tests: Sequence[str]
-    ) -> AllocationRows:
-        return self._reader.allocations(profile_ids, at, tests)
-
-    def history(
-        self,
-        profile_ids: Identities,
-        at: Moments,
-        kinds: Sequence[EventKind] = (),
-        max_events: int = 0,
-        since: Moments | None = None,
-    ) -> HistoryRows:
-        return self._reader.history(profile_ids, at, kinds, max_events, since)
 
     def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:
         return replace(self._reader.catalogue(at, names), unchanged_until=at)

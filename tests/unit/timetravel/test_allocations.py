@@ -8,7 +8,7 @@ import pytest
 
 from timetravel.errors import InvalidFact, InvalidQuestion
 from timetravel.facts.model import AllocationFact, AttributeFact, EntityKind, Op
-from timetravel.reading.allocations import allocated_test, allocation_name
+from timetravel.reading.allocations import allocated_test, allocation_name, read_allocations
 
 if TYPE_CHECKING:
     from timetravel.facts.model import Fact
@@ -28,7 +28,7 @@ def test_in_no_cell_differs_from_nothing_known(store: Store) -> None:
         AllocationFact(3, "artwork", 5, 5, "A"),
         AllocationFact(3, "artwork", 7, 8, None, Op.ABSENT),
     )
-    rows = store.as_of().allocations([1, 2, 3, 3, 4], [9, 9, 7, 9, 9], ["artwork"])
+    rows = read_allocations(store.as_of(), [1, 2, 3, 3, 4], [9, 9, 7, 9, 9], ["artwork"])
     assert rows.cells == {"artwork": ["B", None, "A", None, None]}
     assert rows.is_known["artwork"].tolist() == [True, True, True, False, False]
     assert rows.newest_known_at[:4].tolist() == [5, 5, 5, 8]
@@ -43,7 +43,7 @@ def test_attributes_and_allocations_keep_out_of_each_others_way(store: Store) ->
     reader = store.as_of()
     attributes = reader.attributes(EntityKind.PROFILE, [1], 0, ["artwork"])
     assert attributes.columns == {"artwork": ["mine"]}
-    assert reader.allocations([1], 0, ["artwork"]).cells == {"artwork": ["B"]}
+    assert read_allocations(reader, [1], 0, ["artwork"]).cells == {"artwork": ["B"]}
     assert store.count_facts()["attributes"] == 1
     assert store.count_facts()["allocations"] == 1
 
@@ -55,7 +55,7 @@ def test_no_attribute_may_be_named_like_an_allocation() -> None:
 
 def test_a_test_is_asked_for_once(store: Store) -> None:
     with pytest.raises(InvalidQuestion, match="twice"):
-        store.as_of().allocations([1], 0, ["artwork", "artwork"])
+        read_allocations(store.as_of(), [1], 0, ["artwork", "artwork"])
 
 
 @pytest.mark.parametrize("test", ["artwork", "a/b", "allocation/"])

@@ -23,6 +23,7 @@ from timetravel.facts.model import (
 )
 from timetravel.queries import as_of_queries as as_of_questions
 from timetravel.queries import visibility
+from timetravel.reading.allocations import read_allocations
 from timetravel.reading.leak_guard import GuardedReader
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ QUESTIONS: dict[str, tuple[str, Ask]] = {
     ),
     "allocations": (
         "allocation artwork of profile 1",
-        lambda reader: reader.allocations([2, 1], [NOW, NOW], ["artwork"]),
+        lambda reader: read_allocations(reader, [2, 1], [NOW, NOW], ["artwork"]),
     ),
     "history": ("event of profile 1", lambda reader: reader.history([2, 1], NOW)),
     "the catalogue": (
@@ -128,4 +129,4 @@ def test_a_guarded_reader_is_otherwise_the_reader(late: Store) -> None:
     guarded = GuardedReader(late.as_of(), lambda: None)
     assert guarded.feature_groups() == late.as_of().feature_groups()
     assert guarded.history([1], LATER).video_ids.tolist() == [5]
-    assert guarded.allocations([1], LATER, ["artwork"]).cells == {"artwork": ["B"]}
+    assert read_allocations(guarded, [1], LATER, ["artwork"]).cells == {"artwork": ["B"]}

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from core.moments import parse_moment
 from experiments.ingest.mapping.entries import KINDS
 from timetravel.facts.model import EntityKind, EventKind
+from timetravel.reading.allocations import read_allocations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def test_the_examples_say_what_they_seem_to(loaded: tuple[Store, dict[str, int]]
         "title": ["The Matrix", "The Matrix Reloaded"],
         "year": ["1999", None],
     }
-    cells = reader.allocations([17, 42, 99], T, ["row-order"])
+    cells = read_allocations(reader, [17, 42, 99], T, ["row-order"])
     assert cells.cells["row-order"] == ["B", None, None]
     assert cells.is_known["row-order"].tolist() == [True, True, False]
     begin = parse_moment("2023-12-31T11:00:00Z")
