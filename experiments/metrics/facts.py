@@ -15,7 +15,9 @@ import pyarrow as pa
 
 from experiments.metrics.errors import InvalidMetricOptions
 from services.page.inputs import ADDED_AT, GENRES, MATURITY, MATURITY_LIMIT, VIDEO_POPULARITY
-from timetravel.facts.model import LAST_MICROS, EntityKind, EventKind
+from services.page.model import expand_ranges
+from timetravel.facts.model import EntityKind, EventKind
+from timetravel.reading.engagement import NO_PAGE, attribute_events
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Float64Array, Int64Array
@@ -30,14 +32,9 @@ _HOUR_MICROS = 3_600_000_000
 
 @dataclass(frozen=True, slots=True)
 class EngagementWindow:
-    """Say which plays belong to a page: those after it, for so long.
-
-    With `until_next_page` a play belongs to the last page that was logged before it, so that
-    no play counts twice.
-    """
+    """Say for how long a play belongs to the last page before it."""
 
     horizon_micros: int = 24 * _HOUR_MICROS
-    until_next_page: bool = True
 
     def __post_init__(self) -> None:
         if self.horizon_micros <= 0:
@@ -46,11 +43,6 @@ class EngagementWindow:
                 remedy="Give a positive time, e.g. 24 hours.",
                 field="horizon_micros",
             )
-
-    def ends(self, as_of: Int64Array, next_page: Int64Array) -> Int64Array:
-        """Return the last microsecond of each page's window."""
-        ends = as_of + self.horizon_micros
-        return np.minimum(ends, next_page) if self.until_next_page else ends
 
 
 def describe_videos(reader: FactReader, shown: pa.Table) -> pa.Table:
@@ -175,6 +167,9 @@ def find_played_next(
 ) -> pa.Table:
     """Return the titles played after each page, within its window.
 
+    A play belongs to the last page before it, logged or asked for, so that none counts twice;
+    see `timetravel.reading.engagement.attribute_events`.
+
     Args:
         reader: Reader with all that has become known.
         pages: page_id, profile_id, as_of_micros; distinct.
@@ -184,46 +179,44 @@ def find_played_next(
     Returns:
         page_id, video_id; distinct.
     """
-    as_of = _column(pages, "as_of_micros")
-    profiles = _column(pages, "profile_id")
-    ends = window.ends(as_of, _next_moments(shown, profiles, as_of))
-    who, place = np.unique(profiles, return_inverse=True)
+    as_of, profiles = _column(pages, "as_of_micros"), _column(pages, "profile_id")
+    who, owners = np.unique(profiles, return_inverse=True)
     latest = np.full(len(who), as_of.min(initial=0))
-    np.maximum.at(latest, place, ends)
+    np.maximum.at(latest, owners, as_of + window.horizon_micros)
     history = reader.history(who, latest, PLAYED_KINDS)
-    found: list[tuple[int, int]] = []
-    for page, own in enumerate(place.tolist()):
-        events = slice(int(history.offsets[own]), int(history.offsets[own + 1]))
-        at = history.event_at[events]
-        inside = (at > as_of[page]) & (at <= ends[page])
-        found.extend((page, video) for video in np.unique(history.video_ids[events][inside]))
-    indexes = pa.array([page for page, _ in found], pa.int64())
+    players = np.repeat(np.arange(len(who)), np.diff(history.offsets))
+    shown_to, shown_at = _column(shown, "profile_id"), _column(shown, "shown_at")
+    is_asked = np.isin(shown_to, who)
+    page_owners = np.concatenate([np.searchsorted(who, shown_to[is_asked]), owners])
+    moments = np.concatenate([shown_at[is_asked], as_of])
+    followed = attribute_events(
+        players,
+        history.event_at,
+        page_owners,
+        moments,
+        horizon_micros=window.horizon_micros,
+    )
+    # Pages of one profile and moment, on several devices, share what was played.
+    _, keys = np.unique(np.stack([page_owners, moments]), axis=1, return_inverse=True)
+    asked = keys[len(keys) - len(as_of) :]
+    order = np.argsort(asked, kind="stable")
+    attributed = followed != NO_PAGE
+    wanted = keys[followed[attributed]]
+    first = np.searchsorted(asked[order], wanted, side="left")
+    counts = np.searchsorted(asked[order], wanted, side="right") - first
+    found = np.stack(
+        [
+            order[expand_ranges(first, counts)],
+            np.repeat(history.video_ids[attributed], counts),
+        ]
+    )
+    indexes, video_ids = np.unique(found, axis=1)
     return pa.table(
         {
-            "page_id": pages["page_id"].combine_chunks().take(indexes),
-            "video_id": pa.array([video for _, video in found], pa.int64()),
+            "page_id": pages["page_id"].combine_chunks().take(pa.array(indexes)),
+            "video_id": pa.array(video_ids, pa.int64()),
         }
     )
-
-
-def _next_moments(shown: pa.Table, profiles: Int64Array, as_of: Int64Array) -> Int64Array:
-    """Return the moment of the next logged page of the profile, or the end of time."""
-    owners, moments = _column(shown, "profile_id"), _column(shown, "shown_at")
-    # Who, when, and pages before questions of the same moment: then the next page of a
-    # question is the next page behind it.
-    everyone = np.concatenate([owners, profiles])
-    times = np.concatenate([moments, as_of])
-    asks = np.concatenate([np.zeros(len(owners), np.bool_), np.ones(len(profiles), np.bool_)])
-    order = np.lexsort((asks, times, everyone))
-    following = np.full(len(order), LAST_MICROS)
-    owner, upcoming = -1, LAST_MICROS
-    for place in order[::-1].tolist():
-        if everyone[place] != owner:
-            owner, upcoming = everyone[place], LAST_MICROS
-        following[place] = upcoming
-        if not asks[place]:
-            upcoming = times[place]
-    return following[len(owners) :]
 
 
 def _column(table: pa.Table, name: str) -> Int64Array:

@@ -114,7 +114,6 @@ def render_report(
         verdicts=VERDICTS,
         metrics=METRICS,
         horizon=f"{options.engagement.horizon_micros / _HOUR_MICROS:g} hours",
-        until_next_page=options.engagement.until_next_page,
         significance=SIGNIFICANCE,
         style=Markup(_read("report.css")),  # noqa: S704 - our own file, no data in it
         script=Markup(_read("report.js")),  # noqa: S704 - likewise

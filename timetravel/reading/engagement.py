@@ -74,21 +74,23 @@ def check_horizon(horizon_micros: int) -> int:
 def attribute_events(
     owners: Int64Array,
     event_at: Int64Array,
-    pages: ShownPages,
+    page_owners: Int64Array,
+    shown_at: Int64Array,
     *,
     horizon_micros: int,
 ) -> Int64Array:
-    """Return for each event the place of the page that it followed, NO_PAGE for none.
+    """Return for each event the index of the page that it followed, NO_PAGE for none.
 
     Args:
         owners: int64[events], whose each event is.
         event_at: int64[events], in microseconds.
-        pages: What was shown.
+        page_owners: int64[pages], whose each page is, in any order.
+        shown_at: int64[pages], in microseconds; of two pages at one moment the latter counts.
         horizon_micros: An event so long after its page belongs to it still, a later one not.
     """
-    everybody = np.concatenate([pages.owners, owners])
-    moments = np.concatenate([pages.shown_at, event_at])
-    is_event = np.arange(len(everybody)) >= len(pages.owners)
+    everybody = np.concatenate([page_owners, owners])
+    moments = np.concatenate([shown_at, event_at])
+    is_event = np.arange(len(everybody)) >= len(page_owners)
     # Of one owner and moment events come first, so that a page does not precede them.
     order = np.lexsort((~is_event, moments, everybody))
     places = np.where(is_event[order], NO_PAGE, np.arange(len(order)))
@@ -101,7 +103,7 @@ def attribute_events(
         & (moments[order] - moments[order][before] <= horizon_micros)
     )
     followed[order] = np.where(near, order[before], NO_PAGE)
-    found: Int64Array = followed[len(pages.owners) :]
+    found: Int64Array = followed[len(page_owners) :]
     return found
 
 
@@ -121,7 +123,9 @@ def attach_pages(
         horizon_micros: For how long an event may follow a page.
     """
     owners = np.repeat(np.arange(len(events.offsets) - 1), np.diff(events.offsets))
-    followed = attribute_events(owners, events.event_at, pages, horizon_micros=horizon_micros)
+    followed = attribute_events(
+        owners, events.event_at, pages.owners, pages.shown_at, horizon_micros=horizon_micros
+    )
     places = {
         (owner, shown_at): place
         for place, (owner, shown_at) in enumerate(

@@ -209,7 +209,7 @@ def test_a_backup_or_restore_that_is_killed_left_everything_as_it_was(
         ("sqlite_restore", "_write_over", put_back),
         ("sqlite_restore", "_put", make),
     ):
-        die_at(f"timetravel.life.{module}", name, *command)
+        die_at(f"timetravel.backup.{module}", name, *command)
         assert not backup.exists()
         assert not new.exists()
         assert is_there(store_url, ERASED)

@@ -15,7 +15,6 @@ from timetravel.facts.model import Attribution, EventFact, EventKind, LoggedPage
 from timetravel.reading.engagement import (
     DAY_MICROS,
     NO_PAGE,
-    ShownPages,
     attribute_events,
     check_horizon,
 )
@@ -38,8 +37,7 @@ def test_an_event_belongs_to_the_last_page_before_it_unless_that_is_long_ago(
     events: list[tuple[int, int]], pages: list[tuple[int, int]], horizon: int
 ) -> None:
     pages = list(dict.fromkeys(pages))
-    shown = ShownPages(*columns(pages), np.zeros(len(pages), np.int64))
-    found = attribute_events(*columns(events), shown, horizon_micros=horizon).tolist()
+    found = attribute_events(*columns(events), *columns(pages), horizon_micros=horizon).tolist()
     for (owner, at), place in zip(events, found, strict=True):
         before = [
             (shown_at, number)

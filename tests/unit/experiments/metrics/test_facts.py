@@ -87,13 +87,17 @@ def test_a_play_belongs_to_the_last_page_before_it() -> None:
     pages = _pages((1, 10 * HOUR))
     shown = _shown((1, 10 * HOUR), (1, 12 * HOUR), (2, 10 * HOUR + 1))
     name = f"1@{10 * HOUR}"
-    last_only = find_played_next(reader, pages, shown, EngagementWindow())
-    assert _found(last_only) == {(name, 101)}
-    any_page = EngagementWindow(until_next_page=False)
-    assert _found(find_played_next(reader, pages, shown, any_page)) == {
-        (name, 101),
-        (name, 102),
-    }
+    found = find_played_next(reader, pages, shown, EngagementWindow())
+    assert _found(found) == {(name, 101)}
+
+
+def test_pages_of_one_moment_share_what_was_played() -> None:
+    reader = _plays((1, 11 * HOUR, 101, EventKind.PLAY))
+    pages = pa.table(
+        {"page_id": ["tv", "phone"], "profile_id": [1, 1], "as_of_micros": [10 * HOUR] * 2}
+    )
+    found = find_played_next(reader, pages, _shown((1, 10 * HOUR)), EngagementWindow())
+    assert _found(found) == {("tv", 101), ("phone", 101)}
 
 
 _moments = st.integers(0, 30).map(lambda hours: hours * HOUR)
@@ -104,23 +108,18 @@ _moments = st.integers(0, 30).map(lambda hours: hours * HOUR)
     plays=st.lists(st.tuples(st.integers(1, 3), _moments, st.integers(1, 4))),
     pages=st.lists(st.tuples(st.integers(1, 3), _moments), unique=True),
     others=st.lists(st.tuples(st.integers(1, 3), _moments)),
-    until_next_page=st.booleans(),
 )
 def test_windows_equal_their_plain_definition(
     plays: list[tuple[int, int, int]],
     pages: list[tuple[int, int]],
     others: list[tuple[int, int]],
-    *,
-    until_next_page: bool,
 ) -> None:
-    window = EngagementWindow(6 * HOUR, until_next_page=until_next_page)
+    window = EngagementWindow(6 * HOUR)
     shown = [*pages, *others]
     expected = set()
     for profile, moment in pages:
         following = [at for who, at in shown if who == profile and at > moment]
-        end = moment + 6 * HOUR
-        if until_next_page:
-            end = min([end, *following])
+        end = min([moment + 6 * HOUR, *following])
         expected |= {
             (f"{profile}@{moment}", video)
             for who, at, video in plays
