@@ -15,7 +15,8 @@ from experiments.ingest.records.reading import Reading
 from experiments.ingest.refusals import Refusals, RowMistakes, write_refused
 from timetravel.database.chunks import Chunk
 from timetravel.errors import ContradictingFacts, StreamMismatch
-from timetravel.ingest.contradictions import REFUSALS, find_contradictions, find_refused
+from timetravel.ingest.appending import append_chunk
+from timetravel.ingest.contradictions import find_contradictions
 from timetravel.ingest.limits import Limits
 from timetravel.ingest.rules import Rules
 from timetravel.writing.records import to_records
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from experiments.ingest.files.slices import DataFile, Slice
     from experiments.ingest.plan import Plan
     from experiments.ingest.refusals import Refused
+    from timetravel.database.registry import Registry
+    from timetravel.errors import TimeTravelError
     from timetravel.ingest.decoding import DecodedChunk
     from timetravel.ingest.mistakes import Mistakes
     from timetravel.store import Store
@@ -84,7 +87,6 @@ class Loader:
         self._size = records_per_chunk
         self._is_dry = is_dry
         self._limits = Limits()
-        self._registry = plan.registry
         newest = None if is_dry else store.newest_chunk(plan.stream)
         self._went_on = newest is not None
         self._sequence = newest.sequence if newest is not None else 0
@@ -124,104 +126,124 @@ class Loader:
 
     def _take(self, place: int, file: DataFile, found: Slice, refusals: Refusals) -> None:
         now = self._now_micros()
-        mistakes = RowMistakes()
+        chunk = _SliceChunk(
+            plan=self._plan,
+            sequence=self._sequence + 1,
+            before=self._bookmark,
+            place=place,
+            file=file,
+            found=found,
+            rules=Rules(self._limits, now),
+            refusals=refusals,
+        )
         if self._is_dry:
-            decoded = self._decode(found, now, mistakes)
-            decoded = self._without_contradictions(decoded, mistakes)
-            self._bookmark = self._after(place, file, found, decoded, mistakes, refusals)
+            decoded = chunk.decode(self._plan.registry)
+            try:
+                to_records(decoded.all(), 1, self._plan.registry)
+            except ContradictingFacts as error:
+                mistakes = find_contradictions(decoded, chunk.mistakes_kept)
+                decoded = chunk.refuse(decoded, mistakes, error)
+            self._bookmark = chunk.go_on(decoded)
             return
-        with self._store.begin(now) as writer:
-            self._check_place(writer)
-            if self._plan.group is not None:
-                writer.register(self._plan.group)
-            self._registry = writer.registry()
-            decoded = self._append(writer, self._decode(found, now, mistakes), mistakes)
-            # What is refused is in its file before the transaction says so.
-            bookmark = self._after(place, file, found, decoded, mistakes, refusals)
-            text = json.dumps(asdict(bookmark))
-            writer.note_chunk(
-                Chunk(
-                    self._plan.stream,
-                    self._sequence + 1,
-                    hashlib.sha256(text.encode()).hexdigest(),
-                    writer.newest_tx_id,
-                    found.after - found.first,
-                    text,
-                )
-            )
-            snapshot = writer.newest_tx_id
-        self._bookmark = bookmark
-        self._sequence += 1
-        self._snapshot = snapshot
+        taken = append_chunk(self._store, chunk, now)
+        self._bookmark = Bookmark(**json.loads(taken.bookmark))
+        self._sequence = taken.sequence
+        self._snapshot = taken.tx_id
 
-    def _check_place(self, writer: Writer) -> None:
-        newest = writer.newest_chunk(self._plan.stream)
-        if (newest.sequence if newest is not None else 0) != self._sequence:
+
+@dataclass(frozen=True, slots=True)
+class _SliceChunk:
+    """Implements `IncomingChunk` for a slice of a file: what is refused is left out.
+
+    Attributes:
+        plan: What is loaded.
+        sequence: Number of the chunk in its stream.
+        before: Where the chunk before it ended.
+        place: Index of the file.
+        file: Its file.
+        found: The slice.
+        rules: What its values must keep to.
+        refusals: Where what is refused is written.
+        row_mistakes: Why records were refused.
+    """
+
+    plan: Plan
+    sequence: int
+    before: Bookmark
+    place: int
+    file: DataFile
+    found: Slice
+    rules: Rules
+    refusals: Refusals
+    row_mistakes: RowMistakes = field(default_factory=RowMistakes)
+
+    @property
+    def source(self) -> str:
+        return self.plan.source
+
+    @property
+    def synthetic(self) -> bool:
+        return self.plan.entry.synthetic
+
+    @property
+    def mistakes_kept(self) -> int:
+        return self.found.after - self.found.first
+
+    def find(self, writer: Writer) -> None:
+        newest = writer.newest_chunk(self.plan.stream)
+        if (newest.sequence if newest is not None else 0) + 1 != self.sequence:
             raise StreamMismatch(
-                f"Somebody else fills the stream {self._plan.stream!r} at the same time.",
+                f"Somebody else fills the stream {self.plan.stream!r} at the same time.",
                 remedy="Let one of the two end, or give another --stream.",
                 field="--stream",
             )
 
-    def _append(
-        self, writer: Writer, decoded: DecodedChunk, mistakes: RowMistakes
-    ) -> DecodedChunk:
-        """Append what the store takes, and return it; the rest becomes mistakes."""
-        while len(decoded):
-            try:
-                synthetic = self._plan.entry.synthetic
-                writer.append(decoded.all(), source=self._plan.source, synthetic=synthetic)
-            except REFUSALS as error:
-                found = find_refused(decoded, writer, error, len(decoded))
-                if not found.total:
-                    raise
-                decoded = _note(found, decoded, mistakes)
-            else:
-                break
-        return decoded
+    def register(self, writer: Writer) -> None:
+        if self.plan.group is not None:
+            writer.register(self.plan.group)
 
-    def _decode(self, found: Slice, now: int, mistakes: RowMistakes) -> DecodedChunk:
-        entry = self._plan.entry
+    def decode(self, registry: Registry) -> DecodedChunk:
+        entry = self.plan.entry
         if entry.known_at is None:
-            known_at = MomentEntry.model_validate({"constant": format_moment(now)})
+            known_at = MomentEntry.model_validate(
+                {"constant": format_moment(self.rules.now_micros)}
+            )
             entry = entry.model_copy(update={"known_at": known_at})
-        reading = Reading(found, entry, Rules(self._limits, now), mistakes)
-        return read_facts(reading, entry, self._registry)
+        reading = Reading(self.found, entry, self.rules, self.row_mistakes)
+        return read_facts(reading, entry, registry)
 
-    def _without_contradictions(
-        self, decoded: DecodedChunk, mistakes: RowMistakes
+    def refuse(
+        self, decoded: DecodedChunk, mistakes: Mistakes, error: TimeTravelError
     ) -> DecodedChunk:
-        try:
-            to_records(decoded.all(), 1, self._registry)
-        except ContradictingFacts:
-            return _note(find_contradictions(decoded, len(decoded)), decoded, mistakes)
-        return decoded
+        if not mistakes.total:
+            raise error
+        for one in mistakes.kept:
+            self.row_mistakes.add(one.index, one.field, None, one.rule, one.remedy)
+        return decoded.without({one.index for one in mistakes.kept})
 
-    def _after(
-        self,
-        place: int,
-        file: DataFile,
-        found: Slice,
-        decoded: DecodedChunk,
-        mistakes: RowMistakes,
-        refusals: Refusals,
-    ) -> Bookmark:
+    def describe(self, decoded: DecodedChunk, tx_id: int) -> Chunk:
+        # What is refused is in its file before the transaction says so.
+        text = json.dumps(asdict(self.go_on(decoded)))
+        return Chunk(
+            self.plan.stream,
+            self.sequence,
+            hashlib.sha256(text.encode()).hexdigest(),
+            tx_id,
+            self.found.after - self.found.first,
+            text,
+        )
+
+    def go_on(self, decoded: DecodedChunk) -> Bookmark:
         """Write down what was refused, and return where to go on."""
-        refused = write_refused(file, found, mistakes.kept, refusals)
-        before = self._bookmark
+        refused = write_refused(self.file, self.found, self.row_mistakes.kept, self.refusals)
+        before = self.before
         return Bookmark(
             before.content,
             before.reading,
-            place,
-            found.after,
-            before.records + len(found.numbers) + len(found.unreadable),
+            self.place,
+            self.found.after,
+            before.records + len(self.found.numbers) + len(self.found.unreadable),
             before.facts + len(decoded),
             before.refused + refused,
-            refusals.flush(),
+            self.refusals.flush(),
         )
-
-
-def _note(found: Mistakes, decoded: DecodedChunk, mistakes: RowMistakes) -> DecodedChunk:
-    for one in found.kept:
-        mistakes.add(one.index, one.field, None, one.rule, one.remedy)
-    return decoded.without({one.index for one in found.kept})

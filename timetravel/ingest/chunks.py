@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from timetravel.database.chunks import Chunk
@@ -13,7 +14,7 @@ from timetravel.errors import (
     InvalidChunk,
     InvalidFact,
 )
-from timetravel.ingest.contradictions import REFUSALS, find_refused
+from timetravel.ingest.appending import append_chunk
 from timetravel.ingest.decoding import check_header, decode_groups, decode_records, refuse
 from timetravel.ingest.mistakes import Mistakes
 from timetravel.ingest.rules import Rules
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from pagesim.ingest.v1 import ingest_pb2
 
+    from timetravel.database.registry import Registry
+    from timetravel.errors import TimeTravelError
     from timetravel.facts.model import FeatureGroup
     from timetravel.ingest.decoding import DecodedChunk
     from timetravel.ingest.limits import Limits
@@ -67,27 +70,70 @@ class ChunkTaker:
         groups = decode_groups(request, rules)
         # Decoded before the store is locked, where that can be done.
         decoded = None if groups else decode_records(request.records, registry, rules)
-        with self._store.begin(rules.now_micros) as writer:
-            found = find_chunk(writer, request.stream, request.sequence, digest)
-            if found is not None:
-                return found
-            _register(writer, groups, self.limits)
-            # What was decoded says its schema versions, and so keeps its meaning whatever has
-            # been registered since.
-            if decoded is None:
-                decoded = decode_records(request.records, writer.registry(), rules)
-            if request.records:
-                _append(writer, request, decoded, self.limits)
-            taken = Chunk(
-                request.stream,
-                request.sequence,
-                digest,
-                writer.newest_tx_id,
-                len(request.records),
-                request.bookmark,
-            )
-            writer.note_chunk(taken)
-        return taken
+        chunk = _RequestChunk(request, digest, rules, groups, decoded)
+        return append_chunk(self._store, chunk, rules.now_micros)
+
+
+@dataclass(frozen=True, slots=True)
+class _RequestChunk:
+    """Implements `IncomingChunk` for a request: it is taken whole, or refused whole."""
+
+    request: ingest_pb2.IngestRequest
+    digest: str
+    rules: Rules
+    groups: Sequence[tuple[int, FeatureGroup]]
+    decoded: DecodedChunk | None
+
+    @property
+    def source(self) -> str:
+        return self.request.source
+
+    @property
+    def synthetic(self) -> bool:
+        return self.request.synthetic
+
+    @property
+    def mistakes_kept(self) -> int:
+        return self.rules.limits.mistakes
+
+    def find(self, writer: Writer) -> Chunk | None:
+        return find_chunk(writer, self.request.stream, self.request.sequence, self.digest)
+
+    def register(self, writer: Writer) -> None:
+        mistakes = Mistakes(self.mistakes_kept)
+        for index, group in self.groups:
+            try:
+                writer.register(group)
+            except (FeatureGroupExists, InvalidFact) as error:
+                field = f"feature_groups.{error.field}"
+                mistakes.add(index, field, group.schema_version, error.problem, error.remedy)
+        refuse(mistakes)
+
+    def decode(self, registry: Registry) -> DecodedChunk:
+        # What was decoded says its schema versions, and so keeps its meaning whatever has
+        # been registered since.
+        if self.decoded is not None:
+            return self.decoded
+        return decode_records(self.request.records, registry, self.rules)
+
+    def refuse(
+        self, decoded: DecodedChunk, mistakes: Mistakes, error: TimeTravelError
+    ) -> DecodedChunk:
+        del decoded
+        refuse(mistakes)
+        raise InvalidChunk(error.problem, remedy=error.remedy, field="records") from error
+
+    def describe(self, decoded: DecodedChunk, tx_id: int) -> Chunk:
+        del decoded
+        request = self.request
+        return Chunk(
+            request.stream,
+            request.sequence,
+            self.digest,
+            tx_id,
+            len(request.records),
+            request.bookmark,
+        )
 
 
 def find_chunk(writer: Writer, stream: str, sequence: int, digest: str) -> Chunk | None:
@@ -125,26 +171,3 @@ def _same(found: Chunk, digest: str) -> Chunk:
 
 def _digest(request: ingest_pb2.IngestRequest) -> str:
     return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
-
-
-def _register(
-    writer: Writer, groups: Sequence[tuple[int, FeatureGroup]], limits: Limits
-) -> None:
-    mistakes = Mistakes(limits.mistakes)
-    for index, group in groups:
-        try:
-            writer.register(group)
-        except (FeatureGroupExists, InvalidFact) as error:
-            field = f"feature_groups.{error.field}"
-            mistakes.add(index, field, group.schema_version, error.problem, error.remedy)
-    refuse(mistakes)
-
-
-def _append(
-    writer: Writer, request: ingest_pb2.IngestRequest, decoded: DecodedChunk, limits: Limits
-) -> None:
-    try:
-        writer.append(decoded.all(), source=request.source, synthetic=request.synthetic)
-    except REFUSALS as error:
-        refuse(find_refused(decoded, writer, error, limits.mistakes))
-        raise InvalidChunk(error.problem, remedy=error.remedy, field="records") from error

@@ -1,0 +1,85 @@
+"""Appends a chunk in one transaction, whichever way it came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from timetravel.ingest.contradictions import REFUSALS, find_refused
+
+if TYPE_CHECKING:
+    from timetravel.database.chunks import Chunk
+    from timetravel.database.registry import Registry
+    from timetravel.errors import TimeTravelError
+    from timetravel.ingest.decoding import DecodedChunk
+    from timetravel.ingest.mistakes import Mistakes
+    from timetravel.store import Store
+    from timetravel.writing.writer import Writer
+
+
+class IncomingChunk(Protocol):
+    """A chunk on its way into a store."""
+
+    @property
+    def source(self) -> str:
+        """Where its facts come from."""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether they are made up."""
+
+    @property
+    def mistakes_kept(self) -> int:
+        """How many mistakes are reported of it."""
+
+    def find(self, writer: Writer) -> Chunk | None:
+        """Return the chunk if the store has it, None if it is the next of its stream.
+
+        Raises:
+            TimeTravelError: It is neither.
+        """
+
+    def register(self, writer: Writer) -> None:
+        """Register its feature groups."""
+
+    def decode(self, registry: Registry) -> DecodedChunk:
+        """Return its records as facts."""
+
+    def refuse(
+        self, decoded: DecodedChunk, mistakes: Mistakes, error: TimeTravelError
+    ) -> DecodedChunk:
+        """Return what is left without the records that the store refuses, or raise."""
+
+    def describe(self, decoded: DecodedChunk, tx_id: int) -> Chunk:
+        """Return what is noted of it, once its facts are appended."""
+
+
+def append_chunk(store: Store, chunk: IncomingChunk, now_micros: int) -> Chunk:
+    """Append a chunk and note it, in one transaction; return what is noted.
+
+    A chunk that the store has already is returned, and nothing is appended.
+
+    Raises:
+        TimeTravelError: The chunk is refused; the store is as it was.
+        StoreUnavailable: The database cannot be reached or is locked for too long.
+    """
+    with store.begin(now_micros) as writer:
+        found = chunk.find(writer)
+        if found is not None:
+            return found
+        chunk.register(writer)
+        decoded = _append(writer, chunk, chunk.decode(writer.registry()))
+        taken = chunk.describe(decoded, writer.newest_tx_id)
+        writer.note_chunk(taken)
+    return taken
+
+
+def _append(writer: Writer, chunk: IncomingChunk, decoded: DecodedChunk) -> DecodedChunk:
+    while len(decoded):
+        try:
+            writer.append(decoded.all(), source=chunk.source, synthetic=chunk.synthetic)
+        except REFUSALS as error:
+            mistakes = find_refused(decoded, writer, error, chunk.mistakes_kept)
+            decoded = chunk.refuse(decoded, mistakes, error)
+        else:
+            break
+    return decoded
