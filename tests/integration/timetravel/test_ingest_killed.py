@@ -20,8 +20,8 @@ from tests.support.facts.dirty_facts import GROUPS, random_batches, seeded
 from tests.support.facts.ingest_service import NOW, chunk, ingestable, serving_ingest
 from tests.support.facts.postgres_server import PostgresServer, find_programs
 from timetravel.database import migrate
-from timetravel.ingest.chunks import ChunkTaker
 from timetravel.ingest.limits import Limits
+from timetravel.ingest.stream.chunks import ChunkTaker
 from timetravel.ingest.stream.client import IngestClient, connect_to_ingest
 from timetravel.store import Store
 

@@ -17,8 +17,8 @@ from timetravel.errors import (
     TimeTravelError,
     TooManyStreams,
 )
-from timetravel.ingest.chunks import ChunkTaker
 from timetravel.ingest.limits import Limits
+from timetravel.ingest.stream.chunks import ChunkTaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

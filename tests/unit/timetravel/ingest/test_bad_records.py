@@ -16,8 +16,8 @@ from tests.support.facts.ingest_service import NOW, PAST, chunk, page_bytes, tas
 from timetravel.database.engine import writing
 from timetravel.errors import InvalidChunk
 from timetravel.facts.model import EntityKind, FeatureGroup
-from timetravel.ingest.chunks import ChunkTaker
 from timetravel.ingest.limits import Limits
+from timetravel.ingest.stream.chunks import ChunkTaker
 from timetravel.writing.tombstones import note_erased
 
 if TYPE_CHECKING:

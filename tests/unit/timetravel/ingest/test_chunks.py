@@ -12,8 +12,8 @@ from tests.support.facts.ingest_service import NOW, chunk, ingestable, register_
 from timetravel.database import migrate
 from timetravel.errors import ChunkExists, ChunkOutOfOrder, InvalidChunk
 from timetravel.facts.model import EntityKind, FeatureGroup
-from timetravel.ingest.chunks import ChunkTaker
 from timetravel.ingest.limits import Limits
+from timetravel.ingest.stream.chunks import ChunkTaker
 from timetravel.store import Store
 
 if TYPE_CHECKING:
