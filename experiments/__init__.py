@@ -3,7 +3,8 @@
 From the ground up; a room imports only from those above it in this list:
 
 - `errors`: what can go wrong.
-- `spec/`: the experiment file, and every mistake in it at once.
+- `documents/`: YAML files that people write: their text with lines, and all mistakes at once.
+- `spec/`: the experiment file.
 - `scope/`, `ingest/`, `history/`: which pages an experiment makes; facts from files; the
   history of an entity as people look at it.
 - `making/`: making the pages: partitions, stacks, batches, files.

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from core.errors import InvalidInput
+from experiments.documents.mistakes import Mistake, advise, show
 from experiments.errors import DataNotFound
 from experiments.ingest.files.files import open_files
 from experiments.ingest.mapping.entries import FeaturesEntry, MappingEntry
 from experiments.ingest.mapping.mapping import find_missing_columns
 from experiments.ingest.mapping.sources import MomentEntry
 from experiments.ingest.records.facts import ENTITY_KINDS
-from experiments.spec.mistakes import Mistake, advise, show
 from timetravel.database.registry import RegisteredGroup, Registry
 from timetravel.facts.model import FeatureGroup
 

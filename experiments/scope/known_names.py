@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from experiments.spec.mistakes import refuse
+from experiments.documents.mistakes import refuse
 from experiments.spec.names import KnownNames, find_unknown_names
 from services.page.inputs import MODEL_COLLECTION
 from timetravel.facts.model import EntityKind

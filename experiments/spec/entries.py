@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from core.errors import InvalidInput
 from core.moments import parse_moment
-from experiments.spec.mistakes import show
+from experiments.documents.entry import OWN_RULE, Entry
+from experiments.documents.mistakes import show
+from experiments.documents.patterns import NAME_PATTERN, STRATUM_PATTERN
 from experiments.spec.model import (
     AS_OF,
     BATCH_PAGES,
@@ -23,20 +25,15 @@ from experiments.spec.model import (
     MAXIMUM_VARIANTS,
     MINIMUM_VARIANTS,
     MOMENT,
-    NAME_PATTERN,
     PAGE_YIELD,
     PAGES_PER_PROFILE,
     PROFILES,
     REQUESTS_IN_FLIGHT,
     SEED,
     SLICES,
-    STRATUM_PATTERN,
     Bounds,
     Limits,
 )
-
-OWN_RULE = "pagesim"
-"""The type of pydantic errors that bring their own problem and remedy."""
 
 _MOMENT_LENGTH = 40
 _DEFAULTS = Limits()
@@ -74,12 +71,6 @@ Stratum: TypeAlias = Annotated[str, Field(pattern=STRATUM_PATTERN)]
 Description: TypeAlias = Annotated[str, Field(max_length=MAXIMUM_DESCRIPTION)]
 Moment: TypeAlias = Annotated[str, AfterValidator(_check_moment)]
 KnownBy: TypeAlias = Annotated[str, AfterValidator(_check_known_by)]
-
-
-class Entry(BaseModel):
-    """A mapping whose keys are all known, with values of exactly the right type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class WindowEntry(Entry):

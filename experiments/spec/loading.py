@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from experiments.documents.mistakes import refuse
+from experiments.documents.yaml_source import MAXIMUM_BYTES, read_source
 from experiments.errors import SpecNotFound
-from experiments.spec.mistakes import refuse
 from experiments.spec.names import find_unknown_names
 from experiments.spec.overlays import default_configuration
-from experiments.spec.source import MAXIMUM_BYTES, read_source
 from experiments.spec.validation import (
     find_configuration_mistakes,
     find_mistakes,
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from experiments.spec import mistakes
+    from experiments.documents import mistakes
     from experiments.spec.model import ExperimentSpec
     from experiments.spec.names import KnownNames
     from timetravel.facts.model import JsonValue

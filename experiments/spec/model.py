@@ -9,18 +9,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from core.moments import format_moment, to_micros
+from experiments.documents.patterns import NAME_PATTERN, STRATUM_PATTERN
 from experiments.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from timetravel.facts.model import JsonValue
-
-NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,39}$"
-"""What names of experiments and variants look like: they name directories and stacks."""
-
-STRATUM_PATTERN: Final = r"^[a-z][a-z0-9_]{0,39}$"
-"""What names of attributes look like."""
 
 DEVICE: Final = "device"
 """The stratum that comes from the page rather than from the profile."""

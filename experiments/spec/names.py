@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from experiments.spec.mistakes import Mistake, advise, show
-from experiments.spec.model import DEVICE, STRATUM_PATTERN
+from experiments.documents.mistakes import Mistake, advise, show
+from experiments.documents.patterns import STRATUM_PATTERN
+from experiments.spec.model import DEVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from experiments.spec.mistakes import Path
+    from experiments.documents.mistakes import Path
     from timetravel.facts.model import JsonValue
 
 _LISTED: Final = 12

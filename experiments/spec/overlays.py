@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from experiments.spec.mistakes import Mistake
-from experiments.spec.places import keys_at
-from experiments.spec.wording import tell, tell_unknown_key
+from experiments.documents.mistakes import Mistake
+from experiments.documents.model_paths import keys_at
+from experiments.documents.wording import tell, tell_unknown_key
 from services.page.configuration import SECTION_OWNERS, PageConfiguration, apply_overlay
 from services.page.inputs import CONFIGURATION_COLLECTION
 from services.page.production import production_documents
@@ -18,7 +18,7 @@ from services.page.production import production_documents
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from experiments.spec.mistakes import Path
+    from experiments.documents.mistakes import Path
     from timetravel.facts.model import JsonValue
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from experiments.documents.yaml_source import read_source
 from experiments.spec.entries import ExperimentEntry
-from experiments.spec.source import read_source
 from services.page.configuration import SECTION_OWNERS, PageConfiguration
 from services.page.model import RowOrdering, RowType
 

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from core.errors import InvalidInput
 from core.moments import parse_moment
+from experiments.documents.mistakes import Mistake, refuse, show
+from experiments.documents.wording import tell
 from experiments.spec.entries import ExperimentEntry
-from experiments.spec.mistakes import Mistake, refuse, show
 from experiments.spec.model import (
     AS_OF,
     MAXIMUM_VARIANTS,
@@ -24,7 +25,6 @@ from experiments.spec.model import (
     Window,
 )
 from experiments.spec.overlays import find_overlay_mistakes
-from experiments.spec.wording import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from experiments.documents.entry import Entry
 from experiments.ingest.mapping.sources import (
     Choice,
     Columns,
@@ -20,7 +21,6 @@ from experiments.ingest.mapping.sources import (
     mistake,
     read_group,
 )
-from experiments.spec.entries import Entry
 
 
 class CsvEntry(Entry):

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
+from experiments.documents.mistakes import Mistake, refuse, show
+from experiments.documents.wording import tell
+from experiments.documents.yaml_source import MAXIMUM_BYTES, Purpose, read_source
 from experiments.errors import DataNotFound, InvalidMapping
 from experiments.ingest.mapping.entries import KINDS, MappingEntry
-from experiments.spec.mistakes import Mistake, refuse, show
-from experiments.spec.source import MAXIMUM_BYTES, Purpose, read_source
-from experiments.spec.wording import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from experiments.spec.mistakes import Path as Place
+    from experiments.documents.mistakes import Path as Place
     from timetravel.facts.model import JsonValue
 
 MAPPING: Final = Purpose("mapping", "a", "Begin with one of the examples in docs/ingest.md.")

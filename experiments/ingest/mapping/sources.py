@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from experiments.spec.entries import OWN_RULE, Entry
-from experiments.spec.mistakes import show
+from experiments.documents.entry import OWN_RULE, Entry
+from experiments.documents.mistakes import show
 
 JsonType: TypeAlias = Literal["text", "integer", "number", "boolean", "json"]
 

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
+from experiments.documents.yaml_source import read_source, resolve
 from experiments.errors import InvalidSpec
 from experiments.spec import (
     ExperimentSpec,
@@ -22,7 +23,6 @@ from experiments.spec import (
 from experiments.spec.loading import load_spec
 from experiments.spec.reference import describe_file
 from experiments.spec.schema import experiment_schema
-from experiments.spec.source import read_source, resolve
 from experiments.spec.validation import find_configuration_mistakes, read_document
 from services.page.production import production_documents
 from tests.support.facts.strategies import experiment_specs

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from experiments.documents.yaml_source import MAXIMUM_BYTES
 from experiments.errors import SpecNotFound
 from experiments.spec import load_spec
-from experiments.spec.source import MAXIMUM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from experiments.spec.mistakes import Mistake, Path, show
+from experiments.documents.mistakes import Mistake, Path, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

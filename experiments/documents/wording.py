@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from experiments.spec.entries import OWN_RULE
-from experiments.spec.mistakes import Mistake, Path, advise, show
-from experiments.spec.model import NAME_PATTERN, STRATUM_PATTERN
-from experiments.spec.places import example_at, keys_at
+from experiments.documents.entry import OWN_RULE
+from experiments.documents.mistakes import Mistake, Path, advise, show
+from experiments.documents.model_paths import example_at, keys_at
+from experiments.documents.patterns import PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,13 +28,6 @@ _KINDS: Final[Mapping[str, str]] = {
     "dict_type": _MAPPING,
     "model_type": _MAPPING,
     "model_attributes_type": _MAPPING,
-}
-_PATTERNS: Final[Mapping[str, tuple[str, str]]] = {
-    NAME_PATTERN: ("a lower-case letter, then up to 39 lower-case letters, digits and -", "-"),
-    STRATUM_PATTERN: (
-        "a lower-case letter, then up to 39 lower-case letters, digits and _",
-        "_",
-    ),
 }
 
 
@@ -85,7 +78,7 @@ def _sentence(text: str) -> str:
 
 def _tell_pattern(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
     pattern = context["pattern"]
-    rule, joint = _PATTERNS[pattern]
+    rule, joint = PATTERNS[pattern]
     slug = re.sub(r"[^a-z0-9]+", joint, str(value).casefold()).strip("-_")
     fits = re.fullmatch(pattern, slug) is not None
     return f"{show(value)} is not {rule}.", f"Write e.g. {slug if fits else 'popular'}."

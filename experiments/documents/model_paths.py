@@ -10,7 +10,7 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from experiments.spec.mistakes import Path
+    from experiments.documents.mistakes import Path
 
 _OF_MAPPING = 2
 
