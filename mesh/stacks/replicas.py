@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mesh.call.addresses import parse_address
 from mesh.errors import ProcessFailed
 from mesh.process.child_process import Program
-from mesh.topology.baseline_file import process_from
+from mesh.topology.baseline_file import describe_process, parse_process
 from mesh.topology.process_files import check_contents, file_variables
 from mesh.topology.stack import Endpoint
 
@@ -190,9 +190,17 @@ class Replica:
 
 
 def _describe(launch: Launch) -> str:
-    return json.dumps(asdict(launch))
+    return json.dumps(
+        {
+            "process": describe_process(launch.process),
+            "stack_id": launch.stack_id,
+            "replica": launch.replica,
+        }
+    )
 
 
 def _read_description(text: str) -> Launch:
-    told = json.loads(text)
-    return Launch(process_from(told["process"]), told["stack_id"], told["replica"])
+    described = json.loads(text)
+    return Launch(
+        parse_process(described["process"]), described["stack_id"], described["replica"]
+    )

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from pagesim.mesh.v1 import mesh_pb2
+
 from core.errors import InvalidInput, NotFound
-from mesh.topology.process_files import ProcessFile
-from mesh.topology.service_process import ServiceProcess
+from mesh.topology.translation import read_process, write_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
     from pathlib import Path
 
+    from mesh.topology.service_process import ServiceProcess
+
 _EXAMPLE = '[{"service": "pagesim.ranking.v1.RankingService", "module": "services.ranking"}]'
-_KINDS: dict[str, type] = {
-    "service": str,
-    "module": str,
-    "arguments": list,
-    "environment": dict,
-    "replicas": int,
-    "secrets": list,
-    "command": list,
-    "files": dict,
-}
+_SECRETS = "secrets"
+_FIELD = re.compile(r'no field named "(\w+)"|Failed to parse (\w+) field')
 
 
 def write_baseline(processes: Sequence[ServiceProcess], path: Path) -> None:
@@ -34,7 +31,7 @@ def write_baseline(processes: Sequence[ServiceProcess], path: Path) -> None:
 
 def format_baseline(processes: Sequence[ServiceProcess]) -> str:
     """Return the processes as the text of a baseline file."""
-    return json.dumps([asdict(process) for process in processes], indent=1)
+    return json.dumps([describe_process(process) for process in processes], indent=1)
 
 
 def read_baseline(path: Path) -> tuple[ServiceProcess, ...]:
@@ -92,63 +89,47 @@ def take_secrets(
     return {name: environment.pop(name) for name in names}
 
 
+def describe_process(process: ServiceProcess) -> dict[str, Any]:
+    """Return the process as ProtoJSON of pagesim.mesh.v1.ServiceProcess.
+
+    The names of secrets are no field of that message, as no call may give them; they stand
+    beside its fields.
+    """
+    described = MessageToDict(write_process(process), preserving_proto_field_name=True)
+    return {**described, _SECRETS: list(process.secrets)} if process.secrets else described
+
+
+def parse_process(entry: Mapping[str, Any]) -> ServiceProcess:
+    """Return the process that an entry describes.
+
+    Raises:
+        InvalidInput: It cannot be run.
+        ParseError: The entry is not as `describe_process` writes it.
+    """
+    fields = {name: value for name, value in entry.items() if name != _SECRETS}
+    process = read_process(ParseDict(fields, mesh_pb2.ServiceProcess()))
+    return replace(process, secrets=tuple(entry.get(_SECRETS, ())))
+
+
 def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
     where = f"[{number}]"
     if not isinstance(entry, dict):
         raise _invalid(path, f"{entry!r} is no object", where)
-    for name, value in entry.items():
-        kind = _KINDS.get(name)
-        if kind is None:
-            raise _invalid(
-                path,
-                f"there is no such field; known are {', '.join(_KINDS)}",
-                f"{where}.{name}",
-            )
-        holds = _holds_files if name == "files" else _holds_text
-        if type(value) is not kind or not holds(value):
-            raise _invalid(path, f"{value!r} is not of its kind", f"{where}.{name}")
-    for name in ("service", "command" if entry.get("command") else "module"):
-        if name not in entry:
-            raise _invalid(path, "it is missing", f"{where}.{name}")
+    secrets = entry.get(_SECRETS, [])
+    if not isinstance(secrets, list) or not all(isinstance(name, str) for name in secrets):
+        raise _invalid(path, f"{secrets!r} is no list of names", f"{where}.{_SECRETS}")
     try:
-        return process_from(entry)
+        process = parse_process(entry)
+    except ParseError as error:
+        field = next((name for name in _FIELD.findall(str(error))), ("", ""))
+        raise _invalid(path, str(error), f"{where}.{''.join(field)}") from None
     except InvalidInput as error:
         raise InvalidInput(
             error.problem, remedy=error.remedy, field=f"{where}.{error.field}"
         ) from None
-
-
-def process_from(entry: Mapping[str, Any]) -> ServiceProcess:
-    """Return the process whose fields are of the right kinds.
-
-    Raises:
-        InvalidInput: It cannot be run.
-    """
-    return ServiceProcess(
-        service=entry["service"],
-        module=entry.get("module", ""),
-        arguments=tuple(entry.get("arguments", ())),
-        environment=entry.get("environment", {}),
-        replicas=entry.get("replicas", 1),
-        secrets=tuple(entry.get("secrets", ())),
-        command=tuple(entry.get("command", ())),
-        files={name: ProcessFile(**one) for name, one in entry.get("files", {}).items()},
-    )
-
-
-def _holds_files(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(one, dict) and one.keys() == {"path", "sha256"} and _holds_text(one)
-        for one in value.values()
-    )
-
-
-def _holds_text(value: object) -> bool:
-    if isinstance(value, list):
-        return all(isinstance(one, str) for one in value)
-    if isinstance(value, dict):
-        return all(isinstance(one, str) for one in value.values())
-    return True
+    if entry.get("replicas") == 0:
+        raise _invalid(path, "0 replicas cannot be run", f"{where}.replicas")
+    return process
 
 
 def _invalid(path: Path, problem: str, field: str) -> InvalidInput:
