@@ -5,13 +5,12 @@
     PagesimError
     └── MetricsError                           everything this package raises
         ├── InvalidMetricOptions (InvalidInput)
-        ├── UnknownMetric        (NotFound)
         └── NothingToMeasure     (WrongState)  a run without a single page
 """
 
 from __future__ import annotations
 
-from core.errors import InvalidInput, NotFound, PagesimError, WrongState
+from core.errors import InvalidInput, PagesimError, WrongState
 
 
 class MetricsError(PagesimError):
@@ -20,10 +19,6 @@ class MetricsError(PagesimError):
 
 class InvalidMetricOptions(MetricsError, InvalidInput):
     """Refuse options that make no sense."""
-
-
-class UnknownMetric(MetricsError, NotFound):
-    """Refuse a metric that nobody defined."""
 
 
 class NothingToMeasure(MetricsError, WrongState):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tests.oracle.resolution import (
@@ -22,7 +23,6 @@ from timetravel.facts.model import (
     LoggedPageFact,
 )
 from timetravel.ledger.values import (
-    attribution_value,
     document_value,
     event_value,
     features_value,
@@ -132,7 +132,7 @@ def _value(fact: Fact, groups: Mapping[str, FeatureGroup]) -> JsonValue:
         case AvailabilityFact():
             value = {"country": fact.country}
         case EventFact():
-            recorded = attribution_value(fact.attribution)
+            recorded = None if fact.attribution is None else asdict(fact.attribution)
             value = event_value(fact.kind.value, fact.video_id, fact.value, recorded)
         case DocumentFact():
             value = document_value(fact.schema_version, fact.body)

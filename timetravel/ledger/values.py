@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from functools import cache
 from math import isnan
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from timetravel.reading.allocations import cell_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from timetravel.facts.model import Attribution, JsonValue
+    from timetravel.facts.model import JsonValue
 
 
 def features_value(fields: Sequence[str], vector: Sequence[float]) -> JsonValue:
@@ -59,11 +58,6 @@ def event_value(
         "value": value,
     }
     return event if attribution is None else {**event, "attribution": attribution}
-
-
-def attribution_value(attribution: Attribution | None) -> JsonValue:
-    """Return where on a page an event happened."""
-    return None if attribution is None else asdict(attribution)
 
 
 def document_value(schema_version: int, body: JsonValue) -> JsonValue:

@@ -12,7 +12,6 @@ from worlds.features.fixed_point import to_fixed
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Float32Array, Int8Array, Int64Array
-    from timetravel.reading.reader import HistoryRows
 
 SPEAKING_KINDS: Final = (EventKind.RATING, EventKind.PLAY, EventKind.THUMB, EventKind.LIST)
 """Kinds of events that say something about a title."""
@@ -54,17 +53,6 @@ class Events:
             self.event_at[chosen],
             self.kinds[chosen],
             self.values[chosen],
-        )
-
-    @classmethod
-    def of_history(cls, profile_ids: Int64Array, history: HistoryRows) -> Events:
-        """Return the events that a reader gave for some profiles."""
-        return cls(
-            np.repeat(np.asarray(profile_ids, np.int64), np.diff(history.offsets)),
-            history.video_ids,
-            history.event_at,
-            history.kinds,
-            history.values,
         )
 
 

@@ -15,7 +15,6 @@ from experiments.metrics.definitions.definition import (
     Unit,
     describe,
 )
-from experiments.metrics.errors import UnknownMetric
 from services.page.model import RowType
 
 if TYPE_CHECKING:
@@ -100,19 +99,3 @@ COVERAGE = Metric(
 
 METRICS: tuple[Metric, ...] = (*PAGE_METRICS, COVERAGE)
 """Every metric."""
-
-
-def metric_named(name: str) -> Metric:
-    """Return the metric of a name.
-
-    Raises:
-        UnknownMetric: There is none.
-    """
-    for metric in METRICS:
-        if metric.name == name:
-            return metric
-    raise UnknownMetric(
-        f"{name!r} is no metric.",
-        remedy=f"Use one of {', '.join(metric.name for metric in METRICS)}.",
-        field="metric",
-    )

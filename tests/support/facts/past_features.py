@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from core.arrays import Float32Array, Int64Array
-    from timetravel.reading.reader import FactReader
+    from timetravel.reading.reader import FactReader, HistoryRows
     from worlds.features.registry import FeatureSpaces
 
 
@@ -35,7 +35,7 @@ def recompute_video_features(
     Returns:
         video ids int64[videos], and one float32[videos, fields] for each group.
     """
-    events = Events.of_history(profile_ids, reader.history(profile_ids, at))
+    events = events_of(profile_ids, reader.history(profile_ids, at))
     rows = reader.attributes(EntityKind.PROFILE, profile_ids, at, (COUNTRY,))
     places = {country: place for place, country in enumerate(spaces.countries)}
     countries = np.array(
@@ -64,5 +64,16 @@ def recompute_profile_features(
         [read_texts(value) for value in rows.columns[GENRES]],
         [read_year(value) for value in rows.columns[YEAR]],
     )
-    events = Events.of_history(profile_ids, reader.history(profile_ids, at))
+    events = events_of(profile_ids, reader.history(profile_ids, at))
     return ProfileJob(events, profile_ids, content).compute(spaces, at)
+
+
+def events_of(profile_ids: Int64Array, history: HistoryRows) -> Events:
+    """Return the events that a reader gave for some profiles."""
+    return Events(
+        np.repeat(profile_ids, np.diff(history.offsets)),
+        history.video_ids,
+        history.event_at,
+        history.kinds,
+        history.values,
+    )

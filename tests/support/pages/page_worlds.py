@@ -15,8 +15,9 @@ from services.page.inputs import (
     VIDEO_TRENDING,
 )
 from services.page.production import production_documents
-from services.shared_facts.content import content_fields, content_vectors
+from services.shared_facts.content import content_fields
 from tests.oracle.in_memory import InMemoryFacts
+from tests.support.pages.content_vectors import content_vectors
 from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,

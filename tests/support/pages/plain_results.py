@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.metrics.definitions.definition import LOGGED
-from experiments.metrics.definitions.registry import metric_named
+from experiments.metrics.definitions.registry import METRICS
 from experiments.report.findings import Findings, Result
 
 CONTROL = "control"
@@ -28,7 +28,7 @@ def result(
     if difference is not None and half_width is not None:
         low, high = difference - half_width, difference + half_width
     return Result(
-        metric=metric_named(metric),
+        metric=next(known for known in METRICS if known.name == metric),
         variant=variant,
         reference=reference,
         stratum=stratum,

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.shared_facts.content import content_fields, content_vectors
+from services.shared_facts.content import content_fields
+from tests.support.pages.content_vectors import content_vectors
 
 GENRES = st.lists(st.sampled_from("ABCDE"), max_size=4).map(tuple)
 VIDEOS = st.lists(st.tuples(GENRES, st.none() | st.integers(1900, 2030)), max_size=8)
