@@ -33,6 +33,7 @@ from timetravel.queries.logged_pages import (
     LoggedPageFilter,
     count_logged_pages,
     read_logged_pages,
+    read_shown,
 )
 from timetravel.queries.names import read_attribute_names, read_document_names
 from timetravel.segments.build import build_segment
@@ -266,6 +267,13 @@ class Store:
         """
         chosen = self._choose(since, until, profile_ids, snapshot, known_by)
         yield from read_logged_pages(self._reading, chosen, with_features=with_features)
+
+    def shown_pages(
+        self, *, since: int | None = None, until: int | None = None, snapshot: int | None = None
+    ) -> Iterator[tuple[int, int, str]]:
+        """Yield shown_at, profile and device of the pages that `logged_pages` would yield."""
+        chosen = self._choose(since, until, None, snapshot, None)
+        yield from read_shown(self._reading, chosen)
 
     def count_logged_pages(
         self,

@@ -57,13 +57,12 @@ def find_candidates(store: Store, scope: Scope, snapshot: int) -> list[PageKey]:
         NoLoggedPages: There is none in the window.
     """
     window = scope.window
-    logged = store.logged_pages(
+    shown = store.shown_pages(
         since=window.since_micros if window else None,
         until=window.until_micros if window else None,
         snapshot=snapshot,
-        with_features=False,
     )
-    keys = [PageKey(page.shown_at, page.profile_id, page.device) for page in logged]
+    keys = [PageKey(*page) for page in shown]
     if not keys:
         raise NoLoggedPages(
             f"{store.url} holds no logged page" + (" in the window." if window else " (yet)."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -21,7 +21,7 @@ from timetravel.queries.visibility import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from timetravel.database.engine import Connect
     from timetravel.facts.model import JsonValue, LoggedFeatures
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 PAGE_KEY: Final = ("shown_at", "profile_id")
 """What names a page: a profile is shown one at a moment."""
 _PAGES_PER_READ: Final = 500
+_KEYS_PER_READ: Final = 20_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,20 +98,24 @@ def count_logged_pages(connect: Connect, chosen: LoggedPageFilter) -> int:
     return count
 
 
+def read_shown(connect: Connect, chosen: LoggedPageFilter) -> Iterator[tuple[int, int, str]]:
+    """Yield shown_at, profile and device of logged pages, by shown_at and profile.
+
+    What the pages hold, which is nearly all of them, is not read.
+    """
+    columns = (logged_page.c.shown_at, logged_page.c.profile_id, logged_page.c.device)
+    for rows, _ in _read_in_batches(connect, chosen.select(*columns), _KEYS_PER_READ):
+        yield from map(tuple, rows)
+
+
 def read_logged_pages(
     connect: Connect, chosen: LoggedPageFilter, *, with_features: bool
 ) -> Iterator[LoggedPage]:
-    """Yield logged pages by shown_at and profile.
-
-    They are read in many short transactions, so a slow consumer holds nothing up.
-    """
-    place = sa.tuple_(logged_page.c.shown_at, logged_page.c.profile_id)
-    statement = chosen.select(logged_page).order_by(*place.clauses).limit(_PAGES_PER_READ)
-    last = (EARLIEST_MICROS, -1)
-    while True:
-        with connect() as connection:
-            rows = connection.execute(statement.where(place > last)).all()
-            features = _features_of(connection, rows) if with_features else {}
+    """Yield logged pages by shown_at and profile."""
+    read = _features_of if with_features else None
+    for rows, features in _read_in_batches(
+        connect, chosen.select(logged_page), _PAGES_PER_READ, read
+    ):
         for row in rows:
             yield LoggedPage(
                 row.profile_id,
@@ -118,9 +125,29 @@ def read_logged_pages(
                 json.loads(row.context),
                 row.page,
                 row.page_digest,
-                tuple(features.get(_version_of(row), ())),
+                tuple((features or {}).get(_version_of(row), ())),
             )
-        if len(rows) < _PAGES_PER_READ:
+
+
+def _read_in_batches(
+    connect: Connect,
+    statement: sa.Select[Any],
+    size: int,
+    read_more: Callable[[sa.Connection, Sequence[Any]], T] | None = None,
+) -> Iterator[tuple[Sequence[Any], T | None]]:
+    """Yield rows, and what else is read of them, in many short transactions.
+
+    So a slow consumer holds nothing up.
+    """
+    place = sa.tuple_(logged_page.c.shown_at, logged_page.c.profile_id)
+    ordered = statement.order_by(*place.clauses).limit(size)
+    last = (EARLIEST_MICROS, -1)
+    while True:
+        with connect() as connection:
+            rows = connection.execute(ordered.where(place > last)).all()
+            more = None if read_more is None else read_more(connection, rows)
+        yield rows, more
+        if len(rows) < size:
             return
         last = (rows[-1].shown_at, rows[-1].profile_id)
 
