@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from timetravel.facts.model import EntityKind, EventKind, FeatureGroup, JsonValu
 from timetravel.queries import changes
 from timetravel.queries.event_rows import EventRows
 from timetravel.reading.reader import (
-    AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
     CatalogueRows,
@@ -35,9 +34,9 @@ from timetravel.reading.result_rows import (
     feature_rows,
     history_rows,
     moment_column,
-    parse_json,
 )
 from timetravel.reading.retained import EVERYTHING, Retained
+from timetravel.reading.text_reader import JsonTexts, TextReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,10 +48,8 @@ if TYPE_CHECKING:
     from timetravel.queries.as_of_queries import AsOfQuestions
     from timetravel.reading.reader import Identities, Moments
 
-JsonTexts: TypeAlias = "Sequence[str | None]"
 
-
-class AsOfReader:
+class AsOfReader(TextReader):
     """Implements `timetravel.reading.reader.FactReader` by SQL, as of each row's own moment.
 
     A fact is visible at T if it was true at T, had become known by T (or by `known_by`, if
@@ -108,14 +105,6 @@ class AsOfReader:
             )
         return feature_rows(registered, found)
 
-    def attributes(
-        self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
-    ) -> AttributeRows:
-        """Return named attributes of each row; see `FactReader.attributes`."""
-        texts, newest_known_at = self.attribute_texts(kind, entity_ids, at, names)
-        columns = {name: parse_json(column) for name, column in texts.items()}
-        return AttributeRows(columns, newest_known_at)
-
     def attribute_texts(
         self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
     ) -> tuple[Mapping[str, JsonTexts], Int64Array]:
@@ -165,18 +154,6 @@ class AsOfReader:
         """Return every entity of which the snapshot has an attribute fact, ascending."""
         with self._connect() as connection:
             return self._listing(connection, kind)
-
-    def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:
-        """Return the listing with attributes; see `FactReader.catalogue`."""
-        texts, rows = self.catalogue_texts(at, names)
-        columns = {name: parse_json(column) for name, column in texts.items()}
-        return CatalogueRows(
-            rows.catalogue_version,
-            rows.video_ids,
-            columns,
-            rows.unchanged_until,
-            rows.newest_known_at,
-        )
 
     def catalogue_texts(
         self, at: int, names: Sequence[str]

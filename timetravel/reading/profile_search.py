@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -24,24 +24,10 @@ if TYPE_CHECKING:
 
     from core.arrays import Int64Array
     from timetravel.facts.model import JsonValue
-    from timetravel.reading.reader import Identities, Moments
+    from timetravel.reading.text_reader import TextReader
 
 _PROFILES_AT_ONCE: Final = 4096
 _NO_VALUE: Final = "null"
-
-
-class TextReader(Protocol):
-    """Whatever lists entities and reads their attributes as JSON texts."""
-
-    def entity_ids(self, kind: EntityKind) -> Int64Array:
-        """Return every entity that the snapshot knows, ascending."""
-        ...
-
-    def attribute_texts(
-        self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
-    ) -> tuple[Mapping[str, Sequence[str | None]], Int64Array]:
-        """Return attributes as JSON texts, and the newest known_at of each row."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from timetravel.errors import OutsideSegment, UnknownDocument
 from timetravel.facts.model import EntityKind
 from timetravel.queries import changes
 from timetravel.reading.reader import (
-    AttributeRows,
     AvailabilityBitmaps,
     CatalogueFeatures,
     CatalogueRows,
@@ -26,19 +25,19 @@ from timetravel.reading.reader import (
     moments_per_row,
     newest,
 )
-from timetravel.reading.result_rows import parse_json
+from timetravel.reading.text_reader import JsonTexts, TextReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from core.arrays import Int64Array
     from timetravel.facts.model import EventKind, FeatureGroup, JsonValue
-    from timetravel.queries.as_of_reader import AsOfReader, JsonTexts
+    from timetravel.queries.as_of_reader import AsOfReader
     from timetravel.reading.reader import Identities, Moments
     from timetravel.segments.segment import Segment
 
 
-class SegmentReader:
+class SegmentReader(TextReader):
     """Implements `FactReader` from a segment; safe to share between threads.
 
     Args:
@@ -90,18 +89,6 @@ class SegmentReader:
             _at(versions.known_at, found),
             _at(versions.valid_from, found),
         )
-
-    def attributes(
-        self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
-    ) -> AttributeRows:
-        """Return named attributes of each row; see `FactReader.attributes`.
-
-        Raises:
-            OutsideSegment: The segment does not hold a profile, and nobody answers beyond.
-        """
-        texts, newest_known_at = self.attribute_texts(kind, entity_ids, at, names)
-        columns = {name: parse_json(column) for name, column in texts.items()}
-        return AttributeRows(columns, newest_known_at)
 
     def attribute_texts(
         self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
@@ -178,18 +165,6 @@ class SegmentReader:
         """Return every entity of which the snapshot has an attribute fact, ascending."""
         segment = self._segment
         return segment.video_ids if kind is EntityKind.VIDEO else segment.profile_ids
-
-    def catalogue(self, at: int, names: Sequence[str]) -> CatalogueRows:
-        """Return the listing with attributes; see `FactReader.catalogue`."""
-        texts, rows = self.catalogue_texts(at, names)
-        columns = {name: parse_json(column) for name, column in texts.items()}
-        return CatalogueRows(
-            rows.catalogue_version,
-            rows.video_ids,
-            columns,
-            rows.unchanged_until,
-            rows.newest_known_at,
-        )
 
     def catalogue_texts(
         self, at: int, names: Sequence[str]
