@@ -32,7 +32,7 @@ variants:
 ```
 
 `pagesim run FILE.yaml` runs it; longer ones are in [`examples/`](../examples). Every mistake in
-a file is told at once, before anything starts, with its line, the rule and a remedy.
+a file is reported at once, before anything starts, with its line, the rule and a remedy.
 
 Values are read as YAML 1.2 reads them: `2018-05-01` and `NO` are text and need no quotes, and
 only `true` and `false` are truth values. Aliases, tags and repeated keys are refused, and so is
@@ -49,7 +49,7 @@ stays as production had it at the moment of each page.
 
 Each section belongs to one service, and a variant runs its own process of just those services
 whose sections it changes. The tables describe a whole configuration; a variant writes only what
-it changes. The configuration that worlds start with stands at the end.
+it changes. The configuration that worlds start with is at the end.
 """
 
 _ENTRIES: Final[Mapping[str, str]] = {
