@@ -37,6 +37,7 @@ CALL = re.compile(r"`([a-z]\w*)\([^`]*\)`")
 OF_STORE = re.compile(r"`(store(?:\.\w+(?:\(\))?)+)`((?:[:,] `\w+`(?=[ ,|]))*)")
 FILE = re.compile(r"(?<![\w/.:-])((?:docs|tests|examples|scripts|protos)/[\w./-]*\w)")
 OPTION = re.compile(r"`(--[a-z-]+)[^`]*`")
+RUN = re.compile(r"python -m ([\w.]+)")
 METHOD_OR_SERVICE = re.compile(r"^\s*(?:rpc|service|message) (\w+)", re.MULTILINE)
 ROUTE = re.compile(r"pagesim\.\w+\.v1\.[A-Z]\w+")
 
@@ -143,6 +144,34 @@ def test_every_class_call_and_rpc_that_a_document_names_is_defined(document: Pat
 def test_every_option_that_a_document_names_is_one_of_ours(document: Path) -> None:
     for option in OPTION.findall(document.read_text()):
         assert option in options() | {"--format", "--require-hashes"}, option
+
+
+@cache
+def source() -> str:
+    """Return the text of all packages and scripts."""
+    paths = [path for path in MODULES if path.relative_to(ROOT).parts[0] != "tests"]
+    scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
+    return "\n".join(path.read_text() for path in (*paths, *scripts, ROOT / "Makefile"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_header_and_variable_that_a_document_names_is_read(document: Path) -> None:
+    text = document.read_text()
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
+    for header in re.findall(r"x-pagesim-[a-z-]*[a-z]", text):
+        assert f'"{header}"' in source(), header
+    for variable in re.findall(r"PAGESIM_[A-Z_]*[A-Z]", text):
+        read = variable in source() or variable in tests
+        assert read or variable.startswith("PAGESIM_FILE_"), variable
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_module_that_a_document_runs_is_there(document: Path) -> None:
+    for module in RUN.findall(document.read_text()):
+        if module != "MODULE":
+            found = (ROOT / module.replace(".", "/")).with_suffix(".py")
+            package = ROOT / module.replace(".", "/") / "__main__.py"
+            assert found.exists() or package.exists(), module
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
