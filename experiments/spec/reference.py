@@ -76,7 +76,6 @@ _NOUNS: Final = {
     "string": "text",
     "object": "mappings",
 }
-_LONGEST_SHOWN: Final = 40
 
 
 def describe_file() -> str:
@@ -166,11 +165,12 @@ def _spell_bounds(least: float | None, most: float | None) -> str:
 
 
 def _spell_default(entry: Mapping[str, Any]) -> str:
+    if entry.get("$ref", "").rpartition("/")[2] in {*_ENTRIES, *_PARTS}:
+        return "as below"
     value = entry.get("default")
     if value is None or value in ("", [], {}):
-        return "its own" if "$ref" in entry else "none"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return f"`{text}`" if len(text) <= _LONGEST_SHOWN else "its own"
+        return "none"
+    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 
 def _resolve(entry: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

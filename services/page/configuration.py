@@ -284,8 +284,8 @@ class FilteringSection(_Section):
 class RankingSection(_Section):
     """Say which model document ranks.
 
-    Rows defined by an order of their own (trending, new, popular) offer their first
-    `candidate_depth` eligible videos to the model.
+    Rows that have an order without the model (trending, new, popular) offer their first
+    `candidate_depth` eligible videos to it.
     """
 
     model: Text

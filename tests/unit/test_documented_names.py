@@ -37,6 +37,8 @@ CALL = re.compile(r"`([a-z]\w*)\([^`]*\)`")
 OF_STORE = re.compile(r"`(store(?:\.\w+(?:\(\))?)+)`((?:[:,] `\w+`(?=[ ,|]))*)")
 FILE = re.compile(r"(?<![\w/.:-])((?:docs|tests|examples|scripts|protos)/[\w./-]*\w)")
 OPTION = re.compile(r"`(--[a-z-]+)[^`]*`")
+FIELD = re.compile(r"`([a-z]+(?:_[a-z0-9]+)+)`")
+FOREIGN = ("envoy_", "pg_")
 RUN = re.compile(r"python -m ([\w.]+)")
 METHOD_OR_SERVICE = re.compile(r"^\s*(?:rpc|service|message) (\w+)", re.MULTILINE)
 ROUTE = re.compile(r"pagesim\.\w+\.v1\.[A-Z]\w+")
@@ -163,6 +165,15 @@ def test_every_header_and_variable_that_a_document_names_is_read(document: Path)
     for variable in re.findall(r"PAGESIM_[A-Z_]*[A-Z]", text):
         read = variable in source() or variable in tests
         assert read or variable.startswith("PAGESIM_FILE_"), variable
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_field_or_table_that_a_document_names_is_in_the_code(document: Path) -> None:
+    protos = "\n".join(path.read_text() for path in (ROOT / "protos").rglob("*.proto"))
+    for name in FIELD.findall(document.read_text()):
+        if not name.startswith(FOREIGN):
+            word = rf"\b{name.removesuffix('_total')}\b"
+            assert re.search(word, source() + protos, re.IGNORECASE), name
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
