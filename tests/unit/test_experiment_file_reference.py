@@ -105,7 +105,7 @@ def test_every_default_and_example_of_the_file_is_accepted(name: str, tmp_path: 
             load_spec(path)
 
 
-def test_numbers_stand_for_no_name(tmp_path: Path) -> None:
+def test_a_number_is_refused_where_the_tables_give_names(tmp_path: Path) -> None:
     document = yaml.safe_load(FILE)
     for key in ("type", "ordering", "seen"):
         row = {"type": "top_picks", "title": "Own", key: 1}
