@@ -1,4 +1,4 @@
-"""Partitions: one variant x one slice of time, isolated and retried on its own."""
+"""Partitions: one variant x one slice of time, each in a stack of its own."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ variants:
 ```
 
 `pagesim run FILE.yaml` runs it; longer ones are in [`examples/`](../examples). Every mistake in
-a file is told at once, before anything starts, with its line, the rule and a remedy.
+a file is reported at once, before anything starts, with its line, the rule and a remedy.
 
 Values are read as YAML 1.2 reads them: `2018-05-01` and `NO` are text and need no quotes, and
 only `true` and `false` are truth values. Aliases, tags and repeated keys are refused, and so is
@@ -49,7 +49,7 @@ stays as production had it at the moment of each page.
 
 Each section belongs to one service, and a variant runs its own process of just those services
 whose sections it changes. The tables describe a whole configuration; a variant writes only what
-it changes. The configuration that worlds start with stands at the end.
+it changes. The configuration that worlds start with is at the end.
 """
 
 _ENTRIES: Final[Mapping[str, str]] = {
@@ -76,7 +76,6 @@ _NOUNS: Final = {
     "string": "text",
     "object": "mappings",
 }
-_LONGEST_SHOWN: Final = 40
 
 
 def describe_file() -> str:
@@ -166,11 +165,12 @@ def _spell_bounds(least: float | None, most: float | None) -> str:
 
 
 def _spell_default(entry: Mapping[str, Any]) -> str:
+    if entry.get("$ref", "").rpartition("/")[2] in {*_ENTRIES, *_PARTS}:
+        return "as below"
     value = entry.get("default")
     if value is None or value in ("", [], {}):
-        return "its own" if "$ref" in entry else "none"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return f"`{text}`" if len(text) <= _LONGEST_SHOWN else "its own"
+        return "none"
+    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 
 def _resolve(entry: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

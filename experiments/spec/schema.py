@@ -10,16 +10,17 @@ from typing import Any, Final
 from experiments.documents.yaml_source import read_source
 from experiments.spec.entries import ExperimentEntry
 from services.page.configuration import SECTION_OWNERS, PageConfiguration
-from services.page.model import RowOrdering, RowType
+from services.page.model import RowOrdering, RowType, SeenPolicy
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _OVERLAY: Final = "ConfigurationOverlay"
 
-# Documents name these by label, not by number.
-_LABELS: Final = {
-    "RowType": [member.label for member in RowType],
-    "RowOrdering": [member.label for member in RowOrdering],
-}
+# Documents name the members of these by label, not by number.
+_LABELLED: Final[tuple[type[RowType | RowOrdering | SeenPolicy], ...]] = (
+    RowType,
+    RowOrdering,
+    SeenPolicy,
+)
 
 
 def experiment_schema() -> dict[str, Any]:
@@ -48,8 +49,12 @@ def experiment_schema() -> dict[str, Any]:
 def configuration_schema() -> dict[str, Any]:
     """Return the JSON Schema of a whole configuration."""
     schema = PageConfiguration.model_json_schema()
-    for name, labels in _LABELS.items():
-        schema["$defs"][name] = {"type": "string", "enum": labels}
+    for members in _LABELLED:
+        labels = {member.value: member.label for member in members}
+        schema["$defs"][members.__name__] = {"type": "string", "enum": [*labels.values()]}
+        for entry in schema["$defs"]["RowTemplate"]["properties"].values():
+            if entry.get("$ref") == f"#/$defs/{members.__name__}" and "default" in entry:
+                entry["default"] = labels[entry["default"]]
     return schema
 
 

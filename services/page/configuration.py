@@ -118,13 +118,13 @@ Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 class RowTemplate(_Section):
     """Describe one configured row, or a family of rows (genres, seeds).
 
-    `genres` of a genre row: None means every genre of the catalogue. `seeds` of a because
-    you watched row: titles that get a row each, of `candidates` alike ones. `videos` of an
+    `genres` of a genre row: left out, every genre of the catalogue. `seeds` of a because
+    you watched row: titles that get a row each, of `candidates` similar ones. `videos` of an
     editorial row: in order. `seen` says whether titles that the profile has seen are left
-    out, stand after all others (demote), or like any other (allow); `filtering.seen` may allow
-    them in all rows. `since` and `until` bound the moments of the pages that may have
-    the row: the first one, and the first after. Titles may hold {country}, and {genre} or
-    {title} where the row has one.
+    out (exclude), come after all others (demote), or are treated like any other (allow);
+    `filtering.seen` may allow them in all rows. `since` and `until` bound the moments of the
+    pages that may have the row: the first one, and the first after. Titles may hold
+    {country}, and {genre} or {title} where the row has one.
     """
 
     type: Annotated[RowType, BeforeValidator(_row_type)]
@@ -233,7 +233,7 @@ class RowSelectionSection(_Section):
     """Say which rows a page gets, and in which order.
 
     `template` lists row ids in their usual order, which is also the order of ties; rows that
-    it leaves out come after, by id. `pins` holds rows at a place (0 is the top).
+    it leaves out come after, by id. `pins` fixes rows at an index (0 is the top).
     `maximum_per_type` bounds rows of a type. `candidate_depth` videos are kept per row, so
     that dedup can refill it, and `spare_rows` rows beyond the geometry. The leading
     `row_score_depth` videos make the score of a row.
@@ -267,8 +267,8 @@ class FilteringSection(_Section):
     """Say what a profile may see.
 
     A title counts as seen when it was rated, or played to `finished_share` of its length.
-    A profile without a maturity limit gets `default_maturity_limit`; a video without a
-    maturity is shown to profiles with that limit of `default_video_maturity` or more. Ages.
+    Maturity is an age in years: a profile without a limit gets `default_maturity_limit`, a
+    video without a maturity gets `default_video_maturity`.
     `device_capabilities` lists what devices can do, e.g. {tv: [hdr]}; a video whose attribute
     `requires` names anything else is not shown on them. Devices that it leaves out can do
     nothing special; left out itself, every device can show everything.
@@ -284,8 +284,8 @@ class FilteringSection(_Section):
 class RankingSection(_Section):
     """Say which model document ranks.
 
-    Rows defined by an order of their own (trending, new, popular) offer their first
-    `candidate_depth` eligible videos to the model.
+    Rows that have an order without the model (trending, new, popular) offer their first
+    `candidate_depth` eligible videos to it.
     """
 
     model: Text
@@ -293,7 +293,7 @@ class RankingSection(_Section):
 
 
 class DedupSection(_Section):
-    """Say within what a video stands once.
+    """Say within which scope a video is shown only once.
 
     Rows in `exempt` keep their videos whatever other rows show, and do not count for others.
     A row left with fewer than `minimum_row_size` videos is dropped; `minimum_row_sizes` says
