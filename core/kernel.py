@@ -1,4 +1,4 @@
-"""How kernels are compiled: the same sums on every machine, batch and door.
+"""How kernels are compiled: the same sums on every machine, in every batch and process.
 
 No fast-math, so floating-point sums keep their written order; no GIL, so that threads of a
 server run side by side; cached on disk, so that a process starts warm. The cache looks at one

@@ -1,4 +1,4 @@
-"""What can go wrong in an experiment, hung into the tree of `core.errors`.
+"""Errors of experiments, under the root and the kinds of `core.errors`.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What can go wrong while a page is made, hung into the tree of `core.errors`.
+"""Errors of making pages, under the root and the kinds of `core.errors`.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Whole pages in one process: the stages of the services, without the services."""
+"""Whole pages in one process: the same stages, without gRPC."""
 
 from __future__ import annotations
 

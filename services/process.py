@@ -1,4 +1,4 @@
-"""How each page service runs as a process of the mesh."""
+"""Runs a page service as a process of the mesh."""
 
 from __future__ import annotations
 

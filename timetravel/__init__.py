@@ -1,4 +1,4 @@
-"""The time-travel store: what was true and known at a moment, and the service that says so.
+"""The time-travel store: facts with valid, knowledge and transaction time, and their service.
 
 From the ground up; a room imports only from those above it in this list:
 

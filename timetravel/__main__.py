@@ -1,4 +1,4 @@
-"""Serves a store by itself: python -m timetravel --store URL."""
+"""Serve a store: python -m timetravel --store URL."""
 
 from __future__ import annotations
 

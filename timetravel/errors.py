@@ -1,4 +1,4 @@
-"""What can go wrong with facts and their store, hung into the tree of `core.errors`.
+"""Errors of facts and their store, under the root and the kinds of `core.errors`.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Readers of pinned snapshots, from segments: a snapshot never changes, so it is laid out once.
+"""Readers of pinned snapshots, kept and shared: a snapshot never changes.
 
 From a directory comes the segment that was built for an experiment. Where there is none, what
 concerns the whole catalogue is laid out in memory, and rows about single profiles come from

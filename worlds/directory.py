@@ -1,4 +1,4 @@
-"""A world on disk: a directory that is there as a whole or not at all.
+"""A world on disk: a directory that is written whole or not at all.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Draws by name: what an entity draws depends on seed, purpose and its ids, and nothing else.
+"""Random draws that depend on seed, purpose and ids, and on nothing else.
 
 So one more film or member in the data changes no other's attributes, whatever the order in
 which they are read. The mixing function is SplitMix64 (Steele, Lea and Flood, 2014).

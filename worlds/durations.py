@@ -1,4 +1,4 @@
-"""Spans of time in microseconds."""
+"""Lengths of time in microseconds."""
 
 from __future__ import annotations
 

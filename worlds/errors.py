@@ -1,4 +1,4 @@
-"""What can go wrong with worlds, hung into the tree of `core.errors`.
+"""Errors of worlds, under the root and the kinds of `core.errors`.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What a world says of itself: world.json."""
+"""The manifest of a world: world.json."""
 
 from __future__ import annotations
 

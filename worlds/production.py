@@ -1,4 +1,4 @@
-"""The life of production's own documents: what it starts with, and how it changes."""
+"""Production's documents over time: the first versions, and later changes."""
 
 from __future__ import annotations
 

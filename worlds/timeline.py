@@ -1,4 +1,4 @@
-"""The timeline of a world: its facts in the order in which they become known."""
+"""The timeline of a world: its facts in the order in which they became known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Visits: the moments at which members open the homepage."""
+"""Visits: when members open the homepage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pagesim history: who learned what of an entity, when."""
+"""pagesim history: every version of the facts about an entity."""
 
 from __future__ import annotations
 

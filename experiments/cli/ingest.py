@@ -1,4 +1,4 @@
-"""pagesim ingest: data files into a store."""
+"""pagesim ingest: load data files into a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are called: help and mistakes come at once."""
+"""Command groups that import a command when it is called, so that help is fast."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pagesim page: look at one page."""
+"""pagesim page: show one page."""
 
 from __future__ import annotations
 

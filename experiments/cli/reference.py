@@ -1,4 +1,4 @@
-"""Writes the command reference from the commands themselves, so that it cannot drift."""
+"""Writes docs/commands.md from the commands, so that it cannot drift."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pagesim run: an experiment, from its file to its report."""
+"""pagesim run: run an experiment, from its file to its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pagesim serve: the whole system at one moment, for any gRPC client."""
+"""pagesim serve: serve pages at one moment, for any gRPC client."""
 
 from __future__ import annotations
 

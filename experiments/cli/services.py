@@ -1,4 +1,4 @@
-"""pagesim services: run one service of the page by hand."""
+"""pagesim services: run one service by hand."""
 
 from __future__ import annotations
 

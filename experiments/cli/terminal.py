@@ -1,4 +1,4 @@
-"""What the commands share: console, progress, JSON, and how they name a store."""
+"""What commands share: console, progress, JSON, the store option."""
 
 from __future__ import annotations
 

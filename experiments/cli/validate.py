@@ -1,4 +1,4 @@
-"""pagesim validate: is the simulation the live system?"""
+"""pagesim validate: compare simulated control pages with logged pages."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""YAML files that people write: their text with lines, and every mistake at once."""
+"""YAML files that people write: their text with line numbers, and all mistakes at once."""

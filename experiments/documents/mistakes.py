@@ -1,4 +1,4 @@
-"""Mistakes of an experiment file or a mapping, and how they are told: all of them at once."""
+"""Mistakes in a YAML file, reported all at once."""
 
 from __future__ import annotations
 

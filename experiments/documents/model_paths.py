@@ -1,4 +1,4 @@
-"""What a pydantic model says of a place in its documents."""
+"""What a pydantic model expects at a path of its document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What names look like, and how that is said."""
+"""Patterns of names, and their descriptions."""
 
 from __future__ import annotations
 

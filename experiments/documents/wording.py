@@ -1,4 +1,4 @@
-"""How faults that pydantic finds are told, in terms of the file."""
+"""Messages for pydantic's errors, in terms of the file."""
 
 from __future__ import annotations
 

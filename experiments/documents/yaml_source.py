@@ -1,4 +1,4 @@
-"""The text of an experiment file, or of another of ours: YAML 1.2 values, each with its line.
+"""Reads YAML 1.2 with the line of every value.
 
 Plain scalars follow the core schema of YAML 1.2 (section 10.3.2): 2016-01-01 is text, and so
 is NO. Aliases and tags are refused, so that a file is no larger than it looks.

@@ -1,1 +1,1 @@
-"""Shows the history of an entity to people: who learned what when."""
+"""The history of an entity, as tables, JSON and pictures."""

@@ -1,4 +1,4 @@
-"""The fields of an entity, as people name them, and what versions say of them."""
+"""The fields of an entity as people name them, and their values in each version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A history as lines of JSON."""
+"""A history as JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small picture of one field: valid time runs across, knowledge grows downwards.
+"""A picture of one field in the terminal: valid time across, knowledge time down.
 
 Each line is what one saw of all of time at one moment of knowledge; the next line is what one
 saw once more had become known. So a late fact shows as a line that changes far to the left of

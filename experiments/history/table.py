@@ -1,4 +1,4 @@
-"""A history as tables: one for each field, a line for each version, oldest first."""
+"""A history as tables: one per field, one line per version, oldest first."""
 
 from __future__ import annotations
 

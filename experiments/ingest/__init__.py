@@ -1,1 +1,1 @@
-"""Data files into a store: what a mapping says, and every record that cannot be taken."""
+"""Loads data files into a store by a mapping, and reports every record that is refused."""

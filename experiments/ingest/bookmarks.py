@@ -1,4 +1,4 @@
-"""Where the loading of files goes on after it was interrupted."""
+"""Where loading resumes after an interruption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes data files into a store, slice by slice, each in one transaction."""
+"""Loads data files into a store, slice by slice, each in one transaction."""
 
 from __future__ import annotations
 

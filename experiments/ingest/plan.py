@@ -1,4 +1,4 @@
-"""What is to be ingested: settled before the first record is read."""
+"""What is ingested and how, decided before the first record is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was refused of data files: kept as it is found, and told at the end."""
+"""Refused records of data files: written as they are found, and summed up at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes of the page: who serves what, for every stack."""
+"""The processes of the baseline: which program serves which service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page generator: posts batches of a partition to the assembler of its stack."""
+"""The page generator: sends batches of a partition to the assembler of its stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that no page used what was not yet known at its moment."""
+"""Checks that no page used facts that were not yet known at its moment."""
 
 from __future__ import annotations
 

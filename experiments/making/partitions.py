@@ -1,4 +1,4 @@
-"""Partitions: one variant x one slice of time, each in a stack of its own."""
+"""Partitions: one variant x one slice of time, each in its own stack."""
 
 from __future__ import annotations
 

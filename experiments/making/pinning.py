@@ -1,4 +1,4 @@
-"""Which append position a run reads up to."""
+"""The snapshot that a run reads."""
 
 from __future__ import annotations
 

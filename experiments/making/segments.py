@@ -1,4 +1,4 @@
-"""Lays out the facts that an experiment asks for, before its services start."""
+"""Builds the segment that an experiment reads, before its services start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One stack of its own, for commands that ask a few questions and go."""
+"""A mesh with one stack, for commands that make a few calls."""
 
 from __future__ import annotations
 

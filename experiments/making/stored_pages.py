@@ -1,4 +1,4 @@
-"""Reads pages back: simulated ones from a run's files, logged ones from the store."""
+"""Reads pages: simulated ones from a run's files, logged ones from the store."""
 
 from __future__ import annotations
 

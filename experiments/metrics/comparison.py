@@ -1,4 +1,4 @@
-"""Turns values of pages into results: means, differences and intervals per stratum."""
+"""Compares variants: means, paired differences and intervals per stratum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong when pages are measured, hung into the tree of `core.errors`.
+"""Errors of measuring pages, under the root and the kinds of `core.errors`.
 
 ::
 

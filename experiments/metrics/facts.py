@@ -1,4 +1,4 @@
-"""Facts that metrics need beside the pages: of the videos shown, and what was played next.
+"""Facts that metrics need besides the pages: of the videos shown, and what was played next.
 
 What a page holds is judged by what was visible at its as-of. What the member did after it is
 read with all that has become known since, up to the snapshot of the run.

@@ -1,4 +1,4 @@
-"""Lays logged pages out like simulated ones, so that the same metrics apply to both."""
+"""Prepares logged pages like simulated ones, so that the same metrics apply to both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds figures: their last bits depend on the order in which threads added them up."""
+"""Rounds results: their last bits depend on the order in which threads add them up."""
 
 from __future__ import annotations
 

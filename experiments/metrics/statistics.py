@@ -1,4 +1,4 @@
-"""Means, paired differences and how sure they are.
+"""Means, paired differences, and their intervals.
 
 Every page of a variant has a partner in the reference: same profile, same as-of. A member
 may have several pages, which are not independent, so variances are clustered by member.

@@ -1,1 +1,1 @@
-"""Shows what an experiment found: in the terminal, and as one page of HTML."""
+"""Reports of an experiment: in the terminal, and as one HTML file."""

@@ -1,4 +1,4 @@
-"""Says in sentences what an experiment found: what changed, by how much, and how surely."""
+"""The findings of an experiment in sentences: what changed, by how much, how certain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepares what a report leads with: a card for each treatment, and how far to trust it."""
+"""The first part of a report: a card for each treatment, and how far to trust it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small drawings as SVG text; colours come from the style sheet, so they follow its theme."""
+"""Small SVG charts; colours come from the style sheet, so they follow its theme."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says about a run beside its figures."""
+"""The description of a run in its report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the report of a run: one self-contained HTML page that needs no network."""
+"""Writes the report of a run: one self-contained HTML file that needs no network."""
 
 from __future__ import annotations
 

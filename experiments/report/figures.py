@@ -1,4 +1,4 @@
-"""Writes figures the way people read them."""
+"""Formats figures for people."""
 
 from __future__ import annotations
 

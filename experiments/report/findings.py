@@ -1,4 +1,4 @@
-"""Reads results: what a figure says, and how sure it is."""
+"""Findings: the direction of a result, and how certain it is."""
 
 from __future__ import annotations
 

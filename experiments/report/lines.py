@@ -1,4 +1,4 @@
-"""Prepares lines of tables: a metric of control, and of each treatment against it."""
+"""Lines of result tables: a metric of control, and of each treatment against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepares the mix of row types of every variant: drawn, and as a table."""
+"""The mix of row types of every variant, as a chart and as a table."""
 
 from __future__ import annotations
 

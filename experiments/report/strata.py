@@ -1,4 +1,4 @@
-"""Says for whom something changes: every stratum beside the others, metric by metric."""
+"""Results by stratum, metric by metric."""
 
 from __future__ import annotations
 

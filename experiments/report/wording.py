@@ -1,4 +1,4 @@
-"""The words and signs that every report uses, in HTML and in the terminal."""
+"""Words and signs that all reports share, in HTML and in the terminal."""
 
 from __future__ import annotations
 

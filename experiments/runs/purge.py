@@ -1,4 +1,4 @@
-"""Takes erased profiles out of what runs and validations wrote.
+"""Removes erased profiles from the files of runs and validations.
 
 What was measured stays as it is: shares and means over many pages, of which some are gone.
 """

@@ -1,4 +1,4 @@
-"""run.json: what a run is, what it pinned, and how far it came."""
+"""run.json: the record of a run, what it pinned, and its state."""
 
 from __future__ import annotations
 

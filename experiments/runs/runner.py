@@ -1,4 +1,4 @@
-"""Runs an experiment in one go: stacks, pages, metrics, report, and everything down again.
+"""Runs an experiment in one process: stacks, pages, metrics, report, teardown.
 
 ::
 

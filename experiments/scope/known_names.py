@@ -1,4 +1,4 @@
-"""The names that experiments may use, read from the store that they will read."""
+"""The names that an experiment may use, read from the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The experiment file: what it says, and every mistake in it at once."""
+"""The experiment file: its content, and every mistake in it at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading an experiment from its file."""
+"""Loads an experiment from its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An experiment, as its file says it."""
+"""An experiment, as declared in its file."""
 
 from __future__ import annotations
 

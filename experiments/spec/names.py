@@ -1,4 +1,4 @@
-"""Names in an experiment file that only the store can know: of attributes and of models."""
+"""Names in an experiment file that only the store knows: attributes and models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variants' configurations, held against what the services accept."""
+"""Checks variants' configurations against what the services accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a document is an experiment, and which one."""
+"""Validates a document as an experiment."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Holds simulated control pages, and the features they read, against what was logged."""
+"""Compares simulated control pages, and the features they read, with what was logged."""

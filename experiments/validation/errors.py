@@ -1,4 +1,4 @@
-"""What can go wrong in a validation, hung into the tree of `core.errors`.
+"""Errors of a validation, under the root and the kinds of `core.errors`.
 
 ::
 

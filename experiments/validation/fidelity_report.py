@@ -1,4 +1,4 @@
-"""Shows a validation in the terminal."""
+"""Shows the result of a validation in the terminal."""
 
 from __future__ import annotations
 

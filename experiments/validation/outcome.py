@@ -1,4 +1,4 @@
-"""What a validation found, and how it is kept."""
+"""The result of a validation, and its files."""
 
 from __future__ import annotations
 

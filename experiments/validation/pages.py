@@ -1,4 +1,4 @@
-"""Finds out where a simulated page first departs from the logged one."""
+"""Finds where a simulated page first differs from the logged one."""
 
 from __future__ import annotations
 

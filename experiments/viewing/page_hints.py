@@ -1,4 +1,4 @@
-"""Tells early, and in words, when a page is asked for of whom or when nothing is known."""
+"""Explains early that a page is requested of a profile or a moment without facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One page to look at: as logged, as simulated on the spot, or as a run has it."""
+"""One page: as logged, as simulated now, or as a run has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client's interceptors know of a call, and how they change it."""
+"""Reading and changing the details of a call in client interceptors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Channels for asyncio: every call carries the context, or does not leave."""
+"""Channels for asyncio: every call carries the context, or is not sent."""
 
 from __future__ import annotations
 

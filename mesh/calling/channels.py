@@ -1,4 +1,4 @@
-"""Channels to other services: every call carries the context, or does not leave."""
+"""Channels to other services: every call carries the context, or is not sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every call that leaves is given, for threads and for asyncio."""
+"""Metadata and span of every outgoing call, for threads and for asyncio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where running meshes are: each announces itself in a file that lives as long as it does.
+"""Discovery of running meshes: each writes a file that exists as long as the mesh runs.
 
 The file is locked by the mesh. The kernel lets the lock go with the process, however that
 ends, so a file without one is of a mesh that is gone.

@@ -1,4 +1,4 @@
-"""Keeping a lease: renewed from a thread for as long as a block lasts."""
+"""Keeping a lease: a thread renews it while a block runs."""
 
 from __future__ import annotations
 

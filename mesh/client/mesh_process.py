@@ -1,4 +1,4 @@
-"""The mesh from outside: run one, create stacks in it, call into them.
+"""A mesh as a child process: start it, create stacks in it, call into them.
 
 with MeshProcess.start(baseline, directory) as mesh:
     status = mesh.service.create_stack(Stack("trial", as_of_micros))

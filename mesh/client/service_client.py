@@ -1,4 +1,4 @@
-"""MeshService from outside: stacks created, leased, watched and removed."""
+"""The client of MeshService: create, lease, watch and delete stacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control plane: discovery, Envoy, the baseline and the stacks, started in that order.
+"""The control plane: starts discovery, Envoy, the baseline and the stacks, in that order.
 
 What a host runs already, for a control plane that died, is taken over.
 """

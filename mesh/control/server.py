@@ -1,4 +1,4 @@
-"""MeshService: stacks by gRPC."""
+"""MeshService: stacks over gRPC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The access log, kept from filling the disk.
+"""The access log of Envoy, rotated so that it cannot fill the disk.
 
 Envoy appends to its log for ever, and opens it anew when asked to. What was logged before
 stays beside it until the log is full again.

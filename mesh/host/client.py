@@ -1,4 +1,4 @@
-"""The host as the control plane sees it."""
+"""The client of HostService: how the control plane runs processes on the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mesh directory: one mesh at a time may use it."""
+"""The mesh directory: used by one mesh at a time."""
 
 from __future__ import annotations
 

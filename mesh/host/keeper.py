@@ -1,4 +1,4 @@
-"""Keeping the control plane: started again when it dies, each time a little later."""
+"""Restarts the control plane when it dies, with growing pauses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readiness of programs that write no ready line: they listen."""
+"""Readiness of programs that write no ready line: they listen on their port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ports that stay ours while whoever listens on them comes and goes."""
+"""Ports that stay reserved while the processes that listen on them come and go."""
 
 from __future__ import annotations
 

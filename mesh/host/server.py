@@ -1,4 +1,4 @@
-"""HostService: the programs of a host by gRPC, on a Unix socket of the mesh directory."""
+"""HostService: the programs of a host over gRPC, on a Unix socket of the mesh directory."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A running mesh as seen from outside: what serves, how it fares, and what it logged."""
+"""A running mesh as seen from outside: health, traffic and logs."""

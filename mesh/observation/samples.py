@@ -1,4 +1,4 @@
-"""Prometheus pages, read."""
+"""Reads samples in the Prometheus text format."""
 
 from __future__ import annotations
 

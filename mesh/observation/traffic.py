@@ -1,4 +1,4 @@
-"""How stacks and their replicas fare, from the metrics of services and of Envoy."""
+"""Requests, errors and latency of stacks and replicas, by the metrics of services and Envoy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child processes that cannot outlive us, with a log file and a ready line each."""
+"""Child processes that cannot outlive their parent, each with a log file and a ready line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates of the mesh: what the files are, and what is wrong with them.
+"""Certificates of the mesh: which files there are, and whether they are valid.
 
 A directory of certificates holds PEM files:
 

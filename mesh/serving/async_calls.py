@@ -1,4 +1,4 @@
-"""What surrounds every call that asyncio serves: its context, errors, metrics and log."""
+"""Handling of every call served by asyncio: context, errors, metrics and log."""
 
 from __future__ import annotations
 

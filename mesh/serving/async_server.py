@@ -1,4 +1,4 @@
-"""Serving by asyncio: the same as `mesh.serving.server`, for handlers that are coroutines."""
+"""Serving with asyncio: like `mesh.serving.server`, for handlers that are coroutines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics of calls, with stack and variant as labels whose number is bounded."""
+"""Metrics of calls, labelled by stack and variant, in a bounded number of series."""
 
 from __future__ import annotations
 

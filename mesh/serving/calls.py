@@ -1,4 +1,4 @@
-"""What surrounds every served call: its context, its errors, its metrics and its log."""
+"""Handling of every served call: context, errors, metrics and log."""
 
 from __future__ import annotations
 

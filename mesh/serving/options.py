@@ -1,4 +1,4 @@
-"""How a process is reached, as options and as command-line arguments."""
+"""The addresses and security of a server, as options and as command-line arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ready line: what a process tells whoever started it, once."""
+"""The ready line: what a process reports to its parent, once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serving: a gRPC server with all that every process of the mesh has."""
+"""A gRPC server with everything that each process of the mesh has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who wants to know of every change of a stack is told."""
+"""Publishes every change of a stack to subscribers."""
 
 from __future__ import annotations
 

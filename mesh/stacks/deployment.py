@@ -1,4 +1,4 @@
-"""One stack while it lives: what runs for it, where it is in its life, until when it stays."""
+"""One running stack: its processes, its state and its lease."""
 
 from __future__ import annotations
 

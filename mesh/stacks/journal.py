@@ -1,4 +1,4 @@
-"""What the control plane means to do, written before it does it.
+"""What the control plane is about to do, recorded before it does it.
 
 The journal is worth something only while the host lives that runs the processes it speaks of:
 a new host begins a new one. So it has to survive SIGKILL of the control plane, not a loss of

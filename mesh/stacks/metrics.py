@@ -1,4 +1,4 @@
-"""Metrics of stacks: how many live, how long until ready, what fails."""
+"""Metrics of stacks: how many are live, time until ready, failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking services through Envoy whether they serve: the last proof that a stack is ready."""
+"""Probes services through Envoy: the last check before a stack is ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a control plane finds of the one before it, and what it makes of that."""
+"""Recovers the state of an earlier control plane on the same host."""
 
 from __future__ import annotations
 

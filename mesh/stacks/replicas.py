@@ -1,4 +1,4 @@
-"""Replicas of services, as child processes of this machine's host.
+"""Replicas of services, run as child processes by this machine's host.
 
 They outlive the control plane but not the host.
 """

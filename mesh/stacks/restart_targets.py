@@ -1,4 +1,4 @@
-"""Whose replicas are looked after: the baseline's, and those of each stack."""
+"""The replicas that are restarted when they die: the baseline's, and those of each stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting dead replicas again: each time a little later, and not for ever."""
+"""Restarts dead replicas with growing pauses, up to a number of attempts."""
 
 from __future__ import annotations
 

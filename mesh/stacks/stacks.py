@@ -1,4 +1,4 @@
-"""The life of stacks: launch, route, probe; and back, leaving nothing."""
+"""The life of stacks: launch, route and probe; and the reverse, leaving nothing behind."""
 
 from __future__ import annotations
 

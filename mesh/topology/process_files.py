@@ -1,4 +1,4 @@
-"""Files that a process needs: models, configuration; named, and known by their content."""
+"""Files that a process needs, such as models: named, and identified by their SHA-256."""
 
 from __future__ import annotations
 

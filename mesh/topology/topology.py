@@ -1,4 +1,4 @@
-"""What each stack sees of what runs: clusters and routes, as pure data and pure functions."""
+"""Clusters and routes, as each stack sees them: pure data and pure functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A set of resources that agree with each other."""
+"""A set of resources whose references resolve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The aggregated discovery server: pushes snapshots to every Envoy, and hears of each."""
+"""The aggregated discovery server: pushes snapshots to Envoys, and tracks acknowledgements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Envoy's messages, from the shipped descriptors, in a pool of their own.
+"""Envoy's messages, from descriptors that we ship, in a descriptor pool of their own.
 
 A private pool keeps clear of every other package that defines messages of Envoy's names.
 `build_descriptors` says where `envoy.binpb` comes from.

@@ -1,4 +1,4 @@
-"""From the topology to Envoy's resources, as pure functions.
+"""Renders the topology as Envoy resources, with pure functions.
 
 A resource is the JSON form of Envoy's v3 message; Envoy's API reference says what each
 field means. One listener, one route table, one virtual host per stack: adding a stack

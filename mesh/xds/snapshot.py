@@ -1,4 +1,4 @@
-"""An immutable, encoded state of all resources, with versions that follow from content."""
+"""An immutable, encoded state of all resources; versions are digests of content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one Envoy knows of one kind of resource: the delta protocol as a state machine.
+"""One Envoy's subscription to one kind of resource: the delta protocol as a state machine.
 
 Source: https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol (incremental xDS).
 """

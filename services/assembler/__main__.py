@@ -1,4 +1,4 @@
-"""Serves assembler by itself: python -m services.assembler --mesh-address HOST:PORT."""
+"""Serve the assembler: python -m services.assembler --mesh-address HOST:PORT."""
 
 from __future__ import annotations
 

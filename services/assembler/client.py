@@ -1,4 +1,4 @@
-"""Calls the assembler."""
+"""The client of PageAssemblerService."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes finished pages of columns, and one batch of several."""
+"""Builds finished pages from columns, and merges batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tells the faults of single pages from those of the system."""
+"""Separates faults of single pages from faults of the system."""
 
 from __future__ import annotations
 

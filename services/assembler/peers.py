@@ -1,4 +1,4 @@
-"""The other stages behind the mesh."""
+"""The other stages, called through the mesh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves `pagesim.assembler.v1.PageAssemblerService`: translates, and nothing else."""
+"""Servicer of `pagesim.assembler.v1.PageAssemblerService`."""
 
 from __future__ import annotations
 

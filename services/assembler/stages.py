@@ -1,4 +1,4 @@
-"""The other stages as the assembler sees them, in this process or behind the mesh."""
+"""The protocol of the other stages, in this process or behind the mesh."""
 
 from __future__ import annotations
 

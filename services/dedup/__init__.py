@@ -1,1 +1,1 @@
-"""Dedup: no video twice where it should not be, and full rows all the same."""
+"""Dedup: removes repeated videos by policy, and refills rows."""

@@ -1,4 +1,4 @@
-"""Serves dedup by itself: python -m services.dedup --mesh-address HOST:PORT."""
+"""Serve dedup: python -m services.dedup --mesh-address HOST:PORT."""
 
 from __future__ import annotations
 

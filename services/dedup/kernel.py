@@ -1,4 +1,4 @@
-"""Places rows on pages and videos in rows, each video as often as the policy allows."""
+"""Fills rows with videos, each video as often as the policy allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves `pagesim.dedup.v1.DedupService`: translates, and nothing else."""
+"""Servicer of `pagesim.dedup.v1.DedupService`."""
 
 from __future__ import annotations
 

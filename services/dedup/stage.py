@@ -1,4 +1,4 @@
-"""Dedup over the configuration: every page by the policy of its own moment."""
+"""Dedup of pages, each by the configuration of its own moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the assembler asks of dedup, and what it gets."""
+"""The request to dedup, and its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves filtering by itself: python -m services.filtering --mesh-address HOST:PORT."""
+"""Serve filtering: python -m services.filtering --mesh-address HOST:PORT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What filtering knows of the catalogue, and of one moment's licences and settings."""
+"""Catalogue, licences and settings at one moment, as filtering needs them."""
 
 from __future__ import annotations
 

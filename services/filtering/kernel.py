@@ -1,4 +1,4 @@
-"""Lays what a profile has seen over what it may see."""
+"""Removes seen videos from eligible ones."""
 
 from __future__ import annotations
 

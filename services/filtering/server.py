@@ -1,4 +1,4 @@
-"""Serves `pagesim.filtering.v1.FilteringService`: translates, and nothing else."""
+"""Servicer of `pagesim.filtering.v1.FilteringService`."""
 
 from __future__ import annotations
 

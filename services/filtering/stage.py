@@ -1,4 +1,4 @@
-"""Filtering over facts: eligibility of each page at its own moment."""
+"""Filtering of pages, each at its own moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What filtering answers."""
+"""The result of filtering."""
 
 from __future__ import annotations
 

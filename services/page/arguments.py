@@ -1,4 +1,4 @@
-"""Arguments that every page service takes beside those of the mesh."""
+"""Command-line arguments of every page service, besides those of the mesh."""
 
 from __future__ import annotations
 

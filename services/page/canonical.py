@@ -1,4 +1,4 @@
-"""The canonical bytes of a page: what is logged, hashed and compared.
+"""The canonical bytes of a page: logged, hashed and compared.
 
 They are the deterministic serialisation of `pagesim.page.v1.Page` without video titles: an
 id identifies a video, and a corrected title is not another page.

@@ -1,4 +1,4 @@
-"""The configuration of the homepage: a document, read as-of, that an overlay may change.
+"""The configuration of the homepage: a document, read as of a moment, with an overlay.
 
 Each section belongs to one service. A variant that lays an overlay over a section therefore
 replaces the service that owns it, and only that one.

@@ -1,4 +1,4 @@
-"""Writes the canonical bytes of many pages from their columns.
+"""Encodes the canonical bytes of many pages from their columns.
 
 The same bytes as `services.page.canonical`, a hundred times faster: the protobuf wire format
 (https://protobuf.dev/programming-guides/encoding/) of `pagesim.page.v1.Page`.

@@ -1,4 +1,4 @@
-"""The facts that a page is made from: what the services ask the time-travel service for."""
+"""The facts that a page is made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves ranking by itself: python -m services.ranking --mesh-address HOST:PORT."""
+"""Serve ranking: python -m services.ranking --mesh-address HOST:PORT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores videos, sorts them once per page, and cuts every row to its best."""
+"""Scores videos, sorts them once per page, and keeps the best of every row."""
 
 from __future__ import annotations
 

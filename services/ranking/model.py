@@ -1,4 +1,4 @@
-"""Ranking models as documents: what is weighed, and by how much."""
+"""Ranking models as documents: inputs and their weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders over the catalogue that rows have of their own, without a model."""
+"""Orders of the catalogue for rows that need no model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans where the candidates of each row come from."""
+"""Plans the source of each row's candidates."""
 
 from __future__ import annotations
 

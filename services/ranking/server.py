@@ -1,4 +1,4 @@
-"""Serves `pagesim.ranking.v1.RankingService`: translates, and nothing else."""
+"""Servicer of `pagesim.ranking.v1.RankingService`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranking over facts: every page at its own moment."""
+"""Ranking of pages, each at its own moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the assembler asks of ranking, and what it gets."""
+"""The request to ranking, and its result."""
 
 from __future__ import annotations
 

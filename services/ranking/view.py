@@ -1,4 +1,4 @@
-"""What ranking knows of the catalogue in one epoch, and the orders and scores made of it."""
+"""The catalogue in one epoch as ranking needs it, with orders and scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attributes of videos, from JSON to what the services work with."""
+"""Attributes of videos, from JSON to arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what several stages ask of the same pages only once."""
+"""A reader that remembers what several stages read of the same pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The content space: where a video lies by its genres and its decade.
+"""The content space: genres and decade of a video as a vector.
 
 One pure function serves the past and the present, the features and the ranking.
 """

@@ -1,4 +1,4 @@
-"""Distinct contents of videos: what many videos share is worked out once.
+"""Distinct contents of videos, so that what many videos share is computed once.
 
 A video's content is its genres and its decade. Few contents occur among many videos, and few
 videos change from one epoch to the next; so contents are numbered once and for all, and only

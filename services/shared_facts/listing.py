@@ -1,4 +1,4 @@
-"""Positions in the catalogue listing: what stands for video ids inside a batch."""
+"""Positions in the catalogue listing, which stand for video ids within a batch."""
 
 from __future__ import annotations
 

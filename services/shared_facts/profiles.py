@@ -1,4 +1,4 @@
-"""What is read of each page's profile."""
+"""Reads the profile of each page."""
 
 from __future__ import annotations
 

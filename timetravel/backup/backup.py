@@ -1,4 +1,4 @@
-"""Writes a backup of a store while others use it: one file, one state of the store.
+"""Backs up a store while it is in use: one file with one state of the store.
 
 Of SQLite it is a store itself; of PostgreSQL what `pg_dump --format=custom` writes.
 """

@@ -1,4 +1,4 @@
-"""Runs PostgreSQL's own programs; where to connect goes by environment, never as argument."""
+"""Runs PostgreSQL's client programs; connection settings go by environment, not by argument."""
 
 from __future__ import annotations
 

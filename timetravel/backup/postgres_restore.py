@@ -1,4 +1,4 @@
-"""Makes the tables of a PostgreSQL store of a backup, in one transaction."""
+"""Restores a backup into the tables of a PostgreSQL store, in one transaction."""
 
 from __future__ import annotations
 

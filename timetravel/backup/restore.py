@@ -1,4 +1,4 @@
-"""Makes a store of a backup: all of it, or nothing.
+"""Restores a store from a backup: all of it, or nothing.
 
 Where a store is there already, it is replaced in one transaction, so that whoever has it open
 sees the one or the other. Profiles that were erased from it since the backup was made are

@@ -1,4 +1,4 @@
-"""Copies SQLite stores, and stores' files, while others use them."""
+"""Copies SQLite databases while they are in use."""
 
 from __future__ import annotations
 

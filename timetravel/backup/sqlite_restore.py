@@ -1,4 +1,4 @@
-"""Makes an SQLite store of a backup."""
+"""Restores an SQLite store from a backup."""
 
 from __future__ import annotations
 

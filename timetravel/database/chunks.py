@@ -1,4 +1,4 @@
-"""Which chunks of which ingest streams are in the store, so that none is taken twice."""
+"""The chunks of each ingest stream that the store holds, so that none is appended twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many rows are asked for in one statement, on each database.
+"""Statements compiled once, with many keys as parameters, on each database.
 
 A statement is compiled once per database. The rows travel as one parameter each: JSON on
 SQLite, arrays on PostgreSQL.

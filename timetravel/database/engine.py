@@ -1,4 +1,4 @@
-"""Connections to the store: which databases, which transactions, which errors.
+"""Connections to the store: databases, transactions, errors.
 
 Reads are short transactions with a stable view. There is one writer at a time, on SQLite by
 `BEGIN IMMEDIATE` and on PostgreSQL by an advisory lock, so transaction ids follow the order

@@ -1,4 +1,4 @@
-"""Bring a store's schema to the revision that this code is written for.
+"""Migrates a store's schema to the revision that this code is written for.
 
 A later revision is drafted by `python -m timetravel.database.migrate "What it does"`, which
 compares `timetravel.database.schema` with an empty store at the newest revision; read it before

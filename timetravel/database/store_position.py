@@ -1,4 +1,4 @@
-"""How far a store or a backup has come, and who was erased from it.
+"""The newest transaction of a store or a backup, and the profiles erased from it.
 
 A backup and a store are of one line if the transactions that both have were committed at the
 same moments. Only then does a profile's id mean the same person in both.

@@ -1,4 +1,4 @@
-"""Feature facts as columns: how many are given at once."""
+"""Feature facts in columns: many in one value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns of logged features in one compressed value.
+"""Codec of logged features: their columns in one compressed value.
 
 Layout before compression, n entities: entity_ids, known_at and valid_from as little-endian
 int64[n] one after the other, then values as little-endian float32[n, fields].

@@ -1,4 +1,4 @@
-"""Facts: what was true from when, and since when the live system knew it.
+"""Facts: what was true since when, and since when the live system knew it.
 
 Every moment is int64 microseconds since 1970-01-01 UTC. A fact has a key (what it is about)
 and an op. Facts whose key holds a `valid_from` (features, attributes, documents) hold until

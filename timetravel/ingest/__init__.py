@@ -1,1 +1,1 @@
-"""Facts from outside: chunks of records, checked, decoded and taken whole or not at all."""
+"""Facts from outside: chunks of records, checked, decoded and appended in one transaction."""

@@ -1,4 +1,4 @@
-"""Appends a chunk in one transaction, whichever way it came."""
+"""Appends a chunk in one transaction, from a file or from a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the records that a store does not take, once it is known that there are some."""
+"""Finds the records of a chunk that the store refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns the records of a chunk into facts, or says what is wrong with each."""
+"""Decodes the records of a chunk into facts, or reports what is wrong with each."""
 
 from __future__ import annotations
 

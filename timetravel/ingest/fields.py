@@ -1,4 +1,4 @@
-"""Reads the fields of one record, and notes each that breaks a rule."""
+"""Reads the fields of one record, and collects those that break a rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON from outside, read strictly: bounded, finite, and every key once."""
+"""Parses JSON from outside strictly: bounded, finite, without duplicate keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chunk may hold, and which moments make sense."""
+"""Limits of a chunk, and the moments that are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with the records of a chunk: each mistake with its place, up to a number."""
+"""Collects the mistakes in the records of a chunk: all are counted, the first are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads records of every kind but features."""
+"""Reads records of every kind except features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a value from outside must meet, whichever way it came."""
+"""Rules for values from outside, whether from a file or from a stream."""
 
 from __future__ import annotations
 

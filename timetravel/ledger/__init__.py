@@ -1,1 +1,1 @@
-"""Questions about the record itself: who said what when, and what changed since."""
+"""The ledger: every version of every fact, and what changed in an interval."""

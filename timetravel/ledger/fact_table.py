@@ -1,4 +1,4 @@
-"""A kind of fact as a table: where its versions are, and what the columns mean."""
+"""The table of one kind of fact, and the meaning of its columns."""
 
 from __future__ import annotations
 

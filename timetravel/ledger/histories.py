@@ -1,4 +1,4 @@
-"""The full history of a subject: its versions, and when each is what one sees."""
+"""The full history of a subject: its versions, and when each was visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger of a store, by SQL."""
+"""The ledger of a store, in SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger, whoever answers: the store itself, or the service over gRPC."""
+"""The protocol of a ledger: implemented by the store, and by the client of its service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ledger is asked, and what it answers.
+"""Queries to the ledger, and their results.
 
 A ledger reads a snapshot, as known by a moment K. Without a K everything is read as known at
 the moment asked about, as `timetravel.reading.reader.FactReader` does.

@@ -1,4 +1,4 @@
-"""When each version of a fact is visible: the rule of `queries.visibility`, swept over time.
+"""When each version of a fact is visible: the rule of `queries.visibility` over all moments.
 
 Asked moment by moment, the rule says which version one sees. Swept from the first moment to
 the last it says when one sees each, in one pass over the versions. As facts are read as known

@@ -1,4 +1,4 @@
-"""The tables of facts as the ledger reads them: alike, whatever the kind of fact."""
+"""All tables of facts in one shape, as the ledger reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens that resume an answer: where it ended, of which question, on which snapshot."""
+"""Resume tokens: the position in a result, of which query, on which snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a version of a fact says, as a JSON value for people and clients."""
+"""The value of a version as JSON, for people and clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One version of one fact, of any kind, as the ledger shows it."""
+"""One version of a fact of any kind, as the ledger shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads facts as of a moment, as known then or by a fixed moment, on a snapshot."""
+"""Reads facts as of a moment, as known then or at a fixed moment, from a snapshot."""
 
 from __future__ import annotations
 

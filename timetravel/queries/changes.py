@@ -1,4 +1,4 @@
-"""When an answer about the whole catalogue may change.
+"""When a result about the whole catalogue may change.
 
 Each append notes, per subject, the moments at which its facts come into view, pass out of
 it, or overrule others. They are few, because facts arrive in jobs; so "unchanged until" is

@@ -1,4 +1,4 @@
-"""Asks a database for the visible events of many profiles, each at its own moment."""
+"""Reads the visible events of many profiles, each at its own moment."""
 
 from __future__ import annotations
 

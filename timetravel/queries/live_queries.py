@@ -1,4 +1,4 @@
-"""The questions of the live system in SQL: the newest version of each key, whoever knew it."""
+"""The live system's queries: the newest version of each key, whenever it became known."""
 
 from __future__ import annotations
 

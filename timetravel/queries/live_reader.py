@@ -1,4 +1,4 @@
-"""Reads facts as the live system does: what is in the store is what is known.
+"""Reads facts as the live system does: everything in the store is known.
 
 On purpose this shares no SQL with the as-of path, which simulated pages are read through: no
 bound on `known_at`, none on the transaction, nothing but the schema in common. Pages logged

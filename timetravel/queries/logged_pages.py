@@ -1,4 +1,4 @@
-"""Reads the pages that the live system really showed."""
+"""Reads logged pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names that facts stand under, whatever their values and whenever they were known."""
+"""The names of attributes and documents that a store has ever held."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What can be asked of facts as of a moment, and the answers, whoever gives them."""
+"""What can be read of facts as of a moment: the protocol, its results, and wrappers."""

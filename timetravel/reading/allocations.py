@@ -1,4 +1,4 @@
-"""A/B allocations: kept as attributes of profiles, under names that no attribute may have.
+"""A/B allocations: stored as attributes of profiles, under reserved names.
 
 The cell stands in an object, `{"cell": "B"}`, and is null for a profile that is in none of a
 test's cells: so that "in no cell" is something that was said, and differs from silence.

@@ -1,4 +1,4 @@
-"""The base of readers that change some answers of another reader."""
+"""The base class of readers that wrap another reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader that trusts nobody: it refuses answers made of facts that were not yet known."""
+"""A reader that refuses results made of facts that were not yet known."""
 
 from __future__ import annotations
 

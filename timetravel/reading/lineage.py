@@ -1,4 +1,4 @@
-"""Lineage: was anything used before it was known?
+"""Lineage: finds facts that were used before they were known.
 
 Every answer says when the facts in it became known. Here that is held against the moment by
 which they may have been: the row's own as-of, or the fixed known-by of a call. What is found

@@ -1,4 +1,4 @@
-"""Candidate profiles by strata: who had which attributes at a moment, as known then.
+"""Searches profiles by attributes at a moment, as known then, and counts them by stratum.
 
 A profile is there at T if at least one of the attributes asked for has a value at T. Values
 are compared as canonical JSON, so 1 and true differ, and 1 and 1.0 do. None stands for "no

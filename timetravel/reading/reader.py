@@ -1,4 +1,4 @@
-"""The one way to ask for facts, whoever answers: SQL as of a moment, SQL now, or the service.
+"""The protocol for reading facts: implemented in SQL, over segments, and by the client.
 
 Moments are int64 microseconds since 1970-01-01 UTC. "Where nothing was visible" a moment is
 `core.moments.EARLIEST_MICROS` and a feature is NaN. Result rows follow the rows asked for.

@@ -1,4 +1,4 @@
-"""Turns what a database found into the answers of `timetravel.reading.reader`."""
+"""Converts database rows into the results of `timetravel.reading.reader`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store can still answer for, after retention let go of superseded versions.
+"""What a store can still answer after retention removed superseded versions.
 
 Whatever is asked at T, as known by K, on snapshot S with T and K not before `since` and S not
 before `snapshot` is answered as if nothing had ever been let go; everything else is refused.

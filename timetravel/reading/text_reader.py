@@ -1,4 +1,4 @@
-"""The base of readers that find attributes as JSON texts."""
+"""The base class of readers that read attributes as JSON texts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Taking facts out: erase a profile, retain a window."""
+"""Removing facts: erase a profile, or apply retention."""

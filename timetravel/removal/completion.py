@@ -1,4 +1,4 @@
-"""Carries upkeep out beyond the tables: in the files, in servers' memory, in copies.
+"""Completes an erasure or retention beyond the tables: files, servers' memory, copies.
 
 The tables come first, in one transaction that also records the upkeep. Killed before its end,
 nothing has happened; killed after it, the upkeep stands there unfinished, and whoever comes

@@ -1,4 +1,4 @@
-"""Takes everything about profiles out of the tables, in one transaction.
+"""Erases profiles from the tables, in one transaction.
 
 An event may have been ascribed to one profile and later to another. Where a version of an
 erased profile overruled one of somebody else, a withdrawal stays in its place: what was not

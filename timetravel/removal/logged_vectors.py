@@ -1,4 +1,4 @@
-"""Takes an erased profile's vectors out of the pages of others that used them."""
+"""Removes an erased profile's vectors from other profiles' logged pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gives every transaction another digest, after facts went out of the store.
+"""Recomputes transaction digests after facts were removed.
 
 Segments are found by digest, so none that was made before is found again. The new digest is
 that of the old one and of random bytes that nobody keeps: nobody can try out what an erased

@@ -1,4 +1,4 @@
-"""Takes facts out of the tables and records it; `removal.completion` does the rest."""
+"""Removes facts from the tables and records it; `removal.completion` does the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lets go of versions that were superseded long ago.
+"""Removes versions that were superseded long ago.
 
 With C the cutoff and S the first snapshot that stays answerable, a version goes if it was true
 and known by C, and

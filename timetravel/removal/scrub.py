@@ -1,4 +1,4 @@
-"""Makes sure that what was deleted is in no file of the database any more.
+"""Makes sure that deleted data is in none of the database's files.
 
 Deleted rows stay readable in the file for a while, on both databases. On SQLite even
 `secure_delete` leaves copies that were moved between pages before; a rewritten file has none.

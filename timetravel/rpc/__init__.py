@@ -1,1 +1,1 @@
-"""The gRPC service of the past, its client, their messages."""
+"""The time-travel gRPC service, its client, and their messages."""

@@ -1,4 +1,4 @@
-"""The moments that a call asks about: its own as-of, or earlier ones, never later."""
+"""The moments that a call reads at: the call's as-of, or earlier ones, never later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads facts from the time-travel service."""
+"""The client of TimeTravelService, for reading facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks the ledger of the time-travel service."""
+"""The client of TimeTravelService, for reading the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves the questions of the ledger: translates, and nothing else."""
+"""Servicer of the ledger's methods of TimeTravelService."""
 
 from __future__ import annotations
 

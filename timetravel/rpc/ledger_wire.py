@@ -1,4 +1,4 @@
-"""Messages of the ledger that both ends translate."""
+"""Codec of the ledger's messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of logged pages, and of the events that followed them."""
+"""Codec of logged pages, and of the events that followed them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serves `pagesim.timetravel.v1.TimeTravelService`: translates, and nothing else."""
+"""Servicer of `pagesim.timetravel.v1.TimeTravelService`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of pagesim.timetravel.v1 that both ends translate."""
+"""Codec of pagesim.timetravel.v1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a segment out of a store."""
+"""Builds a segment from a store."""
 
 from __future__ import annotations
 

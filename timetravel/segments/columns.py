@@ -1,4 +1,4 @@
-"""The arrays of a segment, by kind of fact. All are sorted, none is ever written again."""
+"""The arrays of a segment, by kind of fact: sorted and immutable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps segments on disk, each in a folder named for what it was made from.
+"""Keeps segments on disk, each in a folder named after its content.
 
 A segment is built once, under a lock, in a folder of its own that is renamed when it is
 whole: another process finds it complete or not at all. What a killed build left is removed by

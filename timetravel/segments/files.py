@@ -1,4 +1,4 @@
-"""How a segment lies on disk: one .npy file per array, and a manifest that names them all.
+"""The files of a segment: one .npy file per array, and a manifest.
 
 A manifest tells of every file its size and SHA-256, so a file that was cut off, changed or
 swapped is noticed when the segment is opened, before anything is answered from it.

@@ -1,4 +1,4 @@
-"""Gathers rows, which come in the order of their keys, into the arrays of a segment."""
+"""Gathers rows in key order into the arrays of a segment."""
 
 from __future__ import annotations
 

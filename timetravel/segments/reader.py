@@ -1,4 +1,4 @@
-"""Answers from a segment; the same as `queries.as_of_reader.AsOfReader`, bit for bit."""
+"""Reads facts from a segment, with the same results as `queries.as_of_reader.AsOfReader`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads whole tables out of the store page by page, in the order of their keys.
+"""Reads whole tables in batches, in the order of their keys.
 
 Each page is a short transaction: a long one would keep SQLite from folding its log.
 """

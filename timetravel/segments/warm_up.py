@@ -1,4 +1,4 @@
-"""Loads the kernels that search segments before the first call, by searching an empty one."""
+"""Loads the kernels that search segments before the first call."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is recorded of upkeep, and where copies of facts lie."""
+"""The record of erasures and retention, and the folders with copies of facts."""

@@ -1,4 +1,4 @@
-"""Ids in numbers that one statement can take."""
+"""Splits ids into batches that one statement can take."""
 
 from __future__ import annotations
 

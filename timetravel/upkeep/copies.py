@@ -1,4 +1,4 @@
-"""Folders that hold facts copied from the store, so that an erasure reaches them."""
+"""Folders with facts copied from the store, which an erasure has to reach."""
 
 from __future__ import annotations
 

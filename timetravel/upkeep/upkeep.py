@@ -1,4 +1,4 @@
-"""What was done to the store as a whole: facts that were erased or let go of.
+"""The record of erasures and retention.
 
 A piece of upkeep begins in the transaction that takes facts out, and ends when nothing of them
 is left in the store's files and in the copies that can be reached. Stopped in between, it is

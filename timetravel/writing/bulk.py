@@ -1,4 +1,4 @@
-"""Inserts many rows at once, on each database in its fastest way."""
+"""Inserts many rows at once, in the fastest way of each database."""
 
 from __future__ import annotations
 

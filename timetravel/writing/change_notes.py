@@ -1,4 +1,4 @@
-"""Notes when answers about the whole catalogue may change, as facts are appended.
+"""Records when results about the whole catalogue may change, as facts are appended.
 
 `timetravel.queries.changes` reads the notes.
 """

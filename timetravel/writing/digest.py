@@ -1,4 +1,4 @@
-"""Chains the content of transactions, so that one digest tells what a store holds.
+"""Digests of transactions, chained, so that one digest identifies a store's content.
 
 Transaction n has the digest of transaction n - 1 and of its own rows: two stores with one
 digest at n have had the same facts appended up to n, whoever made them and whenever.

@@ -1,4 +1,4 @@
-"""Feature facts as sorted columns: what is written at once."""
+"""Feature facts as sorted columns, as they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns facts into the rows of the store's tables, checked as one batch."""
+"""Converts facts into rows of the store's tables, and checks them as one batch."""
 
 from __future__ import annotations
 

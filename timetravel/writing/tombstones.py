@@ -1,4 +1,4 @@
-"""Erased profiles, and that nothing about them comes back."""
+"""Tombstones of erased profiles: nothing about them is accepted again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts that the store no longer takes: of erased profiles, and what would bring back the past.
+"""Refuses facts about erased profiles, and facts that retention has ruled out.
 
 After retention a retraction of something old would fall through to a version that is gone, so
 it is refused; to assert what was true instead, or that there was nothing, is not.

@@ -1,4 +1,4 @@
-"""What members did, in columns, and how much it says for or against a title."""
+"""Members' events in columns, and how much each says for or against a title."""
 
 from __future__ import annotations
 

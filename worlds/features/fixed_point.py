@@ -1,4 +1,4 @@
-"""Sums that do not depend on the order of what is summed.
+"""Sums in fixed point, which do not depend on the order of the terms.
 
 A number is held as the nearest multiple of 2^-20 in int64. Sums of integers are exact in any
 order; only their last division rounds.

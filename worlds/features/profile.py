@@ -1,4 +1,4 @@
-"""Features of profiles: which genres they like, their taste, and how active they are."""
+"""Features of profiles: genre affinity, taste and activity."""
 
 from __future__ import annotations
 

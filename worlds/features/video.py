@@ -1,4 +1,4 @@
-"""Features of videos: how much they are watched, how well liked, and where they are rising."""
+"""Features of videos: popularity, mean rating and trend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live system: lives a world forward into a store, and logs the pages that it shows.
+"""The live system: lives a world forward in a store, and logs the pages that it shows.
 
 It reads the store as it is, never as of a moment: what is not yet known is not yet there.
 """

@@ -1,4 +1,4 @@
-"""What the store said of the whole catalogue, asked again only where something was written.
+"""The whole catalogue as last read, read again only where something was written.
 
 A catalogue of ten thousand videos takes a tenth of a second to read, and every page needs it.
 """

@@ -1,4 +1,4 @@
-"""The feature vectors that the jobs have delivered: the newest of each entity."""
+"""The feature vectors that jobs have delivered: the newest of each entity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments at which what is known already begins or ceases to be true."""
+"""Moments at which facts that are already known begin or cease to be true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long what pages share stays as it is, since the live system knows what comes next."""
+"""Until when shared facts stay unchanged, given what the live system will write next."""
 
 from __future__ import annotations
 

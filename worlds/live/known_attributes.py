@@ -1,4 +1,4 @@
-"""The attributes that the live system knows at the moment, as far as feature jobs need them."""
+"""Attributes known to the live system, as far as feature jobs need them."""
 
 from __future__ import annotations
 

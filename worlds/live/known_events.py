@@ -1,4 +1,4 @@
-"""The events that the live system knows at the moment."""
+"""Events known to the live system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lives a world forward: one transaction after the other, each of which can be the last."""
+"""Lives a world forward, transaction by transaction; each may be the last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live system's reader: the store as it is, with a promise how long it stays so."""
+"""The live system's reader: knows until when its results stay unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entities of which something new is to be seen."""
+"""Entities with new facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MovieLens as a world: ratings as they came, and around them what the data lacks.
+"""MovieLens as a world: its ratings, and synthetic values for what it lacks.
 
 See `worlds.movielens.synthetic_attributes` for the rules behind what is derived.
 """

@@ -1,4 +1,4 @@
-"""Makes a world of a MovieLens release."""
+"""Makes a world from a MovieLens release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the CSV files of a MovieLens release, and refuses them where they are broken.
+"""Reads the CSV files of a MovieLens release, and refuses broken lines.
 
 The files are described in the README.txt of every release. They are read line by line into
 arrays of numbers: a release of 25 million ratings takes under a gigabyte.

@@ -1,4 +1,4 @@
-"""What MovieLens lacks, derived by seeded rules and marked synthetic in the store.
+"""Attributes that MovieLens lacks, derived by seeded rules and marked synthetic.
 
 Each draw depends on the seed, its purpose and the ids it is for (see `worlds.draws`).
 

@@ -1,4 +1,4 @@
-"""What is known of a MovieLens world, as tables of the timeline."""
+"""The facts of a MovieLens world, as tables of the timeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When MovieLens members must have had the homepage open, judging by their ratings."""
+"""When MovieLens members opened the homepage, inferred from their ratings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made-up streaming service, for those who have no data at hand.
+"""A synthetic streaming service.
 
 What the service knows goes into the timeline, with dirt on purpose (see
 `worlds.synthetic.dirt`). What only its maker knows (true tastes, appeal, trends and events)

@@ -1,4 +1,4 @@
-"""Dirt on purpose: what real services suffer, in documented shares.
+"""Deliberate defects in the data, in documented shares.
 
 Of events
     late       5%   known an hour to three days after the usual moment

@@ -1,4 +1,4 @@
-"""What a synthetic service comes to know, as facts."""
+"""The facts of a synthetic service."""
 
 from __future__ import annotations
 

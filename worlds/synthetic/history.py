@@ -1,4 +1,4 @@
-"""What members of a synthetic service do: visits, and what they watch, rate and list.
+"""What members of a synthetic service do: visits, plays, ratings and lists.
 
 A member visits about every third day, in the evening more than in the morning. At a visit
 none, one or a few videos are played, chosen among those that may be shown by

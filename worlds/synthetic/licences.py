@@ -1,4 +1,4 @@
-"""Licences of a synthetic service: where a video may be shown, and when."""
+"""Licences of a synthetic service: where and when a video may be shown."""
 
 from __future__ import annotations
 

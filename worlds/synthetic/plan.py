@@ -1,4 +1,4 @@
-"""How large a synthetic world is, and the seed it grows from."""
+"""The size of a synthetic world, and its seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What members truly like, and what is truly in fashion: the truth that estimators look for."""
+"""What members truly like, and what truly trends: the truth that estimators look for."""
 
 from __future__ import annotations
 

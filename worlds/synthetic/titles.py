@@ -1,4 +1,4 @@
-"""Titles of videos that do not exist."""
+"""Made-up titles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes what only the maker of a synthetic world knows: for tests of estimators."""
+"""Writes the truth of a synthetic world, for tests of estimators."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Commands about a mesh that runs, and its certificates."""
+"""Commands about a running mesh, and its certificates."""

@@ -1,4 +1,4 @@
-"""pagesim mesh certificates: a development authority, and what it issues."""
+"""pagesim mesh certificates: a development authority, and certificates that it issues."""
 
 from __future__ import annotations
 

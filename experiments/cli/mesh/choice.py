@@ -1,4 +1,4 @@
-"""Which running mesh a command speaks of."""
+"""Chooses the running mesh that a command is about."""
 
 from __future__ import annotations
 

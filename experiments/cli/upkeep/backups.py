@@ -1,4 +1,4 @@
-"""pagesim db backup, restore: a store in one file, and back."""
+"""pagesim db backup, restore: a store as one file, and back."""
 
 from __future__ import annotations
 

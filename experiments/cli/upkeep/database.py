@@ -1,4 +1,4 @@
-"""pagesim db: a store's schema, and what is done to the store as a whole."""
+"""pagesim db: the schema of a store, and operations on the whole store."""
 
 from __future__ import annotations
 

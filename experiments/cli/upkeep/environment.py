@@ -1,4 +1,4 @@
-"""What upkeep of a store needs on this machine: clock, chance, and hands for each copy."""
+"""What erasure and retention need from this machine: clock, randomness, access to copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pagesim db erase, readmit: profiles that go, and that may come back."""
+"""pagesim db erase, readmit: erase profiles, and accept them again."""
 
 from __future__ import annotations
 

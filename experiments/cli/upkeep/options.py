@@ -1,4 +1,4 @@
-"""What the commands that take something out of a store share."""
+"""Options that the commands for erasure and retention share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What upkeep came to, for people and as JSON."""
+"""Results of erasure and retention, as tables and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pagesim db retain: versions superseded long ago go."""
+"""pagesim db retain: remove versions superseded long ago."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pagesim db upkeep: what was done to a store as a whole, and what is left to do."""
+"""pagesim db upkeep: list erasures and retention, and complete what was interrupted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of a data file in columns, cut where every run cuts them."""
+"""Records of a data file in columns, split at the same records in every run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loading a mapping from its file."""
+"""Loads a mapping from its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the fields of facts come from: the entries of a mapping file that name columns.
+"""Entries of a mapping file that name the columns of each field.
 
 A field that is plain text names a column; a mapping says more about it.
 """

@@ -1,4 +1,4 @@
-"""Turns cells into values: what each kind of field takes, whatever the file's format.
+"""Converts cells into values, whatever the format of the file.
 
 A text is read alike in every format. Whole columns are converted at once where Arrow's
 reading is ours and nothing is wrong; one by one otherwise.

@@ -1,4 +1,4 @@
-"""Columns of any format in one shape: texts as texts, and None where nothing stands."""
+"""Columns of any format in one shape: texts as texts, None where a cell is empty."""
 
 from __future__ import annotations
 

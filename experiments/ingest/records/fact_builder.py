@@ -1,4 +1,4 @@
-"""Builds facts of what was read."""
+"""Builds facts from the fields of a record."""
 
 from __future__ import annotations
 

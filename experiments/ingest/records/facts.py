@@ -1,4 +1,4 @@
-"""Turns the records of a slice into facts."""
+"""Converts the records of a slice into facts."""
 
 from __future__ import annotations
 

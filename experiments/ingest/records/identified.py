@@ -1,4 +1,4 @@
-"""Turns records into facts that have an id: licences, events and logged pages."""
+"""Converts records into facts that have an id: licences, events and logged pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes logged pages out of JSON."""
+"""Reads logged pages from JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns cells into moments, strictly: no time without a zone, none that occurs twice."""
+"""Converts cells into moments, strictly: no time without a zone, no ambiguous local time."""
 
 from __future__ import annotations
 

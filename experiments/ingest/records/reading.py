@@ -1,4 +1,4 @@
-"""Reads the fields of a slice's records, and notes each cell that breaks a rule."""
+"""Reads the fields of a slice's records, and collects cells that break a rule."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is measured of a page, or of all pages of a variant."""
+"""The metrics: of a page, of a pair of pages, and of all pages of a variant."""

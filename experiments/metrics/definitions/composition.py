@@ -1,4 +1,4 @@
-"""What a page holds."""
+"""Metrics of what a page shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of the catalogue a set of pages shows."""
+"""The share of the catalogue that a set of pages shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a page showed what the member went on to play.
+"""Metrics of whether a page showed what the member played next.
 
 "Played" is every different title that the member played or rated after the page, within
 the engagement window (see `facts`). Pages after which nothing was played have no value.

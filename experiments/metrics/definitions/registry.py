@@ -1,4 +1,4 @@
-"""The metrics there are. To add one: write its definition, and name it here."""
+"""The registry of metrics. To add one, write its function and register it here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How near a page is to its reference, from 0 (nothing alike) to 1 (the same)."""
+"""Similarity of a page to its reference, from 0 (disjoint) to 1 (equal)."""
 
 from __future__ import annotations
 

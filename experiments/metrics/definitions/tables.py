@@ -1,4 +1,4 @@
-"""Lays stored pages and facts out as the tables that metrics are written over."""
+"""Prepares stored pages and facts as the tables that metrics read."""
 
 from __future__ import annotations
 

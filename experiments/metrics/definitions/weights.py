@@ -1,4 +1,4 @@
-"""Weights of places: how much a place on a page, or a depth of a list, counts."""
+"""Weights of positions on a page and of depths in a list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses the pages that a report shows side by side, and says why each is worth a look."""
+"""Chooses the pages that a report shows side by side, each with its reason."""
 
 from __future__ import annotations
 

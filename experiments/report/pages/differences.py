@@ -1,4 +1,4 @@
-"""What changed between two pages, row by row and title by title, for people to see."""
+"""Differences between two pages, row by row and title by title."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads the pages that a report shows side by side, in every version."""
+"""Reads the pages that a report shows side by side, in every variant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prepares pages to stand side by side: what is drawn, and what is marked as changed."""
+"""Prepares pages to be shown side by side, with their differences marked."""
 
 from __future__ import annotations
 

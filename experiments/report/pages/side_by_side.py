@@ -1,4 +1,4 @@
-"""Shows pages beside each other in the terminal."""
+"""Shows pages side by side in the terminal."""
 
 from __future__ import annotations
 

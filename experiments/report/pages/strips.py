@@ -1,4 +1,4 @@
-"""Prepares the rows of a page to be drawn: titles, and the signs of what changed."""
+"""Prepares the rows of a page: titles, and marks for what changed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What stands in the rows of a page: candidates, layout, selection, labels."""
+"""The rows of a page: candidates, layout, selection, labels."""

@@ -1,4 +1,4 @@
-"""What the assembler knows of the catalogue in one epoch."""
+"""The catalogue in one epoch, as the assembler needs it."""
 
 from __future__ import annotations
 

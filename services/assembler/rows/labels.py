@@ -1,4 +1,4 @@
-"""Headings of rows: what the member reads above them."""
+"""The headings of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Unfolds configured rows into the rows that a batch of pages may show."""
+"""Expands configured rows into the rows that a batch of pages may show."""
 
 from __future__ import annotations
 

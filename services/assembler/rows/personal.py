@@ -1,4 +1,4 @@
-"""Candidates that follow from what a profile did: in progress, listed, enjoyed."""
+"""Candidates that follow from a profile's events: in progress, listed, liked."""
 
 from __future__ import annotations
 

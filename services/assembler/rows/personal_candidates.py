@@ -1,4 +1,4 @@
-"""Gives ranking the candidates that depend on the profile, over the epochs of a batch."""
+"""Collects the candidates that depend on the profile, for a batch of pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses rows for each page and puts them in order."""
+"""Selects the rows of each page and orders them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sender makes of the ingest service's answers: errors of our own."""
+"""The ingest service's responses as our own errors, on the sender's side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes chunks into a store: each whole, once, and after the ones before it."""
+"""Appends chunks to a store: each whole, once and in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends facts to a store's ingest service: in chunks, and again where it must."""
+"""Sends facts to a store's ingest service in chunks, and sends them again after a failure."""
 
 from __future__ import annotations
 

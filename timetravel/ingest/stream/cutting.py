@@ -1,4 +1,4 @@
-"""Cuts records into chunks."""
+"""Splits records into chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts as the records of a chunk."""
+"""Encodes facts as the records of a chunk."""
 
 from __future__ import annotations
 

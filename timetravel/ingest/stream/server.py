@@ -1,4 +1,4 @@
-"""Serves `pagesim.ingest.v1.IngestService`: translates, and nothing else."""
+"""Servicer of `pagesim.ingest.v1.IngestService`."""
 
 from __future__ import annotations
 
