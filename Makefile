@@ -35,13 +35,19 @@ own-service-node: ## Install the packages of the example in Node, which its test
 demo: $(INSTALLED) ## Run an experiment on a synthetic world, to its HTML report
 	@scripts/demo $(BIN) $(STORE)
 
+IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
-test: check $(INSTALLED) ## Check everything and run every test
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+test: check $(INSTALLED) ## Check everything and run the tests of every day
+	$(BIN)/pytest $(IN_TWO) -m "not long" $(PYTEST_FLAGS)
+
+.PHONY: test-long
+test-long: $(INSTALLED) ## Run what takes long, and the laws with many more examples
+	$(BIN)/pytest $(IN_TWO) -m "long or hypothesis or scaled" --hypothesis-profile long $(PYTEST_FLAGS)
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## Run the tests that start no process
-	$(BIN)/pytest -m "not integration and not postgres" $(PYTEST_FLAGS)
+	$(BIN)/pytest -m "not integration and not postgres and not long" $(PYTEST_FLAGS)
 
 .PHONY: test-postgres
 test-postgres: $(INSTALLED) ## Run the PostgreSQL tests against a server of their own

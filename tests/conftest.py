@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.effort import LONG, QUICK
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GOLDEN = Path(__file__).parent / "golden"
 
-# No test has a time limit, and no example of one either.
-settings.register_profile("patient", parent=settings(), deadline=None)
-settings.load_profile("patient")
+pytest_plugins = ["tests.support.skips"]
+
+# No test has a time limit, and no example of one either. --hypothesis-profile=long loads the
+# other profile, and tests that count for themselves go by it too: tests/support/effort.py.
+settings.register_profile(
+    QUICK, parent=settings(), deadline=None, max_examples=15, derandomize=True
+)
+settings.register_profile(LONG, parent=settings(), deadline=None)
+settings.load_profile(QUICK)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,16 +1,24 @@
-"""Runs the pagesim command as a person or a script would: another process, real files."""
+"""Runs the pagesim command as a person or a script would: another process, real files.
+
+Where only the answer of a command counts, `invoke_pagesim` gives it without starting one.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from experiments.cli.__main__ import main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,6 +65,24 @@ def run_pagesim(
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def invoke_pagesim(*arguments: object, extra: Mapping[str, str] | None = None) -> Outcome:
+    """Run the command to its end in this process."""
+    output, messages = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(output),
+        redirect_stderr(messages),
+    ):
+        for name in _DECIDING:
+            patch.delenv(name, raising=False)
+        for name, value in {"COLUMNS": "200", **(extra or {})}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["pagesim", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Outcome(int(ended.value.code or 0), output.getvalue(), messages.getvalue())
+
+
 def assert_refused(outcome: Outcome, *words: str) -> None:
     """Check for one message that holds the words, and no traceback."""
     assert outcome.exit_code == 1
@@ -70,6 +96,13 @@ def assert_refused(outcome: Outcome, *words: str) -> None:
 def check_pagesim(*arguments: object) -> Outcome:
     """Run the command to its end; fail with its messages if it does."""
     outcome = run_pagesim(*arguments)
+    assert outcome.exit_code == 0, outcome.messages
+    return outcome
+
+
+def check_invoked(*arguments: object) -> Outcome:
+    """Run the command to its end in this process; fail with its messages if it does."""
+    outcome = invoke_pagesim(*arguments)
     assert outcome.exit_code == 0, outcome.messages
     return outcome
 

@@ -17,6 +17,7 @@ from hypothesis.stateful import (
 from pagesim.ingest.v1 import ingest_pb2
 
 from tests.oracle.in_memory import InMemoryFacts
+from tests.support.effort import effort
 from tests.support.facts.dirty_facts import SPAN, START, random_batches, seeded
 from tests.support.facts.fact_answers import ask_everything, fill
 from tests.support.facts.ingest_service import chunk, ingestable, serving_ingest
@@ -105,13 +106,14 @@ def client(store: Store) -> Iterator[IngestClient]:
         yield IngestClient(channel)
 
 
+@pytest.mark.scaled
 def test_order_repetition_and_chunks_change_no_answer(
     store: Store, client: IngestClient
 ) -> None:
     run_state_machine_as_test(
         lambda: Senders(store, client),  # type: ignore[arg-type]  # any callable does
         settings=settings(
-            max_examples=15,
+            max_examples=effort(5, 15),
             stateful_step_count=10,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.effort import effort
 from tests.support.facts.dirty_facts import (
     PROFILES,
     SPAN,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 relaxed = settings(
-    max_examples=10,
+    max_examples=effort(3, 10),
     deadline=None,
     # The backend stands for the whole session, and each example empties it.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle.in_memory import InMemoryFacts
+from tests.support.effort import effort
 from tests.support.facts.dirty_facts import (
     NAMES,
     POPULARITY,
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 relaxed = settings(
-    max_examples=30,
+    max_examples=effort(5, 30),
     deadline=None,
     # The store stands for the whole session, and each example empties it.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -121,7 +122,7 @@ def append_what_is_taken(store: Store, filled: Filled, batch: list[Fact], cutoff
         return
 
 
-@settings(relaxed, max_examples=50)
+@settings(relaxed, max_examples=effort(6, 50))
 @given(
     batches=dense_batches(),
     later=dense_batches(batches=3, facts=20),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.effort import effort
 from tests.support.facts.dirty_facts import (
     SPAN,
     START,
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 relaxed = settings(
-    max_examples=25,
+    max_examples=effort(5, 25),
     deadline=None,
     # The backend stands for the whole session, and each example empties it.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -105,12 +107,14 @@ def test_an_answer_stays_until_it_says(
             assert ask(reader, [later]) == expected, name
 
 
+@pytest.mark.scaled
 def test_whatever_collides_agrees_at_every_moment(backend: Backend) -> None:
     batches = random_batches(seeded(0), batches=12, facts=120)
     filled = fill(backend.store, batches)
     all_moments = list(range(START - 1, START + SPAN + 2))
-    for pinned_after in (0, 3, 7, None):
+    middle = START + SPAN // 2
+    for pinned_after in effort((3, None), (0, 3, 7, None)):
         snapshot = filled.snapshot(pinned_after)
-        for known_by in (None, START + SPAN // 2, START + SPAN):
+        for known_by in effort((None, middle), (None, middle, START + SPAN)):
             expected = ask_everything(filled.in_memory.as_of(snapshot, known_by), all_moments)
             assert ask_everything(backend.as_of(snapshot, known_by), all_moments) == expected

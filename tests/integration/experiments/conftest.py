@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.support.commands import check_pagesim
+from tests.support.commands import check_invoked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +22,10 @@ def lived_store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A small synthetic world, lived to its end; its store."""
     directory = tmp_path_factory.mktemp("lived")
     sizes = ("--profiles", 40, "--videos", 200, "--days", 20, "--seed", 3)
-    check_pagesim("world", "generate", "--world", directory / "world", *sizes)
+    check_invoked("world", "generate", "--world", directory / "world", *sizes)
     url = f"sqlite:///{directory / 'store.db'}"
-    check_pagesim("db", "upgrade", "--store", url)
-    check_pagesim("world", "live", "--world", directory / "world", "--store", url)
+    check_invoked("db", "upgrade", "--store", url)
+    check_invoked("world", "live", "--world", directory / "world", "--store", url)
     return url
 
 

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.commands import assert_refused, check_pagesim, run_pagesim
+from tests.support.commands import (
+    assert_refused,
+    check_invoked,
+    invoke_pagesim,
+    run_pagesim,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +38,7 @@ def test_names_that_the_store_does_not_have_are_told_before_anything_starts(
     scope = {"source": "logged_pages", "profiles": 12, "strata": ["contry"]}
     treatment = {"name": "other", "configuration": {"ranking": {"model": "populrity"}}}
     path = write_experiment(scope=scope, variants=[{"name": "control"}, treatment])
-    outcome = run_pagesim("run", path, "--store", lived_store, "--output", tmp_path / "run")
+    outcome = invoke_pagesim("run", path, "--store", lived_store, "--output", tmp_path / "run")
     assert_refused(
         outcome,
         *("experiment.yaml:7: scope.strata[0]", "'contry'", "country, device", "'country'?"),
@@ -47,7 +52,7 @@ def test_a_policy_that_there_is_not_is_told_before_anything_starts(
 ) -> None:
     treatment = {"name": "other", "configuration": {"dedup": {"policy": "pages"}}}
     path = write_experiment(variants=[{"name": "control"}, treatment])
-    outcome = run_pagesim("run", path, "--store", lived_store, "--output", tmp_path / "run")
+    outcome = invoke_pagesim("run", path, "--store", lived_store, "--output", tmp_path / "run")
     assert_refused(outcome, "dedup.policy", "none, row, viewport, page", "'page'?")
     assert not (tmp_path / "run").exists()
 
@@ -55,13 +60,13 @@ def test_a_policy_that_there_is_not_is_told_before_anything_starts(
 def test_an_experiment_file_that_is_not_there_is_named(
     tmp_path: Path, lived_store: str
 ) -> None:
-    outcome = run_pagesim("run", tmp_path / "missing.yaml", "--store", lived_store)
+    outcome = invoke_pagesim("run", tmp_path / "missing.yaml", "--store", lived_store)
     assert_refused(outcome, "missing.yaml")
 
 
 def test_a_missing_data_folder_is_named(tmp_path: Path) -> None:
     world = tmp_path / "world"
-    outcome = run_pagesim("import", "movielens", tmp_path / "nowhere", "--world", world)
+    outcome = invoke_pagesim("import", "movielens", tmp_path / "nowhere", "--world", world)
     assert_refused(outcome, "nowhere")
     assert list(tmp_path.iterdir()) == []
 
@@ -114,7 +119,7 @@ def test_a_service_started_by_hand_on_a_port_in_use_says_so(lived_store: str) ->
 def test_a_store_that_is_not_there_is_refused_with_the_command_that_makes_it(
     command: tuple[str, ...], tmp_path: Path
 ) -> None:
-    outcome = run_pagesim(*command, "--store", f"sqlite:///{tmp_path / 'none.db'}")
+    outcome = invoke_pagesim(*command, "--store", f"sqlite:///{tmp_path / 'none.db'}")
     assert_refused(outcome, "pagesim db upgrade --store")
     assert list(tmp_path.iterdir()) == []
 
@@ -125,7 +130,7 @@ def test_a_store_without_its_migrations_is_refused_with_the_command_that_runs_th
     path = tmp_path / "empty.db"
     path.touch()
     experiment = write_experiment()
-    outcome = run_pagesim(
+    outcome = invoke_pagesim(
         *("run", experiment, "--store", f"sqlite:///{path}", "--output", tmp_path / "run")
     )
     assert_refused(outcome, "pagesim db upgrade --store")
@@ -136,8 +141,8 @@ def test_a_store_without_logged_pages_is_refused_before_anything_starts(
     tmp_path: Path, write_experiment: Callable[..., Path]
 ) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
-    check_pagesim("db", "upgrade", "--store", url)
-    outcome = run_pagesim(
+    check_invoked("db", "upgrade", "--store", url)
+    outcome = invoke_pagesim(
         *("run", write_experiment(), "--store", url, "--output", tmp_path / "run")
     )
     assert_refused(outcome, "no logged page", "world live")
@@ -148,7 +153,7 @@ def test_more_profiles_than_there_are_is_refused_with_their_number(
     lived_store: str, tmp_path: Path, write_experiment: Callable[..., Path]
 ) -> None:
     experiment = write_experiment(scope={"source": "logged_pages", "profiles": 5_000})
-    outcome = run_pagesim(
+    outcome = invoke_pagesim(
         *("run", experiment, "--store", lived_store, "--output", tmp_path / "run")
     )
     assert_refused(outcome, "scope.profiles", "5000", "at most")
@@ -157,6 +162,9 @@ def test_more_profiles_than_there_are_is_refused_with_their_number(
 
 def test_a_wrong_command_line_exits_with_2() -> None:
     for arguments in (("rum",), ("run",), ("validate", "--profiles", "none"), ("services",)):
-        outcome = run_pagesim(*arguments)
+        outcome = invoke_pagesim(*arguments)
         assert outcome.exit_code == 2, arguments
         assert "Traceback" not in outcome.messages
+    of_a_process = run_pagesim("rum")
+    assert of_a_process.exit_code == 2
+    assert "Traceback" not in of_a_process.messages

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 
-from tests.support.commands import assert_refused, check_pagesim, run_pagesim, start_pagesim
+from tests.support.commands import (
+    assert_refused,
+    check_invoked,
+    invoke_pagesim,
+    run_pagesim,
+    start_pagesim,
+)
+from tests.support.effort import effort
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -17,7 +24,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-RECORDS: Final = 30_000
+RECORDS: Final = effort(8_000, 30_000)
+KILLED_AT: Final = effort((1_000,), (1_000, 10_000))
+"""Facts taken when the command is killed."""
+
 MAPPING: Final = """
 source: test
 group: {name: taste, entity_kind: profile}
@@ -47,10 +57,11 @@ def vectors(tmp_path: Path) -> Path:
 
 def new_store(path: Path) -> str:
     url = f"sqlite:///{path}"
-    check_pagesim("db", "upgrade", "--store", url)
+    check_invoked("db", "upgrade", "--store", url)
     return url
 
 
+@pytest.mark.scaled
 def test_a_load_that_is_killed_again_and_again_ends_as_one_that_is_not(
     tmp_path: Path, mapping: Path, vectors: Path
 ) -> None:
@@ -61,7 +72,7 @@ def test_a_load_that_is_killed_again_and_again_ends_as_one_that_is_not(
     assert whole.exit_code == 1
     arguments = ["ingest", vectors, "--store", disturbed, *options, "--rejects", rejects]
     with Store.open(disturbed) as store:
-        for killed_at in (1_000, 10_000):
+        for killed_at in KILLED_AT:
             process = start_pagesim(*arguments)
             while store.count_facts()["features"] < killed_at:
                 assert process.poll() is None, process.communicate()
@@ -97,9 +108,9 @@ def test_what_is_refused_is_told_and_a_right_file_is_not(tmp_path: Path, mapping
     assert outcome.output == "1 records read, 0 facts taken, 1 records refused.\n"
     assert f"{wrong}:2: entity_id ('x'): This is not a whole number." in outcome.messages
     assert "Traceback" not in outcome.messages
-    dry = check_pagesim("ingest", right, *options, "--dry-run")
+    dry = check_invoked("ingest", right, *options, "--dry-run")
     assert "1 facts would be taken" in dry.output
-    done = check_pagesim("ingest", right, *options, "--json")
+    done = check_invoked("ingest", right, *options, "--json")
     assert done.document["refused"] == 0
     assert done.document["facts"] == 1
 
@@ -119,7 +130,7 @@ def test_a_mapping_that_is_wrong_is_told_before_anything_is_written(
     mapping.write_text(change(MAPPING))
     url = new_store(tmp_path / "store.db")
     options = ["--store", url, "--kind", "features", "--mapping", mapping]
-    outcome = run_pagesim("ingest", vectors, *options)
+    outcome = invoke_pagesim("ingest", vectors, *options)
     assert_refused(outcome, *words)
     with Store.open(url) as store:
         assert store.snapshot() == 0

@@ -1,4 +1,4 @@
-"""Runs: what they change, what they leave, and what becomes of them when they are killed."""
+"""Runs: what they change, what they leave, over TLS too, and what a kill leaves of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.dataset as ds
 import pytest
 
-from tests.support.commands import check_pagesim, run_pagesim, start_pagesim
+from tests.support.commands import check_invoked, check_pagesim, invoke_pagesim, start_pagesim
 from tests.support.mesh.processes import descendants, wait_gone
 
 if TYPE_CHECKING:
@@ -18,6 +18,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
+
+
+EXPERIMENT = """
+experiment: three-ways
+seed: 11
+scope: {source: logged_pages, profiles: 20, pages_per_profile: 3, strata: [country, device]}
+slices: 2
+variants:
+  - name: control
+  - name: no-dedup
+    configuration: {dedup: {policy: none}}
+"""
+OTHER_VARIANTS = """
+  - name: again
+  - name: popular-first
+    configuration: {ranking: {model: popularity}}
+"""
 
 
 def read(directory: Path, table: str) -> dict[str, list[dict[str, Any]]]:
@@ -36,19 +53,7 @@ def finished(lived_store: str, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A run of control against itself, another ranker, and another dedup."""
     directory = tmp_path_factory.mktemp("finished")
     experiment = directory / "experiment.yaml"
-    experiment.write_text("""
-experiment: three-ways
-seed: 11
-scope: {source: logged_pages, profiles: 20, pages_per_profile: 3, strata: [country, device]}
-slices: 2
-variants:
-  - name: control
-  - name: again
-  - name: popular-first
-    configuration: {ranking: {model: popularity}}
-  - name: no-dedup
-    configuration: {dedup: {policy: none}}
-""")
+    experiment.write_text(EXPERIMENT + OTHER_VARIANTS)
     check_pagesim("run", experiment, "--store", lived_store, "--output", directory / "run")
     return directory / "run"
 
@@ -115,13 +120,28 @@ def test_a_run_says_what_it_was_and_leaves_no_process(finished: Path) -> None:
         assert path.stat().st_size > 1_000
 
 
+def test_a_run_over_tls_makes_the_same_pages_as_one_without(
+    finished: Path, lived_store: str, tmp_path: Path
+) -> None:
+    experiment, certificates = tmp_path / "experiment.yaml", tmp_path / "tls"
+    experiment.write_text(EXPERIMENT)
+    check_pagesim("mesh", "certificates", "make", certificates)
+    proved = tmp_path / "proved"
+    options = ("--store", lived_store, "--output", proved, "--tls", certificates)
+    check_pagesim("run", experiment, *options)
+    pages = sorted((proved / "pages").rglob("*.parquet"))
+    assert len(pages) >= 2
+    for page in pages:
+        assert page.read_bytes() == (finished / page.relative_to(proved)).read_bytes()
+
+
 def test_a_page_of_a_run_is_shown_beside_the_logged_one(
     finished: Path, lived_store: str
 ) -> None:
     profile_id = read(finished, "pages")["control"][0]["profile_id"]
     of_run = ("--store", lived_store, "--run", finished)
     control, treated = (
-        check_pagesim("page", "show", profile_id, *of_run, *flags).output
+        check_invoked("page", "show", profile_id, *of_run, *flags).output
         for flags in ((), ("--variant", "popular-first"))
     )
     assert "control equals the logged page, byte for byte." in control
@@ -139,7 +159,9 @@ def test_a_profile_that_a_run_lacks_is_refused_with_some_that_it_has(
 ) -> None:
     sampled = {one["profile_id"] for one in read(finished, "pages")["control"]}
     lacking = next(number for number in range(1, 41) if number not in sampled)
-    outcome = run_pagesim(*("page", "show", lacking, "--store", lived_store, "--run", finished))
+    outcome = invoke_pagesim(
+        *("page", "show", lacking, "--store", lived_store, "--run", finished)
+    )
     assert outcome.exit_code == 1
     assert f"has no page of profile {lacking}" in outcome.messages
     assert f"Name a profile that it has: {min(sampled)}, " in outcome.messages
@@ -149,7 +171,7 @@ def test_a_run_does_not_write_over_something_else(
     finished: Path, lived_store: str, write_experiment: Callable[..., Path]
 ) -> None:
     before = sorted(finished.rglob("*"))
-    outcome = run_pagesim(
+    outcome = invoke_pagesim(
         "run", write_experiment(), "--store", lived_store, "--output", finished
     )
     assert outcome.exit_code == 1
@@ -157,7 +179,14 @@ def test_a_run_does_not_write_over_something_else(
     assert sorted(finished.rglob("*")) == before
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "signal_number",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
+        signal.SIGINT,
+    ],
+)
 def test_a_killed_run_leaves_no_process_and_no_half_written_file(
     signal_number: signal.Signals,
     lived_store: str,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from experiments.runs.run_record import RunState, read_record
-from tests.support.commands import check_pagesim, run_pagesim
+from tests.support.commands import check_invoked, check_pagesim, invoke_pagesim
 from tests.support.facts.corrections import EVER, SHARE, have_second_thoughts
 from tests.support.facts.upkeep import own_database
 from timetravel.facts.model import FactKind
@@ -66,7 +66,8 @@ def run_experiment(directory: Path, store: str, name: str, *options: object) -> 
 
 
 @pytest.fixture(
-    scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+    scope="module",
+    params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.long])],
 )
 def repeated(
     request: pytest.FixtureRequest, lived_store: str, tmp_path_factory: pytest.TempPathFactory
@@ -79,8 +80,8 @@ def repeated(
         yield change_after_a_run(directory, f"sqlite:///{directory / 'store.db'}")
         return
     with own_database() as url:
-        check_pagesim("db", "upgrade", "--store", url)
-        check_pagesim("world", "live", "--world", lived.with_name("world"), "--store", url)
+        check_invoked("db", "upgrade", "--store", url)
+        check_invoked("world", "live", "--world", lived.with_name("world"), "--store", url)
         yield change_after_a_run(directory, url)
 
 
@@ -90,7 +91,7 @@ def change_after_a_run(directory: Path, url: str) -> Repeated:
     with Store.open(url) as store:
         changed = have_second_thoughts(store, seed=5)
     after = count_versions(url)
-    let_go = check_pagesim("db", "retain", "--store", url, "--before", CUTOFF, "--json")
+    let_go = check_invoked("db", "retain", "--store", url, "--before", CUTOFF, "--json")
     return Repeated(
         directory,
         url,
@@ -135,7 +136,7 @@ def test_a_tenth_of_every_kind_of_fact_has_changed_and_some_was_let_go(
     assert repeated.removed["feature_fact"] > 0
 
 
-@pytest.mark.parametrize("segments", ["new", "first"])
+@pytest.mark.parametrize("segments", ["new", pytest.param("first", marks=pytest.mark.long)])
 def test_a_run_on_its_snapshot_makes_the_same_bytes(repeated: Repeated, segments: str) -> None:
     folder = repeated.directory / f"{segments}-segments"
     again = repeated.run(
@@ -158,13 +159,13 @@ def test_a_snapshot_that_is_not_there_or_was_let_go_is_refused(repeated: Repeate
         (newest + 1, f"There is no snapshot {newest + 1}"),
         (0, "There is no snapshot 0"),
     ):
-        refused = run_pagesim(
+        refused = invoke_pagesim(
             *("run", repeated.directory / "experiment.yaml", "--store", repeated.store),
             *("--output", repeated.directory / "refused", "--snapshot", wanted),
         )
         assert refused.exit_code == 1
         assert words in refused.messages
-    early = run_pagesim(
+    early = invoke_pagesim(
         *("run", repeated.directory / "experiment.yaml", "--store", repeated.store),
         *("--output", repeated.directory / "refused", "--snapshot", repeated.snapshot - 1),
     )

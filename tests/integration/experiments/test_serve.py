@@ -46,6 +46,7 @@ METHODS = {
 }
 LISTEN, ESTABLISHED = psutil.CONN_LISTEN, psutil.CONN_ESTABLISHED
 HEALTHY = {"status": "SERVING"}
+INTERRUPTED = 130
 README_BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 README_CALLS = [
     call for block in README_BLOCKS for call in block.split("\n\n") if "buf curl" in call
@@ -59,8 +60,12 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def serving(lived_store: str, logs: Path) -> Iterator[Description]:
-    with serve(lived_store, AS_OF, logs, ending=signal.SIGINT) as (_, description):
+    """Serve for all tests of this file; ended by Ctrl-C, it leaves nothing."""
+    with serve(lived_store, AS_OF, logs, ending=signal.SIGINT) as (process, description):
+        started = descendants(process.pid)
         yield description
+    assert process.returncode == INTERRUPTED
+    assert wait_gone(started) == set()
 
 
 def ask_page(serving: Description, *headers: str, **request: object) -> tuple[str, str]:
@@ -235,9 +240,15 @@ def test_every_hop_of_a_page_goes_through_envoy_with_the_stacks_moment(
     assert hops == {f"baseline/{service}": {serving["as_of"]} for service in METHODS}
 
 
+# Every day SIGINT ends `serving`, and SIGTERM what test_serve_tls.py starts.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("ending", "exit_code"),
-    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0), (signal.SIGINT, 130)],
+    [
+        (signal.SIGKILL, -signal.SIGKILL),
+        (signal.SIGTERM, 0),
+        (signal.SIGINT, INTERRUPTED),
+    ],
 )
 def test_nothing_outlives_what_serves(
     ending: signal.Signals, exit_code: int, lived_store: str, tmp_path: Path

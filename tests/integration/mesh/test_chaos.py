@@ -1,4 +1,7 @@
-"""Whatever is killed, every call of a live stack is answered, by that stack, at its moment."""
+"""Whatever is killed, every call of a live stack is answered, by that stack, at its moment.
+
+Every day test_recovery.py kills control planes and test_stacks.py replicas under calls.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from mesh.client.mesh_process import MeshProcess
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 RPCS = 50_000
 

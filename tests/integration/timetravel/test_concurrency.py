@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.concurrency import READERS, run
+from tests.support.effort import effort
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
-SECONDS = float(os.environ.get("PAGESIM_CONCURRENCY_SECONDS", "15"))
+SECONDS = float(os.environ.get("PAGESIM_CONCURRENCY_SECONDS", effort("2", "15")))
 LARGEST_LOG_BYTES = 64 << 20
 
 
+@pytest.mark.scaled
 def test_four_readers_and_a_writer_make_no_error_and_keep_the_log_small(
     tmp_path: Path,
 ) -> None:

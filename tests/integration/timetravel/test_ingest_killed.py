@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import pytest
 
+from tests.support.effort import effort
 from tests.support.facts.dirty_facts import GROUPS, random_batches, seeded
 from tests.support.facts.ingest_service import NOW, chunk, ingestable, serving_ingest
 from tests.support.facts.postgres_server import PostgresServer, find_programs
@@ -51,7 +52,9 @@ with connect_to_ingest(sys.argv[1]) as channel:
     )
     print(position.sequence, flush=True)
 """
-RECORDS: Final = 20_000
+RECORDS: Final = effort(5_000, 20_000)
+SENDER_KILLED_AT: Final = effort((20,), (40, 150))
+"""Chunks that the store holds when the sender is killed."""
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +145,13 @@ def check_store_holds_whole_chunks(url: str, acknowledged: int) -> None:
         assert newest.tx_id == store.snapshot() == len(GROUPS) + newest.sequence
 
 
+@pytest.mark.scaled
 def test_a_sender_killed_in_mid_stream_goes_on_where_it_was(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
     migrate.upgrade(url)
     with service_of(url) as service, Store.open(url) as store:
         command = [sys.executable, "-c", SEND_FOREVER, service.address, str(RECORDS)]
-        for killed_at in (40, 150):
+        for killed_at in SENDER_KILLED_AT:
             with subprocess.Popen(command) as sender:
                 while store.count_facts()["features"] < killed_at * 50:
                     assert sender.poll() is None

@@ -15,6 +15,7 @@ import pytest
 
 from mesh.call.context import CallContext
 from mesh.serving import connect_without_mesh
+from tests.support.effort import effort
 from timetravel.database import migrate
 from timetravel.facts.model import EntityKind, FeatureFact, FeatureGroup
 from timetravel.rpc.client import TimeTravelClient
@@ -103,6 +104,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_transactions_only(
             )
 
 
+@pytest.mark.scaled
 def test_readers_see_whole_transactions_while_a_writer_goes_on(
     store_url: str, appending: subprocess.Popen[str], tmp_path: Path
 ) -> None:
@@ -121,7 +123,7 @@ def test_readers_see_whole_transactions_while_a_writer_goes_on(
         readers = [threading.Thread(target=read, args=(store,)) for _ in range(4)]
         for reader in readers:
             reader.start()
-        while next(acknowledged) < 300:
+        while next(acknowledged) < effort(60, 300):
             pass
         stop.set()
         for reader in readers:

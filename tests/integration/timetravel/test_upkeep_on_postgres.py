@@ -49,10 +49,17 @@ WHERE relkind IN ('r', 'i', 't', 'm') AND relfilenode <> 0 OR relname = 'pg_stat
 HOLDS = "SELECT position(%s::bytea IN pg_read_binary_file(pg_relation_filepath(%s::regclass)))"
 
 
-@pytest.fixture
-def url() -> Iterator[str]:
+@pytest.fixture(scope="module")
+def empty_store() -> Iterator[str]:
+    """A database with nothing but our tables, to be copied."""
     with own_database() as url:
         migrate.upgrade(url)
+        yield url
+
+
+@pytest.fixture
+def url(empty_store: str) -> Iterator[str]:
+    with own_database(template=empty_store) as url:
         yield url
 
 

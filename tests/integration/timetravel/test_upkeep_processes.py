@@ -15,7 +15,8 @@ import pytest
 
 from mesh.call.context import CallContext
 from mesh.serving import connect_without_mesh
-from tests.support.commands import check_pagesim, run_pagesim
+from tests.support.commands import check_invoked, check_pagesim, invoke_pagesim
+from tests.support.effort import effort
 from tests.support.facts.upkeep import files_with
 from timetravel.database import migrate
 from timetravel.facts.model import AttributeFact, EntityKind, EventFact, EventKind, FeatureGroup
@@ -108,15 +109,17 @@ def die_at(module: str, name: str, *command: object) -> None:
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
 
+@pytest.mark.scaled
 def test_an_erasure_that_is_killed_did_nothing_or_goes_on(
     store_url: str, tmp_path: Path
 ) -> None:
     fill(store_url, tmp_path / "segments")
     command = ("db", "erase", ERASED, "--reason", "ticket", "--store", store_url)
-    for name in ("note_erased", "redraw_digests"):
+    for name in effort(("redraw_digests",), ("note_erased", "redraw_digests")):
         die_at("timetravel.removal.erasure", name, *command)
         assert is_there(store_url, ERASED)
-    for name in ("scrub", "_purge_copies", "mark_place", "end_upkeep"):
+    late = ("scrub", "_purge_copies", "mark_place", "end_upkeep")
+    for name in effort(late[::3], late):
         die_at("timetravel.removal.completion", name, *command)
         assert not is_there(store_url, ERASED)
         with Store.open(store_url) as store:
@@ -124,7 +127,7 @@ def test_an_erasure_that_is_killed_did_nothing_or_goes_on(
     check_pagesim(*command)
     assert files_with(MARKER, tmp_path) == []
     assert is_there(store_url, OTHER)
-    recorded = check_pagesim("db", "upkeep", "--json", "--store", store_url).document["upkeep"]
+    recorded = check_invoked("db", "upkeep", "--json", "--store", store_url).document["upkeep"]
     assert [one["kind"] for one in recorded] == ["erasure"]
     assert recorded[0]["ended_at"] is not None
 
@@ -159,7 +162,7 @@ def test_a_running_server_does_not_answer_with_what_was_erased(
         client = TimeTravelClient(channel)
         for profile_id in (ERASED, OTHER):
             assert len(client.history([profile_id], 10**6).event_at) == 500
-        check_pagesim("db", "erase", ERASED, "--reason", "ticket", "--store", store_url)
+        check_invoked("db", "erase", ERASED, "--reason", "ticket", "--store", store_url)
         assert len(client.history([ERASED], 10**6).event_at) == 0
         names = client.attributes(EntityKind.PROFILE, [ERASED, OTHER], 10**6, ["name"])
         assert names.columns["name"] == [None, "other"]
@@ -174,7 +177,7 @@ def test_a_backup_is_of_one_state_while_another_process_writes(
         assert writer.stdout is not None
         while int(writer.stdout.readline()) < 20:
             pass
-        taken = check_pagesim(
+        taken = check_invoked(
             "db", "backup", tmp_path / "backup.db", "--json", "--store", store_url
         ).document
         writer.stdout.readline()
@@ -193,6 +196,7 @@ def test_a_backup_is_of_one_state_while_another_process_writes(
         assert backup.digest() == store.digest(backup.snapshot())
 
 
+@pytest.mark.scaled
 def test_a_backup_or_restore_that_is_killed_left_everything_as_it_was(
     store_url: str, tmp_path: Path
 ) -> None:
@@ -201,20 +205,21 @@ def test_a_backup_or_restore_that_is_killed_left_everything_as_it_was(
     take = ("db", "backup", backup, "--store", store_url)
     make = ("db", "restore", first, "--store", f"sqlite:///{new}")
     put_back = ("db", "restore", first, "--replace", "--store", store_url)
-    check_pagesim("db", "backup", first, "--store", store_url)
-    for module, name, command in (
-        ("backup", "check_integrity", take),
+    check_invoked("db", "backup", first, "--store", store_url)
+    deaths = (
         ("backup", "_put", take),
-        ("restore", "begin_upkeep", put_back),
         ("sqlite_restore", "_write_over", put_back),
         ("sqlite_restore", "_put", make),
-    ):
+        ("backup", "check_integrity", take),
+        ("restore", "begin_upkeep", put_back),
+    )
+    for module, name, command in effort(deaths[:3], deaths):
         die_at(f"timetravel.backup.{module}", name, *command)
         assert not backup.exists()
         assert not new.exists()
         assert is_there(store_url, ERASED)
     for command in (take, make, put_back):
-        check_pagesim(*command)
+        check_invoked(*command)
     for url in (store_url, f"sqlite:///{backup}", f"sqlite:///{new}"):
         assert is_there(url, ERASED)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
@@ -225,8 +230,8 @@ def test_a_store_in_use_is_replaced_under_its_readers_feet(
 ) -> None:
     snapshot = fill(store_url, tmp_path / "segments")
     backup = tmp_path / "backup.db"
-    check_pagesim("db", "backup", backup, "--store", store_url)
-    check_pagesim("db", "erase", ERASED, "--reason", "ticket", "--store", store_url)
+    check_invoked("db", "backup", backup, "--store", store_url)
+    check_invoked("db", "erase", ERASED, "--reason", "ticket", "--store", store_url)
     context = CallContext("test", 10**6, None, snapshot)
     with (
         serving(store_url, tmp_path / "segments") as address,
@@ -234,7 +239,7 @@ def test_a_store_in_use_is_replaced_under_its_readers_feet(
     ):
         client = TimeTravelClient(channel)
         assert len(client.history([OTHER], 10**6).event_at) == 500
-        refused = run_pagesim("db", "restore", backup, "--store", store_url)
+        refused = invoke_pagesim("db", "restore", backup, "--store", store_url)
         assert refused.exit_code == 1
         assert "--replace" in refused.messages
         done = check_pagesim("db", "restore", backup, "--replace", "--store", store_url)

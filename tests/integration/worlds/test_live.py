@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.support.commands import check_pagesim, run_pagesim, start_pagesim
+from tests.support.commands import check_invoked, check_pagesim, start_pagesim
+from tests.support.effort import effort
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ SMALL = ("--profiles", 20, "--videos", 120, "--days", 12)
 LARGE = ("--profiles", 70, "--videos", 60, "--days", 30)
 """Enough visits for three transactions of 256."""
 
-KILLED_AT = (0.1, 0.5, 0.7, 0.93)
-"""Shares of the visits lived; two of the kills fall into one transaction."""
+KILLED_AT = effort((0.5, 0.93), (0.1, 0.5, 0.7, 0.93))
+"""Shares of the visits lived; two of the four kills fall into one transaction."""
+
+LOGGED_BEFORE = effort([0, 256], [0, 0, 256, 256])
+"""The pages that each killed process found."""
 
 PROGRESS = re.compile(r": (\d+)/(\d+) \(\d+%\)")
 GOING_ON = re.compile(r"Going on from \S+Z, with ([\d,]+) pages logged so far\.")
@@ -40,7 +44,7 @@ class Lived(NamedTuple):
 
 
 def generate(folder: Path, sizes: tuple[object, ...] = SMALL, seed: int = 5) -> Path:
-    check_pagesim("world", "generate", "--world", folder, *sizes, "--seed", seed)
+    check_invoked("world", "generate", "--world", folder, *sizes, "--seed", seed)
     return folder
 
 
@@ -49,7 +53,7 @@ def url_of(path: Path) -> str:
 
 
 def make_store(path: Path) -> Path:
-    check_pagesim("db", "upgrade", "--store", url_of(path))
+    check_invoked("db", "upgrade", "--store", url_of(path))
     return path
 
 
@@ -107,6 +111,7 @@ def pages_in(path: Path) -> int:
     return int(count)
 
 
+@pytest.mark.scaled
 def test_a_life_that_is_killed_again_and_again_is_the_life_undisturbed(
     lived: Lived, tmp_path: Path
 ) -> None:
@@ -117,7 +122,7 @@ def test_a_life_that_is_killed_again_and_again_is_the_life_undisturbed(
         said = kill_at(lived.world, store, share)
         goes_on = GOING_ON.search(said)
         assert (int(goes_on[1]) if goes_on else 0) == before[-1]
-    assert before == [0, 0, 256, 256]
+    assert before == LOGGED_BEFORE
     last = check_pagesim("world", "live", "--world", lived.world, "--store", url_of(store))
     assert "with 512 pages logged so far." in last.messages
     assert last.output == lived.output
@@ -131,7 +136,7 @@ def test_a_life_that_is_killed_again_and_again_is_the_life_undisturbed(
 
 
 def test_progress_is_told_from_the_first_visit_to_the_end(lived: Lived) -> None:
-    visits = check_pagesim("world", "show", "--world", lived.world, "--json").document
+    visits = check_invoked("world", "show", "--world", lived.world, "--json").document
     count = visits["counts"]["visits"]
     done = [(int(one[1]), int(one[2])) for one in PROGRESS.finditer(lived.messages)]
     assert {total for _, total in done} == {count}
@@ -143,8 +148,9 @@ def test_progress_is_told_from_the_first_visit_to_the_end(lived: Lived) -> None:
 
 def test_a_world_at_its_end_has_no_more_to_live(lived: Lived) -> None:
     before = contents(lived.store)
-    again = run_pagesim("world", "live", "--world", lived.world, "--store", url_of(lived.store))
-    assert again.exit_code == 0
+    again = check_invoked(
+        "world", "live", "--world", lived.world, "--store", url_of(lived.store)
+    )
     assert "There is nothing left to live." in again.messages
     assert again.output == lived.output
     assert contents(lived.store) == before

@@ -74,15 +74,20 @@ def files_with(marker: bytes, folder: Path) -> list[str]:
 
 
 @contextmanager
-def own_database() -> Iterator[str]:
-    """Make a PostgreSQL database of one's own, and drop it at the end; yield its URL."""
+def own_database(template: str | None = None) -> Iterator[str]:
+    """Make a PostgreSQL database of one's own, and drop it at the end; yield its URL.
+
+    Args:
+        template: The URL of a database to copy, which nobody is connected to.
+    """
     server = os.environ.get("PAGESIM_POSTGRES_URL")
     if server is None:
         pytest.skip("PAGESIM_POSTGRES_URL names no server; `make test-postgres` starts one")
     name = f"pagesim_test_{uuid4().hex[:12]}"
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        copied = "" if template is None else f" TEMPLATE {sa.make_url(template).database}"
+        connection.exec_driver_sql(f"CREATE DATABASE {name}{copied}")
     try:
         yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:

@@ -24,6 +24,7 @@ from experiments.validation.validate import (
 )
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
+from tests.support.effort import effort
 from tests.support.facts.leaks import LeakyWorld
 from tests.support.pages.page_worlds import DAY, END, START, PromisingNothing, make_world
 from timetravel.database.migrate import upgrade
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
     from timetravel.facts.model import JsonValue
     from timetravel.reading.reader import CatalogueRows, FactReader
 
-LEAKS: Final = 1_000
-CLEAN_PAGES: Final = 100_000
+LEAKS: Final = effort(200, 1_000)
+CLEAN_PAGES: Final = effort(5_000, 100_000)
+BATCHES: Final = effort(10, 100)
 SMALL_PAGES: Final[dict[str, JsonValue]] = {
     "geometry": {
         "devices": {
@@ -70,6 +72,7 @@ def as_known_at_each_moment() -> None:
     return None
 
 
+@pytest.mark.scaled
 def test_every_leak_is_reported_with_the_fact_that_leaked() -> None:
     chance = Random(2)  # noqa: S311 - a test world, not a secret
     worlds = [LeakyWorld(make_world(seed, videos=12, profiles=4), chance) for seed in range(5)]
@@ -94,6 +97,7 @@ def test_every_leak_is_reported_with_the_fact_that_leaked() -> None:
     assert min(told.values()) > LEAKS // 20
 
 
+@pytest.mark.scaled
 def test_every_leak_shows_in_the_lineage_of_its_page() -> None:
     chance = Random(3)  # noqa: S311 - likewise
     worlds = [LeakyWorld(make_world(seed, videos=12, profiles=4), chance) for seed in range(5)]
@@ -121,15 +125,15 @@ def clean_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SegmentRe
         yield SegmentReader(store.segment(store.snapshot()))
 
 
+@pytest.mark.scaled
 def test_clean_pages_raise_no_alarm(clean_reader: SegmentReader) -> None:
     chance = np.random.default_rng(4)
     assembler = assembler_over(GuardedReader(clean_reader, as_known_at_each_moment))
     made = 0
     # Batches of several moments, as experiments have them; ascending, so that less is read.
-    for moments in np.sort(chance.integers(START + 3 * DAY, END, (100, 8)), axis=None).reshape(
-        100, 8
-    ):
-        profiles = chance.integers(1000, 1030, CLEAN_PAGES // 100)
+    drawn = np.sort(chance.integers(START + 3 * DAY, END, BATCHES * 8))
+    for moments in drawn.reshape(BATCHES, 8):
+        profiles = chance.integers(1000, 1030, CLEAN_PAGES // BATCHES)
         as_of = chance.choice(moments, len(profiles))
         pages = assembler.assemble(PageRequests(profiles, as_of, ("tv",) * len(profiles)))
         assert pages.failures == ()

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mesh.client.announcement import (
     Announcement,
     announce,
@@ -16,8 +18,6 @@ from mesh.client.announcement import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 def announcement(process_id: int, directory: Path) -> Announcement:
@@ -38,6 +38,7 @@ def test_meshes_are_found_while_they_run(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.integration
 def test_what_a_killed_mesh_left_is_cleared_away(tmp_path: Path) -> None:
     script = (
         "import os, sys, time\n"

@@ -21,6 +21,7 @@ from services.page.configuration import (
 )
 from services.page.model import RowType
 from services.page.production import production_documents
+from tests.support.effort import effort
 from tests.support.facts.strategies import page_overlays, page_requests, page_worlds
 from tests.support.pages.page_worlds import END, PromisingNothing
 from timetravel.facts.model import AttributeFact, EntityKind, EventKind
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from tests.support.pages.page_worlds import PageWorld
     from timetravel.facts.model import JsonValue
 
-FEW = settings(max_examples=50, deadline=None)
+FEW = settings(max_examples=effort(10, 50), deadline=None)
 
 
 def configuration_of(overlay: dict[str, JsonValue]) -> PageConfiguration:

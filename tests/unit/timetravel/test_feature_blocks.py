@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from timetravel.database import migrate, schema
+from tests.support.effort import effort
+from timetravel.database import schema
 from timetravel.database.engine import reading
 from timetravel.errors import ContradictingFacts, InvalidFact, UnknownFeatureGroup
 from timetravel.facts.feature_batch import FeatureBatch
@@ -64,14 +65,7 @@ def rows_of(store: Store) -> list[tuple[Any, ...]]:
     return rows
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "store.db"
-    migrate.upgrade(f"sqlite:///{path}")
-    return path
-
-
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=effort(6, 30), deadline=None)
 @given(
     rows=st.lists(
         st.tuples(

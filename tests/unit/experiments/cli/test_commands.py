@@ -51,6 +51,7 @@ def test_every_command_is_listed_with_a_line_that_fits() -> None:
         assert command.short_help in result.output
 
 
+@pytest.mark.integration
 def test_help_and_mistakes_come_without_loading_what_commands_need() -> None:
     script = (
         "import sys\n"

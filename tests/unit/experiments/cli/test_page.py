@@ -8,7 +8,7 @@ import pytest
 
 from core.moments import format_moment
 from experiments.runs.run_record import RunRecord, RunState, write_record
-from tests.support.commands import run_pagesim
+from tests.support.commands import invoke_pagesim
 from tests.support.pages.page_worlds import DAY, START
 from tests.support.pages.simulated_runs import EXPERIMENT, OVERLAYS
 
@@ -23,7 +23,7 @@ PROFILE = 1000
 
 
 def show(run: SimulatedRun, *arguments: object, **environment: str) -> Outcome:
-    return run_pagesim(
+    return invoke_pagesim(
         *("page", "show", *arguments, "--store", run.store_url), extra=environment
     )
 

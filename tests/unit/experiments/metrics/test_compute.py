@@ -21,6 +21,7 @@ from experiments.metrics.compute import (
 from experiments.metrics.definitions.registry import METRICS
 from experiments.metrics.errors import NothingToMeasure
 from experiments.metrics.options import MeasuredRun, MetricOptions
+from tests.support.effort import effort
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +120,7 @@ def test_adjusted_p_values_are_never_smaller(results: pa.Table) -> None:
     assert all(record["p_adjusted"] >= record["p_value"] for record in tested)
 
 
+@pytest.mark.scaled
 def test_the_size_of_chunks_does_not_matter(
     run: MeasuredRun, results: pa.Table, store: Store, tmp_path: Path
 ) -> None:
@@ -126,7 +128,7 @@ def test_the_size_of_chunks_does_not_matter(
     shutil.copytree(run.directory, copy.directory)
     done: list[int] = []
     again = compute_metrics(
-        copy, store, options=MetricOptions(pages_per_chunk=5), advance=done.append
+        copy, store, options=MetricOptions(pages_per_chunk=effort(13, 5)), advance=done.append
     )
     keys = [("variant", "ascending"), ("page_id", "ascending")]
     pages = pq.read_table(run.directory / PAGE_METRICS_FILE)

@@ -17,6 +17,7 @@ from experiments.metrics.facts import (
     find_played_next,
 )
 from tests.oracle.in_memory import InMemoryFacts
+from tests.support.effort import effort
 from tests.support.pages.page_worlds import DAY, START
 from timetravel.facts.model import (
     AttributeFact,
@@ -103,7 +104,7 @@ def test_pages_of_one_moment_share_what_was_played() -> None:
 _moments = st.integers(0, 30).map(lambda hours: hours * HOUR)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=effort(15, 100), deadline=None)
 @given(
     plays=st.lists(st.tuples(st.integers(1, 3), _moments, st.integers(1, 4))),
     pages=st.lists(st.tuples(st.integers(1, 3), _moments), unique=True),

@@ -10,6 +10,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from experiments.metrics.definitions.definition import Family
+from tests.support.effort import effort
 from tests.unit.experiments.metrics import plain_metrics
 from tests.unit.experiments.metrics.plain_metrics import (
     PAGE_ORACLES,
@@ -87,7 +88,7 @@ def _experiments(draw: st.DrawFn) -> tuple[list[PlainPage], PlainFacts]:
 
 
 @settings(
-    max_examples=8,
+    max_examples=effort(2, 8),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
@@ -119,7 +120,7 @@ def test_every_page_metric_equals_its_plain_definition_and_keeps_its_bounds(
         assert all(0 <= value <= 1 for value in measured[name].values()), name
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=effort(15, 200), deadline=None)
 @given(
     left=st.lists(st.sampled_from("abcdef"), min_size=1, unique=True),
     right=st.lists(st.sampled_from("abcdef"), min_size=1, unique=True),

@@ -20,6 +20,7 @@ from experiments.metrics.statistics import (
     t_interval,
     t_p_value,
 )
+from tests.support.effort import effort
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def test_repeating_every_page_of_a_member_does_not_narrow_the_interval(
     assert error(thrice) == pytest.approx(error(once))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=effort(5, 15), deadline=None)
 @given(pages=st.lists(st.tuples(st.integers(1, 4), st.floats(-100, 100)), min_size=1))
 def test_the_summary_equals_its_formula(
     connection: Backend, pages: list[tuple[int, float]]

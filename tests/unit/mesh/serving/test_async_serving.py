@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from mesh.call.context import CallContext
 
+pytestmark = pytest.mark.integration
+
 SERVICE = "test.probe.v1.AsyncProbeService"
 
 

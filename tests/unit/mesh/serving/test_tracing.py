@@ -55,6 +55,7 @@ def test_what_cannot_be_done_is_refused_by_its_variable(wish: dict[str, str]) ->
     assert {caught.value.field} == wish.keys()
 
 
+@pytest.mark.integration
 def test_without_an_exporter_nothing_of_opentelemetry_is_loaded() -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     done = subprocess.run(
@@ -63,6 +64,7 @@ def test_without_an_exporter_nothing_of_opentelemetry_is_loaded() -> None:
     assert done.stdout == "\n"
 
 
+@pytest.mark.integration
 def test_a_missing_package_is_said_with_what_to_install() -> None:
     script = (
         "import sys\n"

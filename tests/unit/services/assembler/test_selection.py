@@ -19,6 +19,7 @@ from services.assembler.rows.selection import (
     select_rows,
 )
 from services.page.model import starts
+from tests.support.effort import effort
 
 VIDEOS, GENRES, TYPES = 12, 4, 3
 F32 = np.float32
@@ -135,7 +136,7 @@ class Plainly:
         return ordered
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=effort(40, 300))
 @given(cases())
 def test_rows_are_selected_by_the_rules(case: Case) -> None:
     counts = np.array([[len(videos) for videos, *_ in case.rows]], np.int32)

@@ -18,6 +18,7 @@ from services.dedup.kernel import (
     place_rows,
 )
 from services.page.model import starts
+from tests.support.effort import effort
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def place_plainly(offer: Offer) -> list[tuple[int, list[int]]]:
     return placed
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=effort(30, 200))
 @given(st.lists(offers(), min_size=1, max_size=4))
 def test_rows_are_placed_by_the_rules(batch: list[Offer]) -> None:
     rows = [row for offer in batch for row in offer.rows]

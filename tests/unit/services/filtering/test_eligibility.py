@@ -15,6 +15,7 @@ from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
 from services.filtering.stage import FilteringStage
 from services.page.model import PageRequests
 from services.shared_facts.facts import SharedFacts
+from tests.support.effort import effort
 from tests.support.facts.strategies import page_requests, page_worlds
 from tests.support.pages.page_worlds import END, GENRES, PageWorld, make_world
 from timetravel.facts.model import AttributeFact, EntityKind, EventKind, Op
@@ -31,7 +32,7 @@ def stage_over(world: PageWorld, seen: str = "exclude") -> FilteringStage:
     return FilteringStage(facts)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=effort(10, 40))
 @given(st.data())
 def test_a_video_is_eligible_when_licensed_suited_present_and_not_seen(
     data: st.DataObject,
@@ -93,7 +94,7 @@ def test_what_is_not_known_of_ages_is_taken_strictly() -> None:
     assert {ages[place] for place in np.flatnonzero(bits).tolist()} == {0}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=effort(10, 30))
 @given(st.data())
 def test_withdrawn_blocked_and_unplayable_videos_are_not_eligible(data: st.DataObject) -> None:
     world = data.draw(page_worlds())

@@ -40,6 +40,7 @@ def compiled() -> dict[str, int]:
     return kernels
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("service", ["assembler", "dedup", "filtering", "ranking"])
 def test_a_service_loads_no_stage_but_its_own(service: str) -> None:
     script = f"import services.{service}.__main__, sys; print(*sys.modules)"
