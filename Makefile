@@ -62,7 +62,7 @@ check: $(INSTALLED) ## Format, lint, types, import layers, protos, docs
 	@$(MAKE) --no-print-directory protos-check docs-check
 
 .PHONY: format
-format: $(INSTALLED) ## Format the code and mend what the linter can
+format: $(INSTALLED) ## Format the code and fix what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/buf format --write protos

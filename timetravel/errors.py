@@ -24,7 +24,7 @@
         ├── SchemaTooNew          (WrongState)       migrated by a later pagesim
         ├── LeakedFact            (WrongState)       used before it was known
         ├── SegmentDamaged        (WrongState)       files that are not what was written
-        ├── BackupDamaged         (WrongState)       a file that is no whole backup
+        ├── BackupDamaged         (WrongState)       a file that is not a whole backup
         ├── ProfileErased         (WrongState)       facts about whom must not come back
         ├── BeforeRetention       (WrongState)       a question about what was let go of
         ├── StoreReadOnly         (WrongState)       this user may not write to it
@@ -180,7 +180,7 @@ class SegmentDamaged(TimeTravelError, WrongState):
 
 
 class BackupDamaged(TimeTravelError, WrongState):
-    """Refuse to restore a file that is no whole backup of a store."""
+    """Refuse to restore a file that is not a whole backup of a store."""
 
 
 class ProfileErased(TimeTravelError, WrongState):

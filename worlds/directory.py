@@ -116,7 +116,7 @@ def write_world(path: Path) -> Iterator[WorldWriter]:
     path = path.absolute()
     if not path.parent.is_dir():
         raise WorldNotFound(
-            f"{path.parent} is no directory.", remedy="Make it first.", field="world"
+            f"{path.parent} is not a directory.", remedy="Make it first.", field="world"
         )
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
     try:

@@ -122,7 +122,7 @@ def read_manifest(path: Path) -> Manifest:
 
     Raises:
         MalformedWorld: The file is not a manifest of this format.
-        InvalidInput: A moment in it is none.
+        InvalidInput: A moment in it is malformed.
     """
     try:
         document = _Document.model_validate_json(path.read_bytes())

@@ -60,7 +60,7 @@ def services(
         context.exit(0 if helps else 2)
     if name not in SERVICES:
         raise click.BadParameter(
-            f"{name!r} is no service; use one of {', '.join(SERVICES)}.", param_hint="NAME"
+            f"{name!r} is not a service; use one of {', '.join(SERVICES)}.", param_hint="NAME"
         )
     if helps:
         arguments = ("--help", *arguments)

@@ -32,7 +32,7 @@ _BOOLEANS: Final = {
     "False": False,
     "FALSE": False,
 }
-# A longer number is no quantity that anybody means; it stays text and is refused as such.
+# A longer number is not a quantity that anybody means; it stays text and is refused as such.
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,40}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 

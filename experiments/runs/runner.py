@@ -220,7 +220,7 @@ class _Run:
                 f"{self.record.failures} of {self.record.pages} pages could not be made; the "
                 f"yield of {made:.1%} is below {self._spec.limits.page_yield:.1%}.",
                 remedy=f"The column `failure` in {self._directory / 'pages'} says why, page "
-                "by page. Mend the cause, or lower limits.page_yield.",
+                "by page. Fix the cause, or lower limits.page_yield.",
             )
 
     def measure(self, store: Store) -> tuple[pa.Table, Path]:

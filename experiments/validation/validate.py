@@ -64,7 +64,7 @@ class ValidationScope:
             )
         if self.profiles is not None and self.profiles < 1:
             raise InvalidValidation(
-                f"{self.profiles} profiles are none.",
+                f"{self.profiles} profiles are fewer than 1.",
                 remedy="Ask for 1 or more.",
                 field="profiles",
             )

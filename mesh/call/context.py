@@ -192,7 +192,7 @@ def read_context(metadata: Iterable[tuple[str, str | bytes]]) -> CallContext:
 
     Raises:
         MissingContext: Stack or as-of is missing; the message names the header.
-        InvalidInput: A header is there twice, or is no value of its kind.
+        InvalidInput: A header is there twice, or is not a value of its kind.
     """
     headers = _single_values(metadata)
     for name in (STACK_HEADER, AS_OF_HEADER):

@@ -50,7 +50,7 @@ class OpenTelemetryTracer:
     def _begin(
         self, service: str, method: str, traceparent: str, kind: SpanKind
     ) -> OpenTelemetrySpan:
-        # A traceparent that is none begins a new trace, as W3C asks for.
+        # A malformed traceparent begins a new trace, as W3C asks for.
         parent = _PROPAGATOR.extract({TRACEPARENT_HEADER: traceparent})
         span = self._tracer.start_span(
             f"{service}/{method}",

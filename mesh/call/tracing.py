@@ -63,7 +63,7 @@ def is_tracing_configured(environment: Mapping[str, str]) -> bool:
         return False
     if exporter not in ("", "otlp"):
         raise InvalidInput(
-            f"{exporter!r} is no exporter that pagesim has.",
+            f"{exporter!r} is not an exporter that pagesim has.",
             remedy="Set it to otlp, or to none.",
             field=_EXPORTER,
         )

@@ -30,7 +30,7 @@ def connect_async(mesh_address: str) -> grpc.aio.Channel:
     MissingContext and nothing is sent.
 
     Raises:
-        InvalidInput: The mesh address is no host:port.
+        InvalidInput: The mesh address is not a host:port.
     """
     target = str(parse_address(mesh_address, field="--mesh-address"))
     tracer = process_tracer()

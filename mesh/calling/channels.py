@@ -46,7 +46,7 @@ def connect(mesh_address: str | None, *, tls: Tls | None = None) -> grpc.Channel
     the call being served. Without a context it raises MissingContext and nothing is sent.
 
     Raises:
-        InvalidInput: There is no mesh address, or it is no host:port.
+        InvalidInput: There is no mesh address, or it is not a host:port.
         InvalidCertificate: A file of `tls` cannot be read.
     """
     if mesh_address is None:

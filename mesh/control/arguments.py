@@ -18,7 +18,7 @@ def read_settings(namespace: argparse.Namespace) -> MeshSettings:
     """Return the settings that were given on the command line.
 
     Raises:
-        InvalidInput: An address is none.
+        InvalidInput: An address is malformed.
     """
     return MeshSettings(
         listen=parse_address(namespace.address, field="--address"),

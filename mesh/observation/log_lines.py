@@ -1,7 +1,7 @@
 """The log of one stack: Envoy's access log and the logs of processes, merged by time.
 
 All of a stack's own processes belongs to it; of the access log and of the baseline's
-processes, the entries that name it. A line that is no JSON (a traceback, a print) belongs to
+processes, the entries that name it. A line that is not JSON (a traceback, a print) belongs to
 the entry above it.
 """
 

@@ -52,7 +52,7 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
         """Wrap the method's handler.
 
         Raises:
-            InvalidInput: The handler is no coroutine: its context would be lost on the way
+            InvalidInput: The handler is not a coroutine: its context would be lost on the way
                 to a thread.
         """
         handler = await continuation(handler_call_details)
@@ -64,7 +64,7 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
             inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
         ):
             raise InvalidInput(
-                f"{service}/{method} is served by asyncio and is no coroutine.",
+                f"{service}/{method} is served by asyncio and is not a coroutine.",
                 remedy="Write it with `async def`, or serve it with `serve`.",
                 field=method,
             )

@@ -39,7 +39,7 @@ def read_baseline(path: Path) -> tuple[ServiceProcess, ...]:
 
     Raises:
         NotFound: There is no such file.
-        InvalidInput: It is no list of processes; the message names the entry.
+        InvalidInput: It is not a list of processes; the message names the entry.
     """
     try:
         text = path.read_text()
@@ -60,14 +60,14 @@ def parse_baseline(text: str, path: Path) -> tuple[ServiceProcess, ...]:
         path: Where it comes from, for messages.
 
     Raises:
-        InvalidInput: It is no list of processes; the message names the entry.
+        InvalidInput: It is not a list of processes; the message names the entry.
     """
     try:
         entries = json.loads(text)
     except ValueError as error:
         raise _invalid(path, f"it is not JSON ({error})", "--baseline") from None
     if not isinstance(entries, list):
-        raise _invalid(path, "it is no list", "--baseline")
+        raise _invalid(path, "it is not a list", "--baseline")
     return tuple(_read_entry(path, number, entry) for number, entry in enumerate(entries))
 
 
@@ -92,7 +92,7 @@ def take_secrets(
 def describe_process(process: ServiceProcess) -> dict[str, Any]:
     """Return the process as ProtoJSON of pagesim.mesh.v1.ServiceProcess.
 
-    The names of secrets are no field of that message, as no call may give them; they stand
+    The names of secrets are not a field of that message, as no call may give them; they stand
     beside its fields.
     """
     described = MessageToDict(write_process(process), preserving_proto_field_name=True)
@@ -114,10 +114,10 @@ def parse_process(entry: Mapping[str, Any]) -> ServiceProcess:
 def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
     where = f"[{number}]"
     if not isinstance(entry, dict):
-        raise _invalid(path, f"{entry!r} is no object", where)
+        raise _invalid(path, f"{entry!r} is not an object", where)
     secrets = entry.get(_SECRETS, [])
     if not isinstance(secrets, list) or not all(isinstance(name, str) for name in secrets):
-        raise _invalid(path, f"{secrets!r} is no list of names", f"{where}.{_SECRETS}")
+        raise _invalid(path, f"{secrets!r} is not a list of names", f"{where}.{_SECRETS}")
     try:
         process = parse_process(entry)
     except ParseError as error:
@@ -134,5 +134,5 @@ def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
 
 def _invalid(path: Path, problem: str, field: str) -> InvalidInput:
     return InvalidInput(
-        f"{path} is no baseline: {problem}.", remedy=f"Write, e.g., {_EXAMPLE}", field=field
+        f"{path} is not a baseline: {problem}.", remedy=f"Write, e.g., {_EXAMPLE}", field=field
     )

@@ -27,7 +27,7 @@ class ProcessFile:
         sha256: SHA-256 of its content, in hexadecimal.
 
     Raises:
-        InvalidInput: The path is not absolute, or the digest is none.
+        InvalidInput: The path is not absolute, or the digest is malformed.
     """
 
     path: str
@@ -36,13 +36,13 @@ class ProcessFile:
     def __post_init__(self) -> None:
         if not Path(self.path).is_absolute():
             raise InvalidInput(
-                f"{self.path!r} is no absolute path.",
+                f"{self.path!r} is not an absolute path.",
                 remedy="Give the whole path of the file.",
                 field="files",
             )
         if not _DIGEST.fullmatch(self.sha256):
             raise InvalidInput(
-                f"{self.sha256!r} is no SHA-256.",
+                f"{self.sha256!r} is not a SHA-256.",
                 remedy=f"Give 64 hexadecimal digits, as `sha256sum {self.path}` prints them.",
                 field="files",
             )
@@ -57,7 +57,7 @@ def check_names(files: Mapping[str, ProcessFile]) -> None:
     for name in files:
         if not _NAME.fullmatch(name):
             raise InvalidInput(
-                f"{name!r} is no name of a file.",
+                f"{name!r} is not a name of a file.",
                 remedy="Use 1-63 of a-z, 0-9 and '_', starting with a letter.",
                 field="files",
             )

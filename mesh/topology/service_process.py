@@ -56,7 +56,7 @@ class ServiceProcess:
     def __post_init__(self) -> None:
         if not _SERVICE_NAME.fullmatch(self.service) or len(self.service) > _MAX_NAME:
             raise InvalidInput(
-                f"{self.service!r} is no gRPC service name.",
+                f"{self.service!r} is not a gRPC service name.",
                 remedy="Give the full name, e.g. pagesim.ranking.v1.RankingService.",
                 field="service",
             )
@@ -65,7 +65,7 @@ class ServiceProcess:
             self._check_command()
         elif not _MODULE_NAME.fullmatch(self.module):
             raise InvalidInput(
-                f"{self.module!r} is no Python module.",
+                f"{self.module!r} is not a Python module.",
                 remedy="Give a module that `python -m` can run, e.g. services.ranking.",
                 field="module",
             )
@@ -78,7 +78,7 @@ class ServiceProcess:
         for name in (*self.environment, *self.secrets):
             if not name or "=" in name:
                 raise InvalidInput(
-                    f"{name!r} is no name of an environment variable.",
+                    f"{name!r} is not a name of an environment variable.",
                     remedy="Use letters, digits and '_'.",
                     field="environment",
                 )

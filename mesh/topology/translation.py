@@ -117,7 +117,7 @@ def read_endpoint(message: mesh_pb2.Endpoint) -> Endpoint:
     """Return the endpoint of the message.
 
     Raises:
-        InvalidInput: An address in it is none.
+        InvalidInput: An address in it is malformed.
     """
     return Endpoint(
         service=message.service,
@@ -176,7 +176,7 @@ def _read_moment(moment: Timestamp, *, field: str) -> int:
     micros, rest = divmod(moment.nanos, _NANOS_PER_MICRO)
     if rest:
         raise InvalidStack(
-            f"{moment.nanos} nanoseconds are no whole microseconds.",
+            f"{moment.nanos} nanoseconds are not whole microseconds.",
             remedy="Round the moment to microseconds.",
             field=field,
         )

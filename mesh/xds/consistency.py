@@ -38,7 +38,7 @@ class ResourceSet:
         for table in self.resources[Kind.ROUTES].values():
             hosts = messages_in(table, "virtual_hosts")
             if unknown := set(_routed_clusters(hosts)) - clusters:
-                raise _rejected(f"routes lead to {_some(unknown)}, which is no cluster")
+                raise _rejected(f"routes lead to {_some(unknown)}, which is not a cluster")
             counts = Counter(domain for host in hosts for domain in _domains(host))
             if repeated := {domain for domain, count in counts.items() if count > 1}:
                 raise _rejected(f"two virtual hosts answer to {_some(repeated)}")

@@ -21,7 +21,7 @@ def page_fault(error: PagesimError | grpc.RpcError) -> PagesimError | None:
 
     What is wrong for good (invalid, not found, precondition) may be the page's fault; what
     may pass is not. A peer's error counts only with details, which services of pagesim attach
-    and the mesh does not: an unknown stack is no fault of a page.
+    and the mesh does not: an unknown stack is not a fault of a page.
     """
     told = error if isinstance(error, PagesimError) else _told_by_service(error)
     if isinstance(told, _KINDS) and not isinstance(told, MeshError):

@@ -169,7 +169,7 @@ def _too_late(moment: int, latest: int) -> ContradictingAsOf:
 
 def _unknown_device(device: str, geometry: GeometrySection) -> UnknownDevice:
     return UnknownDevice(
-        f"{device!r} is no device of the configuration.",
+        f"{device!r} is not a device of the configuration.",
         remedy=f"Use one of {', '.join(sorted(geometry.devices))}.",
         field="devices",
     )

@@ -72,7 +72,7 @@ def page_of(message: page_pb2.Page) -> Page:
     """Return the page of a message.
 
     Raises:
-        InvalidPages: The message is no page: a row type or the geometry is not set.
+        InvalidPages: The message is not a page: a row type or the geometry is not set.
     """
     return Page(
         profile_id=message.profile_id,
@@ -105,7 +105,7 @@ def row_type_of(number: int) -> RowType:
         return RowType(number)
     except ValueError:
         raise InvalidPages(
-            f"{number} is no row type.",
+            f"{number} is not a row type.",
             remedy=f"Use 1 to {max(RowType).value} (pagesim.page.v1.RowType).",
             field="type",
         ) from None
@@ -125,13 +125,13 @@ def parse_page(canonical: bytes) -> Page:
     """Return the page of its canonical bytes.
 
     Raises:
-        InvalidPages: The bytes are no page.
+        InvalidPages: The bytes are not a page.
     """
     try:
         message = page_pb2.Page.FromString(canonical)
     except DecodeError as error:
         raise InvalidPages(
-            f"{len(canonical)} bytes are no page: {error}.",
+            f"{len(canonical)} bytes are not a page: {error}.",
             remedy="Give the bytes of a pagesim.page.v1.Page.",
         ) from error
     return page_of(message)

@@ -98,7 +98,7 @@ def _moment(value: str) -> str:
         parse_moment(value)
     except InvalidInput:
         raise ValueError(
-            f"{value!r} is no moment; write 2024-06-15 or 2024-06-15T18:00Z"
+            f"{value!r} is not a moment; write 2024-06-15 or 2024-06-15T18:00Z"
         ) from None
     return value
 
@@ -375,7 +375,7 @@ def parse_configuration(
         raise InvalidConfiguration(
             "; ".join([faults[0][1], *(f"{where}: {text}" for where, text in faults[1:])])
             + ".",
-            remedy="Mend the configuration document or the overlay laid over it.",
+            remedy="Fix the configuration document or the overlay laid over it.",
             field=faults[0][0],
         ) from None
 
@@ -408,7 +408,7 @@ def overlay_owners(overlay: Mapping[str, object]) -> frozenset[str]:
     for section in overlay:
         if section not in SECTION_OWNERS:
             raise InvalidConfiguration(
-                f"{section!r} is no section.",
+                f"{section!r} is not a section.",
                 remedy=f"Use one of {', '.join(sorted(SECTION_OWNERS))}.",
                 field=section,
             )

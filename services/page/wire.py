@@ -37,7 +37,7 @@ def decode_batch(message: page_pb2.PageBatch) -> PageRequests:
     """Return the page requests of a message.
 
     Raises:
-        InvalidColumn: Columns differ in length, or are none.
+        InvalidColumn: Columns differ in length, or are malformed.
         InvalidPages: There are no pages or too many, or a device index names nothing.
     """
     profile_ids = decode_integers(message.profile_ids, field="pages.profile_ids")
@@ -127,7 +127,7 @@ def decode_places(
     """Return a column of places in something that has `limit` of them.
 
     Raises:
-        InvalidColumn: It is no column, or has another length.
+        InvalidColumn: It is not a column, or has another length.
         InvalidPages: A place is negative, or `limit` or more.
     """
     places = decode_integers(column, field=field, length=length)
@@ -145,7 +145,7 @@ def decode_counts(column: columns_pb2.IntegerColumn, *, field: str, length: int)
     """Return a column of counts.
 
     Raises:
-        InvalidColumn: It is no column, or has another length.
+        InvalidColumn: It is not a column, or has another length.
         InvalidPages: A count is negative or absurd.
     """
     return decode_places(column, field=field, limit=2**31, length=length)

@@ -313,7 +313,7 @@ def list_candidates(
 
 @kernel
 def list_eligible(bitmap: UInt8Array, scores: Float32Array, eligible: Int32Array) -> int:
-    """Write the eligible positions, ascending; return how many, -1 for a score that is none."""
+    """Write the eligible positions, ascending; return how many, -1 for a non-finite score."""
     size = 0
     for video in range(len(scores)):
         if not np.isfinite(scores[video]):
@@ -368,7 +368,7 @@ def rank_pages(
         out: Written.
 
     Returns:
-        The number of kept videos, and the first page with a score that is no finite number
+        The number of kept videos, and the first page with a score that is not a finite number
         (ranking stops there), or -1.
     """
     row_count = len(rows.sources)

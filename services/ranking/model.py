@@ -78,7 +78,7 @@ def parse_model(
 
     Raises:
         UnsupportedSchema: The document has another schema version.
-        InvalidModel: It is no model; every field at fault is named.
+        InvalidModel: It is not a model; every field at fault is named.
     """
     if schema_version != SCHEMA_VERSION:
         raise UnsupportedSchema(
@@ -95,5 +95,5 @@ def parse_model(
         ]
         raise InvalidModel(
             "; ".join(f"{where}: {text}" for where, text in faults) + ".",
-            remedy=f"Mend the document; inputs are {', '.join(ModelInput)}.",
+            remedy=f"Fix the document; inputs are {', '.join(ModelInput)}.",
         ) from None

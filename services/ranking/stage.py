@@ -62,7 +62,7 @@ class RankingStage:
         Raises:
             UnknownProfile: Of a profile nothing is known at its page's moment.
             InvalidPages: There is no page, or a given position is not in the listing.
-            InvalidModel: The model is none, or gives scores that are no finite numbers.
+            InvalidModel: The model is invalid, or gives scores that are not finite numbers.
             CatalogueMismatch: The task refers to another listing.
         """
         requests = task.requests
@@ -183,8 +183,8 @@ def _rank_epoch(
     if bad_page >= 0:
         profile_id = int(task.requests.profile_ids[indexes[bad_page]])
         raise InvalidModel(
-            f"The model {view.settings.model!r} gives profile {profile_id} a score that is no "
-            "finite number.",
+            f"The model {view.settings.model!r} gives profile {profile_id} a score that is "
+            "not finite.",
             remedy="Look for infinite features or weights.",
             field="weights",
         )

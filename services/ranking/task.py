@@ -128,7 +128,7 @@ class RankedRows:
         scored = np.isfinite(self.row_scores) == (self.counts > 0)
         if not bool(scored.all()) or not bool(np.isfinite(self.scores).all()):
             raise InvalidModel(
-                "A score is no finite number, or an empty row has a score.",
+                "A score is not a finite number, or an empty row has a score.",
                 remedy="Score every kept video and every row that keeps one; NaN elsewhere.",
                 field="scores",
             )

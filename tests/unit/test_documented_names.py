@@ -150,8 +150,14 @@ def test_every_option_that_a_document_names_is_one_of_ours(document: Path) -> No
 
 @cache
 def source() -> str:
-    """Return the text of all packages and scripts."""
-    paths = [path for path in MODULES if path.relative_to(ROOT).parts[0] != "tests"]
+    """Return the text of all packages and scripts, and of what tests share."""
+    tests = ROOT / "tests"
+    shared = (tests / "support", tests / "oracle")
+    paths = [
+        path
+        for path in MODULES
+        if not path.is_relative_to(tests) or any(map(path.is_relative_to, shared))
+    ]
     scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
     return "\n".join(path.read_text() for path in (*paths, *scripts, ROOT / "Makefile"))
 

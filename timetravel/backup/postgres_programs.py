@@ -112,7 +112,7 @@ def failure(program: str, said: Sequence[str]) -> StoreUnavailable:
     """Return the error of a program that failed."""
     told = " ".join(line.strip() for line in said[-_TOLD_LINES:]) or "it said nothing"
     return StoreUnavailable(
-        f"{program} failed: {told.rstrip('.')}.", remedy="Mend that, and try again."
+        f"{program} failed: {told.rstrip('.')}.", remedy="Fix that, and try again."
     )
 
 

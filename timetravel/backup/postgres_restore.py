@@ -40,7 +40,7 @@ def read_dump(path: Path, *, check: bool) -> tuple[Contents, Standing]:
         check: Whether to read all of it.
 
     Raises:
-        BackupDamaged: It is no whole backup of a store.
+        BackupDamaged: It is not a whole backup of a store.
         ProgramMissing: pg_restore is not installed.
     """
 
@@ -66,7 +66,7 @@ def load_dump(path: Path, url: sa.URL, pending: Sequence[int]) -> None:
         pending: Profiles to erase again; they are noted in `PENDING_TABLE`.
 
     Raises:
-        BackupDamaged: It is no whole backup; the database is as it was.
+        BackupDamaged: It is not a whole backup; the database is as it was.
         StoreUnavailable: The database refused it; it is as it was.
     """
     environment = connection_environment(url)
@@ -178,7 +178,7 @@ def _last_line(said: IO[str]) -> str:
 
 def _no_backup(path: Path, reason: str) -> BackupDamaged:
     return BackupDamaged(
-        f"{path} is no whole backup: {reason.rstrip('.')}.",
+        f"{path} is not a whole backup: {reason.rstrip('.')}.",
         remedy="Name a file that `pagesim db backup` wrote.",
         field="file",
     )

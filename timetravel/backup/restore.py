@@ -64,7 +64,7 @@ def plan_restore(url: sa.URL, backup: Path, *, replace: bool) -> RestorePlan:
 
     Raises:
         StoreNotFound: There is no such backup, or no place for the store.
-        BackupDamaged: The file is no whole backup, or one of another database.
+        BackupDamaged: The file is not a whole backup, or one of another database.
         SchemaTooNew: A later pagesim wrote it.
         FileExists: A store is there, and is not to be replaced.
         StoreUnavailable: The database cannot be reached.
@@ -188,7 +188,7 @@ def _read_backup(backup: Path, *, dumped: bool) -> tuple[Contents, Standing]:
                 return postgres_restore.read_dump(backup, check=True)
             return sqlite_restore.read_file(backup, check=True)
     raise BackupDamaged(
-        f"{backup} is no backup.",
+        f"{backup} is not a backup.",
         remedy="Name a file that `pagesim db backup` wrote.",
         field="file",
     )

@@ -42,7 +42,7 @@ def read_file(path: Path, *, check: bool) -> tuple[Contents, Standing]:
         check: Whether to look at every page.
 
     Raises:
-        BackupDamaged: It is no whole store.
+        BackupDamaged: It is not a whole store.
     """
     try:
         with reading_file(path) as connection:
@@ -121,7 +121,7 @@ def _put(copy: Path, target: Path) -> None:
 
 def _no_store(path: Path, reason: str) -> BackupDamaged:
     return BackupDamaged(
-        f"{path} is no backup of a store: {reason}.",
+        f"{path} is not a backup of a store: {reason}.",
         remedy="Name a file that `pagesim db backup` wrote.",
         field="file",
     )

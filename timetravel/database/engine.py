@@ -61,7 +61,7 @@ def parse_url(url: str) -> sa.URL:
         return parsed.set(drivername="postgresql+psycopg")
     if backend != SQLITE or parsed.database in {None, "", ":memory:"}:
         raise InvalidStoreUrl(
-            f"{describe_url(parsed)} is no store.", remedy=remedy, field="store"
+            f"{describe_url(parsed)} is not a store.", remedy=remedy, field="store"
         )
     return parsed
 

@@ -72,13 +72,13 @@ def check_header(request: ingest_pb2.IngestRequest, rules: Rules) -> None:
     entries = len(request.records) + len(request.feature_groups)
     if not 1 <= entries <= rules.limits.chunk_records:
         raise InvalidChunk(
-            f"A chunk of {entries} records and feature groups is none that is taken.",
+            f"A chunk has {entries} records and feature groups.",
             remedy=f"Send 1 to {rules.limits.chunk_records}.",
             field="records",
         )
     if request.sequence < 1:
         raise InvalidChunk(
-            f"{request.sequence} is no place in a stream.",
+            f"{request.sequence} is not a position in a stream.",
             remedy="Count chunks from 1.",
             field="sequence",
         )
@@ -159,7 +159,7 @@ def refuse(mistakes: Mistakes) -> None:
         raise InvalidChunk(
             f"The chunk has {mistakes.total} mistakes; the first, of record {first.index}, "
             f"is {first}",
-            remedy="Mend or leave out these records, and send the chunk again.",
+            remedy="Fix or leave out these records, and send the chunk again.",
             field="records",
             mistakes=mistakes.kept,
             total_mistakes=mistakes.total,

@@ -123,7 +123,7 @@ class Fields:
         if isinstance(value, dict):
             return value
         if self.are_right():
-            self.wrong(field, text, "This JSON is no object.", 'Give e.g. {"rows": 5}.')
+            self.wrong(field, text, "This JSON is not an object.", 'Give e.g. {"rows": 5}.')
         return {}
 
     def nothing_but_assert(self, field: str, op: Op, *, given: bool) -> None:

@@ -21,7 +21,7 @@ def parse_json_text(text: str, limits: Limits) -> JsonValue:
     """Return the value of JSON text.
 
     Raises:
-        InvalidFact: It is no JSON, or more than the limits allow; names a key twice, or a
+        InvalidFact: It is not JSON, or more than the limits allow; names a key twice, or a
             number that is not finite.
     """
     if len(text.encode("utf-8", "surrogatepass")) > limits.json_bytes:
@@ -36,7 +36,7 @@ def parse_json_text(text: str, limits: Limits) -> JsonValue:
         )
     except json.JSONDecodeError as error:
         _refuse(
-            f"{show(text)} is no JSON: {error.msg}, at character {error.pos}.",
+            f"{show(text)} is not JSON: {error.msg}, at character {error.pos}.",
             'Give null, true, a number, "text", a list or an object.',
         )
     except RecursionError:
@@ -87,7 +87,7 @@ def _to_float(digits: str) -> float:
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    _refuse(f"{word} is no JSON.", "Give null where a number is missing.")
+    _refuse(f"{word} is not JSON.", "Give null where a number is missing.")
 
 
 def _refuse_depth(limits: Limits) -> NoReturn:

@@ -87,7 +87,7 @@ def check_page(
         message = page_pb2.Page.FromString(page)
     except DecodeError:
         raise InvalidFact(
-            "These bytes are no pagesim.page.v1.Page.", remedy="Serialise a page."
+            "These bytes are not a pagesim.page.v1.Page.", remedy="Serialise a page."
         ) from None
     message.DiscardUnknownFields()
     if any(video.title for row in message.rows for video in row.videos) or (

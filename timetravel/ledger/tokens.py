@@ -50,7 +50,7 @@ def decode_snapshot(token: str) -> int:
     """Return the snapshot on which an answer was begun.
 
     Raises:
-        InvalidQuestion: The text is no token.
+        InvalidQuestion: The text is not a token.
     """
     return _decode(token)[0]
 
@@ -59,7 +59,7 @@ def decode_mark(changes: Changes, token: str, snapshot: int) -> Mark | None:
     """Return where to go on, None for an empty token.
 
     Raises:
-        InvalidQuestion: The token is none, or of another question or snapshot.
+        InvalidQuestion: The token is malformed, or of another question or snapshot.
     """
     if not token:
         return None
@@ -95,7 +95,7 @@ def _decode(token: str) -> tuple[int, list[int], Mark]:
 
 def _no_token(token: str) -> InvalidQuestion:
     return InvalidQuestion(
-        f"{token!r} is no token.",
+        f"{token!r} is not a token.",
         remedy="Give one that came with an answer.",
         field="resume_token",
     )

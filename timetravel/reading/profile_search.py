@@ -113,11 +113,13 @@ def find_profiles(
         limit: Profiles at most.
 
     Raises:
-        InvalidQuestion: The limit is no number of profiles.
+        InvalidQuestion: The limit is not a number of profiles.
     """
     if limit < 1:
         raise InvalidQuestion(
-            f"{limit} profiles at most are none.", remedy="Ask for 1 or more.", field="limit"
+            f"A limit of {limit} profiles is less than 1.",
+            remedy="Ask for 1 or more.",
+            field="limit",
         )
     parts: list[_Some] = []
     found = 0

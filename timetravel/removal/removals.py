@@ -40,7 +40,7 @@ def erase_profiles(
         nonce: Random bytes that nobody keeps; see `timetravel.removal.rehash`.
 
     Raises:
-        InvalidUpkeep: An id is none, or there is no reason.
+        InvalidUpkeep: An id is out of range, or there is no reason.
         StoreUnavailable: The store is locked for too long.
     """
     check_reason(reason)
@@ -78,7 +78,7 @@ def readmit_profiles(
         How many of them had been erased.
 
     Raises:
-        InvalidUpkeep: An id is none, or there is no reason.
+        InvalidUpkeep: An id is out of range, or there is no reason.
     """
     check_reason(reason)
     check_profiles(profile_ids)
@@ -136,15 +136,15 @@ def check_reason(reason: str) -> None:
 
 
 def check_profiles(profile_ids: Sequence[int]) -> None:
-    """Refuse what is no profile's id.
+    """Refuse what is not a profile's id.
 
     Raises:
-        InvalidUpkeep: An id is none.
+        InvalidUpkeep: An id is out of range.
     """
     for profile_id in profile_ids:
         if not 0 <= profile_id <= LARGEST_ID:
             raise InvalidUpkeep(
-                f"{profile_id} is no profile.",
+                f"{profile_id} is not a profile.",
                 remedy="Ids are 0 or more, in 63 bits.",
                 field="profile",
             )

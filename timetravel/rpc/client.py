@@ -245,7 +245,7 @@ def _unpack_bitmaps(response: timetravel_pb2.GetAvailabilityResponse) -> BoolArr
     width = -(-videos // 8)
     if len(response.available) != countries * width:
         raise InvalidColumn(
-            f"{len(response.available)} bytes are no {countries} bitmaps of {videos} videos.",
+            f"{len(response.available)} bytes are not {countries} bitmaps of {videos} videos.",
             remedy="Send whole bytes for each country.",
             field="available",
         )

@@ -211,7 +211,7 @@ def _value_of(text: str) -> JsonValue:
 def _changes_of(request: timetravel_pb2.ListFactChangesRequest) -> Changes:
     if request.axis not in [axis.value for axis in TimeAxis]:
         raise InvalidQuestion(
-            f"{request.axis} is no axis of time.",
+            f"{request.axis} is not an axis of time.",
             remedy=f"Give one of {[axis.name for axis in TimeAxis]}.",
             field="axis",
         )

@@ -67,7 +67,7 @@ def decode_fact_kinds(numbers: Iterable[int]) -> frozenset[FactKind]:
     """Return the kinds of numbers.
 
     Raises:
-        InvalidQuestion: One of them is no kind.
+        InvalidQuestion: One of them is not a kind.
     """
     try:
         return frozenset(FactKind(number) for number in numbers)

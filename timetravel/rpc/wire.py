@@ -183,7 +183,7 @@ def decode_entity_kind(number: int) -> EntityKind:
         return EntityKind(number)
     except ValueError:
         raise InvalidQuestion(
-            f"{number} is no kind of entity.",
+            f"{number} is not a kind of entity.",
             remedy=f"Give one of {[kind.name for kind in EntityKind]}.",
             field="kind",
         ) from None
@@ -200,7 +200,7 @@ def decode_event_kinds(numbers: Sequence[int]) -> list[EventKind]:
     """Return the kinds of numbers.
 
     Raises:
-        InvalidQuestion: One of them is no kind.
+        InvalidQuestion: One of them is not a kind.
     """
     try:
         return [EventKind(number) for number in numbers]

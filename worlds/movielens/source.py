@@ -187,7 +187,7 @@ def _lines(
                         path,
                         begin,
                         f"has {len(fields)} fields, not {len(header)}: {','.join(fields)!r}",
-                        "The line is cut off or badly quoted: mend it, or download again.",
+                        "The line is cut off or badly quoted: fix it, or download again.",
                     )
                 yield begin, fields
                 begin = reader.line_num + 1
@@ -197,7 +197,7 @@ def _lines(
                     told = read
         except csv.Error as error:
             raise _malformed(
-                path, begin, f"is not CSV ({error})", "Mend it, or download again."
+                path, begin, f"is not CSV ({error})", "Fix it, or download again."
             ) from error
         except UnicodeDecodeError as error:
             # Text is decoded ahead of the lines.

@@ -7,9 +7,9 @@ Of events
                     known an hour to five days later
     retracted  1%   never happened; that is known an hour to five days later
 Of videos
-    corrected  3%   are listed at first with a wrong maturity, mended after two to twenty days
+    corrected  3%   are first listed with a wrong maturity, corrected after two to twenty days
 Of licences
-    corrected  3%   are announced at first with an end that is 5 to 30 days too late, mended
+    corrected  3%   are announced at first with an end that is 5 to 30 days too late, corrected
                     two to five days later
     bogus      1%   are announced a second time, for a country where nothing was signed,
                     and retracted one to five days later
@@ -50,9 +50,9 @@ _LATE: Final = (HOUR_MICROS, 3 * DAY_MICROS)
 _REPEATED: Final = (MINUTE_MICROS, 2 * DAY_MICROS)
 _MENDED: Final = (HOUR_MICROS, 5 * DAY_MICROS)
 
-_MENDED_VIDEO_DAYS: Final = (2, 20)
+_FIXED_VIDEO_DAYS: Final = (2, 20)
 _LATE_END_DAYS: Final = (5, 30)
-_MENDED_END_DAYS: Final = (2, 5)
+_FIXED_END_DAYS: Final = (2, 5)
 _BOGUS_DAYS: Final = (1, 5)
 
 _WITH_VALUE: Final = (EventKind.PLAY, EventKind.RATING)
@@ -92,14 +92,14 @@ def soil_events(draws: Draws, clean: Sequence[Event], until: int) -> list[Event]
 
 
 def find_mistaken_videos(draws: Draws, catalogue: Catalogue) -> dict[int, tuple[int, int]]:
-    """Return the wrong maturity of some videos, and how long it takes to mend it.
+    """Return the wrong maturity of some videos, and how long it takes to fix it.
 
     Returns:
         (maturity, days) by place in the catalogue.
     """
     places = np.arange(len(catalogue.video_ids))
     mistaken = draws.uniform("mistaken videos", places) < CORRECTED_VIDEOS_SHARE
-    days = draws.integers("mended videos", *_MENDED_VIDEO_DAYS, places)
+    days = draws.integers("mended videos", *_FIXED_VIDEO_DAYS, places)
     return {
         place: (_other_maturity(int(catalogue.maturities[place])), int(days[place]))
         for place in np.flatnonzero(mistaken).tolist()
@@ -112,12 +112,12 @@ class LicenceDirt:
 
     Args:
         late_end_days: By how many days the end is announced too late.
-        mended_after_days: When that is mended.
+        fixed_after_days: When that is fixed.
         bogus_until_days: When a second announcement, elsewhere, is retracted.
     """
 
     late_end_days: Int64Array
-    mended_after_days: Int64Array
+    fixed_after_days: Int64Array
     bogus_until_days: Int64Array
 
 
@@ -128,7 +128,7 @@ def soil_licences(draws: Draws, count: int) -> LicenceDirt:
     bogus = draws.uniform("bogus licences", places) < BOGUS_LICENCES_SHARE
     return LicenceDirt(
         draws.integers("late ends", *_LATE_END_DAYS, places) * corrected,
-        draws.integers("mended ends", *_MENDED_END_DAYS, places) * corrected,
+        draws.integers("mended ends", *_FIXED_END_DAYS, places) * corrected,
         draws.integers("bogus licences until", *_BOGUS_DAYS, places) * bogus,
     )
 

@@ -56,10 +56,10 @@ def video_facts(plan: SyntheticPlan, catalogue: Catalogue, draws: Draws) -> list
         }
         if place in mistaken:
             named[MATURITY], days = mistaken[place]
-            mended_at = known_at + days * DAY_MICROS
+            corrected_at = known_at + days * DAY_MICROS
             facts.append(
                 AttributeFact(
-                    EntityKind.VIDEO, video_id, MATURITY, known_at, mended_at, maturity
+                    EntityKind.VIDEO, video_id, MATURITY, known_at, corrected_at, maturity
                 )
             )
         facts += _attributes(EntityKind.VIDEO, video_id, known_at, named)
@@ -109,8 +109,8 @@ def licence_facts(
         late_days = int(dirt.late_end_days[place]) * DAY_MICROS
         facts.append(AvailabilityFact(window, video, code, begin, end + late_days, known_at))
         if late_days:
-            mended_at = known_at + int(dirt.mended_after_days[place]) * DAY_MICROS
-            facts.append(AvailabilityFact(window, video, code, begin, end, mended_at))
+            corrected_at = known_at + int(dirt.fixed_after_days[place]) * DAY_MICROS
+            facts.append(AvailabilityFact(window, video, code, begin, end, corrected_at))
         bogus_days = int(dirt.bogus_until_days[place]) * DAY_MICROS
         if bogus_days:
             elsewhere = plan.countries[(country + 1) % len(plan.countries)]

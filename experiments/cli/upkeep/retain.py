@@ -105,7 +105,7 @@ def _cutoff(older_than: str | None, before: str | None) -> int:
     found = re.fullmatch(r"(\d+)([dhms])", older_than or "")
     if found is None:
         raise click.BadParameter(
-            f"{older_than!r} is no duration; write 400d, 36h, 90m or 30s.",
+            f"{older_than!r} is not a duration; write 400d, 36h, 90m or 30s.",
             param_hint="--older-than",
         )
     return now_micros() - int(found[1]) * _SECONDS[found[2]] * _MICROS
@@ -118,7 +118,7 @@ def _first_snapshot(store: Store, wanted: str | None) -> tuple[int, Place | None
     if wanted is not None:
         if not wanted.isdigit() or int(wanted) > newest:
             raise click.BadParameter(
-                f"{wanted!r} is no snapshot of this store; the newest is {newest}.",
+                f"{wanted!r} is not a snapshot of this store; the newest is {newest}.",
                 param_hint="--snapshot",
             )
         return int(wanted), None

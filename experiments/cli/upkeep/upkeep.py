@@ -70,7 +70,7 @@ def _forget(store: Store, name: str) -> None:
                 forget_place(connection, place)
                 return
     raise InvalidUpkeep(
-        f"{name} is no folder of copies.",
+        f"{name} is not a folder of copies.",
         remedy="Name one as `pagesim db upkeep` lists it.",
         field="--forget",
     )

@@ -49,7 +49,7 @@ def _open(path: Path, csv: CsvEntry) -> DataFile:
     if suffix in _PARQUET:
         return ParquetFile(path)
     raise UnreadableData(
-        f"{path} ends with {suffix!r}, which is no format that is read.",
+        f"{path} ends with {suffix!r}, which is not a format that is read.",
         remedy="Name it .csv, .tsv, .jsonl or .parquet.",
         field="FILES",
     )

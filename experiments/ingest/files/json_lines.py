@@ -19,7 +19,7 @@ _LONGEST_LINE: Final = 16 << 20
 
 
 class _NoRecordError(Exception):
-    """Says why a line is no record."""
+    """Says why a line is not a record."""
 
 
 class JsonLinesFile:
@@ -92,14 +92,14 @@ def _parse(line: bytes) -> dict[str, object]:
     except UnicodeDecodeError:
         raise _NoRecordError("The line is not UTF-8.") from None
     except json.JSONDecodeError as error:
-        reason = f"The line is no JSON: {error.msg}, at character {error.pos}."
+        reason = f"The line is not JSON: {error.msg}, at character {error.pos}."
         raise _NoRecordError(reason) from None
     except ValueError as error:
         raise _NoRecordError(f"The line holds a number that is too long: {error}.") from None
     except RecursionError:
         raise _NoRecordError("The line is nested too deep.") from None
     if not isinstance(record, dict):
-        raise _NoRecordError(f"The line is no JSON object: {show(record)}.")
+        raise _NoRecordError(f"The line is not a JSON object: {show(record)}.")
     return record
 
 
@@ -114,7 +114,7 @@ def _to_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _refuse(word: str) -> NoReturn:
     raise _NoRecordError(
-        f"The line is no JSON: it holds {word}; write null where a number is missing."
+        f"The line is not JSON: it holds {word}; write null where a number is missing."
     )
 
 

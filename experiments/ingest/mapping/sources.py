@@ -38,7 +38,7 @@ def _check_zone(name: str) -> str:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         raise mistake(
-            f"{show(name)} is no time zone.", "Write UTC, or one such as Europe/Berlin."
+            f"{show(name)} is not a time zone.", "Write UTC, or one such as Europe/Berlin."
         ) from None
     return name
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def plain_column(column: Column, missing: Sequence[str]) -> Column:
     """Return a column with its bytes read as UTF-8 text, and None for texts that mean nothing.
 
-    Cells that are no UTF-8 stay bytes, which nothing takes.
+    Cells that are not UTF-8 stay bytes, which nothing takes.
     """
     if isinstance(column, list):
         absent = set(missing)

@@ -36,7 +36,7 @@ def logged_page(
     """Return a logged page, or its withdrawal.
 
     Raises:
-        InvalidFact: The JSON is no page, or that of another visit.
+        InvalidFact: The JSON is not a page, or that of another visit.
     """
     if op is not Op.ASSERT or page is None:
         return LoggedPageFact.withdraw(profile_id, shown_at, known_at, op)
@@ -69,7 +69,7 @@ def _parse(page: Mapping[str, JsonValue]) -> page_pb2.Page:
         return ParseDict(page, page_pb2.Page())  # type: ignore[arg-type]  # any mapping does
     except ParseError as error:
         raise InvalidFact(
-            f"This is no page: {error}.",
+            f"This is not a page: {error}.",
             remedy="Give geometry and rows, as pagesim.page.v1.Page has them.",
             field="page",
         ) from None

@@ -65,7 +65,7 @@ class Moments:
         """Return the moment of a cell in microseconds.
 
         Raises:
-            InvalidFact: It is none.
+            InvalidFact: It is not a moment.
         """
         if isinstance(cell, str):
             cell = self._parse(cell)
@@ -75,7 +75,7 @@ class Moments:
             return self._place(datetime(cell.year, cell.month, cell.day))  # noqa: DTZ001 - placed below
         if isinstance(cell, int | float | Decimal) and not isinstance(cell, bool):
             return self._count(cell)
-        raise InvalidFact("This is no moment.", remedy="Give e.g. 2018-05-01T12:00:00Z.")
+        raise InvalidFact("This is not a moment.", remedy="Give e.g. 2018-05-01T12:00:00Z.")
 
     def _scale(self, column: pa.Array) -> Int64Array | None:
         if pa.types.is_string(column.type):
@@ -112,13 +112,13 @@ class Moments:
     def _parse(self, text: str) -> datetime | Decimal:
         text = text.strip()
         if len(text) > _LONGEST_TEXT:
-            raise InvalidFact("This is no moment.", remedy="Give e.g. 2018-05-01T12:00:00Z.")
+            raise InvalidFact("This is not a moment.", remedy="Give e.g. 2018-05-01T12:00:00Z.")
         if self._unit is not None:
             try:
                 return Decimal(text)
             except InvalidOperation:
                 raise InvalidFact(
-                    "This is no number.", remedy=f"Give {self._unit} since 1970."
+                    "This is not a number.", remedy=f"Give {self._unit} since 1970."
                 ) from None
         if self._format is not None:
             try:
@@ -126,7 +126,7 @@ class Moments:
             except ValueError:
                 raise InvalidFact(
                     f"This is not written as {self._format}.",
-                    remedy="Mend it, or the format in the mapping.",
+                    remedy="Fix it, or the format in the mapping.",
                 ) from None
         if _SUBMICROS.search(text):
             raise InvalidFact(
@@ -136,7 +136,7 @@ class Moments:
             return datetime.fromisoformat(text)
         except ValueError:
             raise InvalidFact(
-                "This is no moment.",
+                "This is not a moment.",
                 remedy="Give e.g. 2018-05-01T12:00:00Z, or name format or unit in the mapping.",
             ) from None
 
@@ -149,7 +149,7 @@ class Moments:
             micros = Decimal(str(number)) * _MICROS[self._unit]
             whole = int(micros.to_integral_value())
         except (InvalidOperation, OverflowError, ValueError):
-            raise InvalidFact("This is no moment.", remedy="Give a finite number.") from None
+            raise InvalidFact("This is not a moment.", remedy="Give a finite number.") from None
         # A float is seldom exact; a text or a whole number is.
         if whole != micros and not isinstance(number, float):
             raise InvalidFact(

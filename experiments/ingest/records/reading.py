@@ -273,7 +273,7 @@ def _as_json(entry: ValueEntry) -> ValueEntry:
 
 
 _NOTHING: Final = InvalidFact("Nothing stands here.", remedy="Give a value.")
-_NO_OBJECT: Final = InvalidFact("This is no JSON object.", remedy='Give e.g. {"rows": 5}.')
+_NO_OBJECT: Final = InvalidFact("This is not a JSON object.", remedy='Give e.g. {"rows": 5}.')
 
 
 def listed(cells: Column) -> list[object]:

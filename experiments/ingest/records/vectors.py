@@ -57,5 +57,5 @@ def read_lists(
 
 def _read_list(cell: object) -> Float32Array:
     if not isinstance(cell, list):
-        raise InvalidFact("This is no list of numbers.", remedy="Give e.g. [0.5, 0.25].")
+        raise InvalidFact("This is not a list of numbers.", remedy="Give e.g. [0.5, 0.25].")
     return np.array([to_float32(one) for one in cell], np.float32)

@@ -12,7 +12,7 @@ def coverage(shown: ir.Table, catalogue_size: int) -> ir.Table:
     """Measure the share of the catalogue that stands on at least one page of the set.
 
     A set-level figure: it grows with the number of pages, so it can be compared between
-    variants, which have the same pages, and not between strata. It is no mean over pages and
+    variants, which have the same pages, and not between strata. It is not a mean over pages and
     has no interval.
 
     Args:

@@ -95,7 +95,7 @@ COVERAGE = Metric(
     direction=Direction.HIGHER,
     description=describe(coverage),
 )
-"""The one metric of a set of pages: it is no mean over pages, so it has no interval."""
+"""The one metric of a set of pages: it is not a mean over pages, so it has no interval."""
 
 METRICS: tuple[Metric, ...] = (*PAGE_METRICS, COVERAGE)
 """Every metric."""

@@ -123,7 +123,7 @@ def page_bytes(**changed: object) -> bytes:
 
 
 def ingestable(facts: Iterable[Fact]) -> list[Fact]:
-    """Return the facts without logged pages whose bytes are no page's."""
+    """Return the facts without logged pages whose bytes are not a page's."""
     return [
         fact
         for fact in facts

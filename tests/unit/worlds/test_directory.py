@@ -67,7 +67,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 def test_a_world_needs_a_directory_to_be_put_into(tmp_path: Path) -> None:
     with (
-        pytest.raises(WorldNotFound, match="no directory"),
+        pytest.raises(WorldNotFound, match="not a directory"),
         write_world(tmp_path / "missing" / "world"),
     ):
         pass

@@ -55,7 +55,7 @@ def connect_to_ingest(address: str) -> grpc.Channel:
     """Open a channel to a server that takes facts.
 
     Raises:
-        InvalidInput: The address is no host:port.
+        InvalidInput: The address is not a host:port.
     """
     target = str(parse_address(address, field="address"))
     return grpc.insecure_channel(target, options=CHANNEL_OPTIONS)

@@ -83,7 +83,7 @@ class IngestServicer:
         return _acknowledge(taken)
 
     def _parse(self, message: bytes, request: ingest_pb2.IngestRequest) -> None:
-        # Bytes that are no chunk would otherwise end the call, with the chunks before them
+        # Bytes that are not a chunk would otherwise end the call, with the chunks before them
         # under way.
         most = self._taker.limits.chunk_bytes
         if len(message) > most:
@@ -97,7 +97,7 @@ class IngestServicer:
         except DecodeError:
             request.Clear()
             raise InvalidChunk(
-                f"These {len(message)} bytes are no {request.DESCRIPTOR.full_name}.",
+                f"These {len(message)} bytes are not a {request.DESCRIPTOR.full_name}.",
                 remedy="Send a serialised chunk; text in it must be UTF-8.",
             ) from None
 

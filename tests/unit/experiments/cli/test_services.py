@@ -27,7 +27,7 @@ def test_the_list_names_every_service_and_its_module() -> None:
 def test_a_name_that_is_no_service_is_a_usage_error() -> None:
     result = CliRunner().invoke(services, ["rankings"])
     assert result.exit_code == 2
-    assert "'rankings' is no service; use one of time-travel" in result.output
+    assert "'rankings' is not a service; use one of time-travel" in result.output
 
 
 def test_without_a_name_the_help_is_shown() -> None:

@@ -79,7 +79,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("events", {"value": "NaN"}, "value", "not a finite number"),
     ("events", {"value": "1e300"}, "value", "float32"),
     ("events", {"at": "2024-03-04T12:00:00"}, "event_at", "no time zone"),
-    ("events", {"at": "2024-13-04T12:00:00Z"}, "event_at", "no moment"),
+    ("events", {"at": "2024-13-04T12:00:00Z"}, "event_at", "not a moment"),
     ("events", {"at": "2124-03-04T12:00:00Z"}, "event_at", "in the future"),
     ("events", {"seen": "2124-03-04T12:00:00Z"}, "known_at", "in the future"),
     ("events", {"seen": "1824-03-04T12:00:00Z"}, "known_at", "1900"),
@@ -191,8 +191,8 @@ def test_cells_that_are_not_utf8_are_refused_with_their_lines(load: Load) -> Non
 @pytest.mark.parametrize(
     ("line", "rule"),
     [
-        (b"{", "no JSON"),
-        (b"[1]", "no JSON object"),
+        (b"{", "not JSON"),
+        (b"[1]", "not a JSON object"),
         (b'{"id": NaN}', "NaN"),
         (b'{"id": 1, "id": 2}', "'id' twice"),
         (b'{"id": "\xff"}', "not UTF-8"),
@@ -217,7 +217,7 @@ def test_a_line_that_is_no_record_is_refused(load: Load, line: bytes, rule: str)
         ("empty.csv", b"", "it is empty"),
         ("twice.csv", b"id,id\n1,2\n", "the column 'id' twice"),
         ("data.parquet", b"id\n", "as Parquet"),
-        ("data.xlsx", b"PK", "no format that is read"),
+        ("data.xlsx", b"PK", "not a format that is read"),
         ("latin.csv", b"\xff,id\n", "header is not UTF-8"),
     ],
 )
@@ -254,7 +254,7 @@ def test_columns_that_a_file_lacks_are_told_with_the_mappings_lines(load: Load) 
     [
         ("events", EVENTS.replace("event_id: id\n", ""), ["event_id", "missing"]),
         ("events", EVENTS + "valeu: x\n", [":9: valeu", "'value'"]),
-        ("events", EVENTS + "time_zone: Mars/Base\n", [":9: time_zone", "no time zone"]),
+        ("events", EVENTS + "time_zone: Mars/Base\n", [":9: time_zone", "not a time zone"]),
         ("events", EVENTS + "op: {values: {}}\n", [":9: op", "Nothing says where"]),
         (
             "events",

@@ -68,8 +68,8 @@ def test_every_unknown_name_is_told_with_its_line_what_there_is_and_what_was_mea
 
 
 def test_names_that_the_store_has_are_no_mistake(tmp_path: Path) -> None:
-    mended = TEXT.replace("contry", "country").replace("populrity", "popularity")
-    spec = load_spec(write(tmp_path, mended.replace("non}", "none}")), names=KNOWN)
+    fixed = TEXT.replace("contry", "country").replace("populrity", "popularity")
+    spec = load_spec(write(tmp_path, fixed.replace("non}", "none}")), names=KNOWN)
     assert spec.scope.strata == ("country", "device")
 
 

@@ -49,7 +49,7 @@ def test_every_section_belongs_to_a_service() -> None:
         ({"rows": {"new": {"genres": ["A"]}}}, "rows.new", "genres is for genre rows"),
         ({"rows": {"new": {"seen": "never"}}}, "rows.new.seen", "exclude, demote, allow"),
         ({"rows": {"new": {"type": "editorial"}}}, "rows.new", "needs videos"),
-        ({"rows": {"new": {"since": "soon"}}}, "rows.new.since", "'soon' is no moment"),
+        ({"rows": {"new": {"since": "soon"}}}, "rows.new.since", "'soon' is not a moment"),
         (
             {"rows": {"new": {"since": "2024-02-01", "until": "2024-02-01"}}},
             "rows.new",
@@ -126,5 +126,5 @@ def test_an_overlay_names_the_services_it_changes() -> None:
         "pagesim.assembler.v1.PageAssemblerService",
         "pagesim.dedup.v1.DedupService",
     }
-    with pytest.raises(InvalidConfiguration, match="'rankings' is no section"):
+    with pytest.raises(InvalidConfiguration, match="'rankings' is not a section"):
         overlay_owners({"rankings": {}})

@@ -197,7 +197,7 @@ WRONG: dict[str, tuple[ingest_pb2.Record, str, str]] = {
         "from 1",
     ),
     # JSON
-    "no JSON": (attribute(value={"json": SQL}), "attribute.value.json", "is no JSON"),
+    "no JSON": (attribute(value={"json": SQL}), "attribute.value.json", "is not JSON"),
     "NaN in JSON": (attribute(value={"json": "[NaN]"}), "attribute.value.json", "NaN"),
     "a huge number in JSON": (
         attribute(value={"json": "1e999"}),
@@ -227,14 +227,18 @@ WRONG: dict[str, tuple[ingest_pb2.Record, str, str]] = {
     "bottomless JSON": (
         attribute(value={"json": "[" * 400}),
         "attribute.value.json",
-        "no JSON",
+        "is not JSON",
     ),
     "long JSON": (
         document(body_json='{"a": "' + "x" * 500 + '"}'),
         "document.body_json",
         "longer than 500 bytes",
     ),
-    "a document that is a list": (document(body_json="[1]"), "document.body_json", "no object"),
+    "a document that is a list": (
+        document(body_json="[1]"),
+        "document.body_json",
+        "not an object",
+    ),
     "a document without a body": (document(body_json=""), "document.body_json", "has a value"),
     # places and pages
     "a place without a row": (
@@ -242,7 +246,11 @@ WRONG: dict[str, tuple[ingest_pb2.Record, str, str]] = {
         "event.attribution.row_id",
         "Nothing is given",
     ),
-    "a page that is none": (logged_page(page=b"\xff"), "logged_page.page", "no pagesim.page"),
+    "a page that is none": (
+        logged_page(page=b"\xff"),
+        "logged_page.page",
+        "not a pagesim.page",
+    ),
     "another profile's page": (
         logged_page(page=page_bytes(profile_id=2)),
         "logged_page.page",

@@ -102,7 +102,7 @@ def test_bytes_that_are_no_chunk_are_refused_and_the_call_goes_on(
     right = chunk(records=[taste()]).SerializeToString()
     answers = send_bytes(channel, b"\xff\xff", b"\x0a\x02\xc3\x28", b"", right)
     assert [answer.refused.reason for answer in answers] == ["InvalidChunk"] * 3 + [""]
-    assert "no pagesim.ingest.v1.IngestRequest" in answers[0].refused.problem
+    assert "not a pagesim.ingest.v1.IngestRequest" in answers[0].refused.problem
     assert "must be UTF-8" in answers[1].refused.remedy
     assert answers[3].acknowledged.records == 1
 

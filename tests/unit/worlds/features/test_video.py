@@ -72,7 +72,7 @@ def test_the_mean_rating_leans_on_ten_opinions_of_three_and_a_half_stars() -> No
         Deed(3, 0, 1.0, EventKind.THUMB, 1.0),
         Deed(4, 0, 1.0, EventKind.PLAY, 0.1),
     )
-    # (10 x 3.5 + 5 + 2 + 4.5) / 13; how long ago does not matter, and a play is no opinion.
+    # (10 x 3.5 + 5 + 2 + 4.5) / 13; how long ago does not matter, and a play is not an opinion.
     assert popularity(*opinions)[0][4] == np.float32(46.5 / 13)
     disliked = Deed(1, 0, 1.0, EventKind.THUMB, -1.0)
     assert popularity(disliked)[0][4] == np.float32(36.5 / 11)

@@ -127,13 +127,13 @@ def test_licences_are_soiled_in_their_shares_and_within_their_days() -> None:
     dirt = soil_licences(Draws(1), COUNT)
     for days, share, low, high in (
         (dirt.late_end_days, 0.03, 5, 30),
-        (dirt.mended_after_days, 0.03, 2, 5),
+        (dirt.fixed_after_days, 0.03, 2, 5),
         (dirt.bogus_until_days, 0.01, 1, 5),
     ):
         soiled = days[days > 0]
         assert_share(len(soiled), share)
         assert (soiled.min(), soiled.max()) == (low, high)
-    assert np.array_equal(dirt.late_end_days > 0, dirt.mended_after_days > 0)
+    assert np.array_equal(dirt.late_end_days > 0, dirt.fixed_after_days > 0)
 
 
 def test_a_generated_world_holds_every_kind_of_dirt_and_the_truth_holds_none(
