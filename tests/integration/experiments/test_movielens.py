@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from timetravel.facts.model import Fact
 
-pytestmark = [pytest.mark.integration, pytest.mark.movielens]
+pytestmark = [pytest.mark.integration, pytest.mark.movielens, pytest.mark.long]
 
 BELOW_THRESHOLD = 3
 KNOWN_NOW = parse_moment("2020-01-01")

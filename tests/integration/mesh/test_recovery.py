@@ -23,6 +23,7 @@ from mesh.host.server import HOST_SOCKET
 from mesh.serving import connect
 from mesh.stacks.journal import JOURNAL
 from mesh.topology.stack import Stack
+from tests.support.effort import effort
 from tests.support.mesh.probe import ProbeClient, Question
 from tests.support.mesh.processes import (
     FIRST,
@@ -72,6 +73,7 @@ def read_configuration(directory: Path) -> dict[str, object]:
     }
 
 
+@pytest.mark.scaled
 def test_no_call_fails_while_the_control_plane_is_killed(mesh: MeshProcess) -> None:
     stack = Stack("trial", 7, overrides=(probe_process(SECOND, name="own"),))
     own = mesh.service.create_stack(stack)
@@ -90,7 +92,7 @@ def test_no_call_fails_while_the_control_plane_is_killed(mesh: MeshProcess) -> N
     with ThreadPoolExecutor(2) as executor:
         callers = [executor.submit(call_until_enough) for _ in range(2)]
         try:
-            for _ in range(3):
+            for _ in range(effort(1, 3)):
                 kill_control_plane(mesh)
                 assert mesh.service.get_stack("trial") == own
         finally:
