@@ -14,7 +14,7 @@ from tests.support.commands import check_invoked, check_pagesim, invoke_pagesim,
 from tests.support.mesh.processes import descendants, wait_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -46,6 +46,15 @@ def read(directory: Path, table: str) -> dict[str, list[dict[str, Any]]]:
     for own in by_variant.values():
         own.sort(key=lambda record: (record["page_id"], record.get("row_index", 0)))
     return by_variant
+
+
+def page_files(directory: Path, variants: Sequence[str]) -> dict[str, bytes]:
+    """Return the files with the pages of some variants, by their path in the run."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for variant in variants
+        for path in (directory / "pages").rglob(f"variant={variant}/**/*.parquet")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +138,9 @@ def test_a_run_over_tls_makes_the_same_pages_as_one_without(
     proved = tmp_path / "proved"
     options = ("--store", lived_store, "--output", proved, "--tls", certificates)
     check_pagesim("run", experiment, *options)
-    pages = sorted((proved / "pages").rglob("*.parquet"))
-    assert len(pages) >= 2
-    for page in pages:
-        assert page.read_bytes() == (finished / page.relative_to(proved)).read_bytes()
+    variants = ("control", "no-dedup")
+    assert len(page_files(proved, variants)) == len(variants) * 2  # slices
+    assert page_files(proved, variants) == page_files(finished, variants)
 
 
 def test_a_page_of_a_run_is_shown_beside_the_logged_one(

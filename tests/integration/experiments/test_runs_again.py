@@ -91,7 +91,7 @@ def change_after_a_run(directory: Path, url: str) -> Repeated:
     with Store.open(url) as store:
         changed = have_second_thoughts(store, seed=5)
     after = count_versions(url)
-    let_go = check_invoked("db", "retain", "--store", url, "--before", CUTOFF, "--json")
+    let_go = check_pagesim("db", "retain", "--store", url, "--before", CUTOFF, "--json")
     return Repeated(
         directory,
         url,

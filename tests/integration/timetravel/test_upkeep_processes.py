@@ -127,7 +127,7 @@ def test_an_erasure_that_is_killed_did_nothing_or_goes_on(
     check_pagesim(*command)
     assert files_with(MARKER, tmp_path) == []
     assert is_there(store_url, OTHER)
-    recorded = check_invoked("db", "upkeep", "--json", "--store", store_url).document["upkeep"]
+    recorded = check_pagesim("db", "upkeep", "--json", "--store", store_url).document["upkeep"]
     assert [one["kind"] for one in recorded] == ["erasure"]
     assert recorded[0]["ended_at"] is not None
 
@@ -230,7 +230,7 @@ def test_a_store_in_use_is_replaced_under_its_readers_feet(
 ) -> None:
     snapshot = fill(store_url, tmp_path / "segments")
     backup = tmp_path / "backup.db"
-    check_invoked("db", "backup", backup, "--store", store_url)
+    check_pagesim("db", "backup", backup, "--store", store_url)
     check_invoked("db", "erase", ERASED, "--reason", "ticket", "--store", store_url)
     context = CallContext("test", 10**6, None, snapshot)
     with (

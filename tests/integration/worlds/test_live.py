@@ -44,7 +44,7 @@ class Lived(NamedTuple):
 
 
 def generate(folder: Path, sizes: tuple[object, ...] = SMALL, seed: int = 5) -> Path:
-    check_invoked("world", "generate", "--world", folder, *sizes, "--seed", seed)
+    check_pagesim("world", "generate", "--world", folder, *sizes, "--seed", seed)
     return folder
 
 
@@ -53,7 +53,7 @@ def url_of(path: Path) -> str:
 
 
 def make_store(path: Path) -> Path:
-    check_invoked("db", "upgrade", "--store", url_of(path))
+    check_pagesim("db", "upgrade", "--store", url_of(path))
     return path
 
 
@@ -136,7 +136,7 @@ def test_a_life_that_is_killed_again_and_again_is_the_life_undisturbed(
 
 
 def test_progress_is_told_from_the_first_visit_to_the_end(lived: Lived) -> None:
-    visits = check_invoked("world", "show", "--world", lived.world, "--json").document
+    visits = check_pagesim("world", "show", "--world", lived.world, "--json").document
     count = visits["counts"]["visits"]
     done = [(int(one[1]), int(one[2])) for one in PROGRESS.finditer(lived.messages)]
     assert {total for _, total in done} == {count}
