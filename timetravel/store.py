@@ -39,7 +39,7 @@ from timetravel.queries.names import read_attribute_names, read_document_names
 from timetravel.segments.build import build_segment
 from timetravel.segments.reader import SegmentReader
 from timetravel.segments.segment import Origin
-from timetravel.segments.table_scan import Pages
+from timetravel.segments.table_scan import TableScan
 from timetravel.upkeep import copies as places
 from timetravel.upkeep.upkeep import check_retained, newest_upkeep, read_retained, read_upkeep
 from timetravel.writing import tombstones
@@ -164,7 +164,7 @@ class Store:
     def digest(self, snapshot: int | None = None) -> str:
         """Return the digest of all facts up to a snapshot; see `timetravel.writing.digest`."""
         newest = self.snapshot() if snapshot is None else snapshot
-        return self._pages(newest).digest()
+        return self._scan(newest).digest()
 
     def as_of(self, snapshot: int | None = None, known_by: int | None = None) -> AsOfReader:
         """Return a reader of the past.
@@ -222,12 +222,12 @@ class Store:
         self.retained().check_view(snapshot, None)
         if directory is not None:
             self.note_copies(directory.folder, places.PlaceKind.SEGMENTS)
-        pages = self._pages(snapshot)
+        tables = self._scan(snapshot)
         chosen = None if profile_ids is None else tuple(sorted(set(profile_ids)))
-        origin = Origin(pages.digest(), snapshot, chosen)
+        origin = Origin(tables.digest(), snapshot, chosen)
         if directory is None:
-            return build_segment(pages, origin, progress=progress)
-        return directory.provide(pages, origin, progress=progress)
+            return build_segment(tables, origin, progress=progress)
+        return directory.provide(tables, origin, progress=progress)
 
     def ledger(self, snapshot: int | None = None, known_by: int | None = None) -> StoreLedger:
         """Return a ledger: who said what when, and what changed since.
@@ -366,8 +366,8 @@ class Store:
                 noted = replace(place, upkeep_id=newest_upkeep(connection))
                 places.note_place(connection, noted if known is None else place)
 
-    def _pages(self, snapshot: int) -> Pages:
-        return Pages(self._reading, self._engine.dialect, snapshot)
+    def _scan(self, snapshot: int) -> TableScan:
+        return TableScan(self._reading, self._engine.dialect, snapshot)
 
     def _reading(self) -> AbstractContextManager[sa.Connection]:
         return reading(self._engine)

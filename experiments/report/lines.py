@@ -56,6 +56,7 @@ class Line:
     """Hold one line of a table of figures; `size` says of how many pages and members."""
 
     title: str
+    standard_name: str
     description: str
     unit: str
     better: str
@@ -111,6 +112,7 @@ def make_line(
     scale = reach_of(known) if reach is None else reach
     return Line(
         title=metric.title,
+        standard_name=metric.standard_name,
         description=metric.description,
         unit="" if UNITS[metric.unit] in metric.title.lower() else UNITS[metric.unit],
         better=BETTER[metric.direction],

@@ -129,9 +129,14 @@ def _table(findings: Findings, treatments: Sequence[str]) -> Table:
         if metrics:
             table.add_row(_family(findings, title, metrics[0], treatments))
         for metric in metrics:
-            table.add_row(f"  {metric.title}", *_cells(findings, metric, treatments))
+            table.add_row(f"  {_titled(metric)}", *_cells(findings, metric, treatments))
         table.add_section()
     return table
+
+
+def _titled(metric: Metric) -> str:
+    """Return what people read, with the name that the literature has for it."""
+    return f"{metric.title} ({metric.standard_name})" if metric.standard_name else metric.title
 
 
 def _family(

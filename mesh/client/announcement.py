@@ -29,8 +29,8 @@ class Announcement:
     Attributes:
         address: host:port that clients call.
         control_address: host:port of MeshService.
-        metrics_address: host:port of the control plane's page /metrics.
-        envoy_metrics_address: host:port of Envoy's page /stats/prometheus.
+        metrics_address: host:port of the control plane's endpoint /metrics.
+        envoy_metrics_address: host:port of Envoy's endpoint /stats/prometheus.
         directory: Holds the logs.
         process_id: The host's.
         tls: Holds the certificates of a mesh that asks for them.

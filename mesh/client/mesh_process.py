@@ -46,8 +46,8 @@ class MeshProcess:
     Attributes:
         address: host:port that clients call.
         control_address: host:port of MeshService.
-        metrics_address: host:port of the control plane's page /metrics.
-        envoy_metrics_address: host:port of Envoy's page /stats/prometheus.
+        metrics_address: host:port of the control plane's endpoint /metrics.
+        envoy_metrics_address: host:port of Envoy's endpoint /stats/prometheus.
         directory: Holds the logs.
         tls: Who we are to the mesh; for `connect`.
         service: Creates and deletes stacks.

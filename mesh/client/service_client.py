@@ -43,7 +43,7 @@ class MeshStatus:
 
     Attributes:
         address: host:port that clients call.
-        envoy_metrics_address: host:port of Envoy's page /stats/prometheus.
+        envoy_metrics_address: host:port of Envoy's endpoint /stats/prometheus.
         baseline: Processes that serve every stack.
     """
 

@@ -57,7 +57,7 @@ class MeshSettings:
 
     Attributes:
         listen: Where clients call.
-        envoy_metrics: Where Envoy's Prometheus page is offered.
+        envoy_metrics: Where Envoy's Prometheus endpoint is offered.
         start_timeout_seconds: How long a process may take to be ready.
         acknowledge_timeout_seconds: How long Envoy may take to acknowledge a change.
         probe_timeout_seconds: How long the first answer of a stack may take.
@@ -135,7 +135,7 @@ class ControlPlane:
 
     @property
     def envoy_metrics_address(self) -> Address:
-        """Where Envoy's Prometheus page is offered, under /stats/prometheus."""
+        """Where Envoy's Prometheus endpoint is offered, under /stats/prometheus."""
         return self._envoy_metrics_address
 
     @property

@@ -2,7 +2,7 @@
 
 Envoy runs in the mesh directory and meets us there, on Unix sockets named relative to it:
 absolute paths of sockets may be at most 107 bytes long. Its admin interface is one of these
-sockets; of it, only the Prometheus page is offered on a port.
+sockets; of it, only the Prometheus endpoint is offered on a port.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def render_bootstrap(metrics: Address) -> JsonMessage:
-    """Return Envoy's bootstrap: admin and discovery on sockets, the metrics page on a port."""
+    """Return Envoy's bootstrap: admin and discovery on sockets, metrics on a port."""
     return {
         "node": {"id": "pagesim", "cluster": "pagesim"},
         "admin": {"address": _render_socket(ADMIN_SOCKET)},
@@ -97,7 +97,7 @@ class Envoy:
     Args:
         host: Runs the process; what it runs already is taken over.
         directory: The mesh directory.
-        metrics: Where to offer the Prometheus page; port 0 means any free one.
+        metrics: Where to offer the Prometheus endpoint; port 0 means any free one.
     """
 
     def __init__(self, host: HostClient, *, directory: Path, metrics: Address) -> None:
@@ -154,7 +154,7 @@ class Envoy:
 
     @property
     def metrics_address(self) -> Address:
-        """Where the Prometheus page is, under /stats/prometheus."""
+        """Where the Prometheus endpoint is, under /stats/prometheus."""
         return self._listeners()[_METRICS_LISTENER]
 
     def reopen_logs(self) -> None:

@@ -41,7 +41,7 @@ def read_samples(
     return tuple(sample for family in families for sample in family.samples)
 
 
-def read_pages(addresses: Sequence[Address]) -> dict[Address, tuple[Sample, ...] | None]:
-    """Return the samples of every address's page /metrics; None where nobody answers."""
+def read_endpoints(addresses: Sequence[Address]) -> dict[Address, tuple[Sample, ...] | None]:
+    """Return the samples of every address's endpoint /metrics; None where nobody answers."""
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="page") as executor:
         return dict(zip(addresses, executor.map(read_samples, addresses), strict=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mesh.call.addresses import parse_address
 from mesh.envoy.envoy import METRICS_PATH
-from mesh.observation.samples import read_pages, read_samples
+from mesh.observation.samples import read_endpoints, read_samples
 from mesh.topology.stack import BASELINE
 from mesh.xds.resources import statistics_name
 
@@ -59,7 +59,7 @@ class Observation:
             stacks that were silent for long.
         healthy: Replicas that Envoy calls, by owner (empty for the baseline) and the
             service's name in statistics; None if Envoy's page did not answer.
-        silent: Addresses of metrics pages that did not answer.
+        silent: Addresses of metrics endpoints that did not answer.
     """
 
     traffic: Mapping[Counted, Traffic]
@@ -89,25 +89,29 @@ class Observation:
 
 def observe(envoy_metrics_address: str, endpoints: Sequence[Endpoint]) -> Observation:
     """Read the metrics of Envoy and of the processes."""
-    pages = read_pages([one.metrics_address for one in endpoints])
+    samples_by_address = read_endpoints([one.metrics_address for one in endpoints])
     envoy = read_samples(
         parse_address(envoy_metrics_address),
         METRICS_PATH,
         {"filter": r"^cluster\..*\.membership_healthy$"},
     )
     return Observation(
-        traffic=sum_traffic((one.stack_id, pages[one.metrics_address]) for one in endpoints),
+        traffic=sum_traffic(
+            (one.stack_id, samples_by_address[one.metrics_address]) for one in endpoints
+        ),
         healthy=None if envoy is None else read_health(envoy),
-        silent=frozenset(address for address, page in pages.items() if page is None),
+        silent=frozenset(
+            address for address, found in samples_by_address.items() if found is None
+        ),
     )
 
 
 def sum_traffic(
-    pages: Iterable[tuple[str, Iterable[Sample] | None]],
+    samples_by_owner: Iterable[tuple[str, Iterable[Sample] | None]],
 ) -> dict[Counted, Traffic]:
-    """Return the traffic on the pages of processes, each with the process's owner."""
+    """Return the traffic in the samples of processes, each with the process's owner."""
     found: defaultdict[Counted, Traffic] = defaultdict(Traffic)
-    for owner, samples in pages:
+    for owner, samples in samples_by_owner:
         for sample in samples or ():
             if sample.name in (_CALLS, _ERRORS):
                 key = Counted(owner, sample.labels["service"], sample.labels["stack"])

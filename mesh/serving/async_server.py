@@ -20,7 +20,7 @@ from mesh.serving.async_calls import AsyncCallInterceptor
 from mesh.serving.call_metrics import CallMetrics
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
-from mesh.serving.server import SERVER_OPTIONS, close_pages, serve_metrics
+from mesh.serving.server import SERVER_OPTIONS, close_metrics, serve_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ async def serve_async(
     reflection.enable_server_reflection(
         [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
     )
-    pages, metrics_address = serve_metrics(options.metrics_address, registry)
+    metrics_server, metrics_address = serve_metrics(options.metrics_address, registry)
     try:
         address = _listen(server, options.address)
         await server.start()
@@ -87,7 +87,7 @@ async def serve_async(
         await server.stop(options.grace_seconds)
         _log.info("stopped")
     finally:
-        close_pages(pages)
+        close_metrics(metrics_server)
 
 
 def _listen(server: grpc.aio.Server, text: str) -> Address:

@@ -21,7 +21,7 @@ class ServingOptions:
 
     Attributes:
         address: host:port of the gRPC server; port 0 means any free one.
-        metrics_address: host:port of the Prometheus page (/metrics).
+        metrics_address: host:port of the Prometheus endpoint (/metrics).
         mesh_address: host:port of the mesh, for calls to other services.
         ready_fd: File descriptor that gets one line of JSON with the addresses when the
             process is ready.

@@ -68,15 +68,15 @@ class RunningServer:
 
     Attributes:
         address: host:port of the gRPC server.
-        metrics_address: host:port of the Prometheus page.
+        metrics_address: host:port of the Prometheus endpoint.
     """
 
     def __init__(
-        self, server: grpc.Server, checks: health.HealthServicer, pages: WSGIServer
+        self, server: grpc.Server, checks: health.HealthServicer, metrics_server: WSGIServer
     ) -> None:
         self._server = server
         self._checks = checks
-        self._pages = pages
+        self._metrics_server = metrics_server
         self.address = ""
         self.metrics_address = ""
 
@@ -84,7 +84,7 @@ class RunningServer:
         """Say "not serving", let calls in flight end within the time, and stop."""
         self._checks.enter_graceful_shutdown()
         self._server.stop(grace_seconds).wait()
-        close_pages(self._pages)
+        close_metrics(self._metrics_server)
 
 
 def start(
@@ -129,16 +129,16 @@ def start(
     reflection.enable_server_reflection(
         [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server
     )
-    pages, metrics_address = serve_metrics(options.metrics_address, registry)
+    metrics_server, metrics_address = serve_metrics(options.metrics_address, registry)
     try:
         address = _listen(server, options.address, identity or options.identity)
     except BaseException:
-        close_pages(pages)
+        close_metrics(metrics_server)
         raise
     server.start()
     for name in ("", *names):
         checks.set(name, health_pb2.HealthCheckResponse.SERVING)
-    running = RunningServer(server, checks, pages)
+    running = RunningServer(server, checks, metrics_server)
     running.address, running.metrics_address = str(address), str(metrics_address)
     return running
 
@@ -200,7 +200,7 @@ def _listen(server: grpc.Server, text: str, identity: Tls | None) -> Address:
 
 
 def serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, Address]:
-    """Serve the Prometheus page; return its server and its address.
+    """Serve the Prometheus endpoint; return its server and its address.
 
     Raises:
         AddressInUse: Somebody already listens there.
@@ -208,17 +208,19 @@ def serve_metrics(text: str, registry: CollectorRegistry) -> tuple[WSGIServer, A
     """
     address = parse_address(text, field="--metrics-address")
     try:
-        pages, _ = start_http_server(address.port, addr=address.host, registry=registry)
+        metrics_server, _ = start_http_server(
+            address.port, addr=address.host, registry=registry
+        )
     except OSError:
         raise explain_bind_failure(address, field="--metrics-address") from None
-    return pages, Address(address.host, pages.server_port)
+    return metrics_server, Address(address.host, metrics_server.server_port)
 
 
-def close_pages(pages: WSGIServer) -> None:
-    """Stop serving the Prometheus page."""
-    closing = threading.Thread(target=pages.shutdown)
+def close_metrics(metrics_server: WSGIServer) -> None:
+    """Stop serving the Prometheus endpoint."""
+    closing = threading.Thread(target=metrics_server.shutdown)
     closing.start()
     # The server looks for its end twice a second, or when somebody knocks.
-    socket.create_connection(pages.socket.getsockname()[:2]).close()
+    socket.create_connection(metrics_server.socket.getsockname()[:2]).close()
     closing.join()
-    pages.server_close()
+    metrics_server.server_close()

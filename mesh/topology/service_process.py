@@ -34,7 +34,7 @@ class ServiceProcess:
         secrets: Names of environment variables that the process gets from the mesh's own
             environment, and that no other process gets. Of the baseline only.
         command: Program and arguments, instead of a module. "{address}" or "{port}" stands
-            for where it has to listen, "{metrics_address}" for its Prometheus page if any,
+            for where it has to listen, "{metrics_address}" for its Prometheus endpoint if any,
             "{mesh_address}" for where it calls others, "{ready_fd}" for the descriptor that
             gets its ready line; without that it is ready when it listens.
         files: File by name; checked before each start, and told to the process as

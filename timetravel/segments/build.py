@@ -31,7 +31,7 @@ from timetravel.segments.columns import (
 )
 from timetravel.segments.gather import Keys, TextTable, allocate_in_memory
 from timetravel.segments.segment import Document, Segment
-from timetravel.segments.table_scan import Choice, Pages, snapshot_parameter
+from timetravel.segments.table_scan import Choice, TableScan, snapshot_parameter
 from timetravel.upkeep.upkeep import read_retained
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Progress(Protocol):
 
 
 def build_segment(
-    pages: Pages,
+    tables: TableScan,
     origin: Origin,
     *,
     allocate: Allocate = allocate_in_memory,
@@ -61,7 +61,7 @@ def build_segment(
     """Read the facts of a snapshot into sorted arrays.
 
     Args:
-        pages: Reads the store, at the snapshot of `origin`.
+        tables: Reads the store, at the snapshot of `origin`.
         origin: What to read.
         allocate: Makes the arrays of vectors, which are too many for memory in a large store.
         progress: Is told how far it has come.
@@ -70,8 +70,8 @@ def build_segment(
         StoreUnavailable: The database cannot be reached or is locked for too long.
         StoreChanged: Facts were taken out of the store meanwhile.
     """
-    segment = _Build(pages, origin, allocate, progress).segment()
-    if pages.digest() != origin.store:
+    segment = _Build(tables, origin, allocate, progress).segment()
+    if tables.digest() != origin.store:
         raise StoreChanged(
             f"Facts were taken out of the store while a segment of snapshot {origin.snapshot} "
             "was built.",
@@ -83,16 +83,16 @@ def build_segment(
 
 class _Build:
     def __init__(
-        self, pages: Pages, origin: Origin, allocate: Allocate, progress: Progress | None
+        self, tables: TableScan, origin: Origin, allocate: Allocate, progress: Progress | None
     ) -> None:
-        self._pages = pages
+        self._tables = tables
         self._origin = origin
         self._allocate = allocate
         self._tell = progress
 
     def segment(self) -> Segment:
-        with self._pages.connect() as connection:
-            registry = read_registry(connection, self._pages.snapshot)
+        with self._tables.connect() as connection:
+            registry = read_registry(connection, self._tables.snapshot)
             retained = read_retained(connection)
         return Segment(
             self._origin,
@@ -113,7 +113,7 @@ class _Build:
         )
 
     def _listing(self, kind: EntityKind) -> Int64Array:
-        rows = self._pages.all(
+        rows = self._tables.all(
             sa.select(entity.c.entity_id)
             .where(entity.c.kind == kind.value, entity.c.tx_id <= snapshot_parameter())
             .order_by(entity.c.entity_id)
@@ -130,7 +130,7 @@ class _Build:
             ),
             facts.c.entity_id if group.entity_kind is EntityKind.PROFILE else None,
         )
-        total = self._pages.count(choice)
+        total = self._tables.count(choice)
         keys, ops = Keys(), np.empty(total, np.int8)
         valid_from, known_at = np.empty(total, np.int64), np.empty(total, np.int64)
         values = self._allocate(f"features/{group.name}", (total, len(group.fields)))
@@ -181,7 +181,7 @@ class _Build:
     def _events(self) -> Events:
         key = ("profile_id", "event_at", "event_id", "known_at", "tx_id")
         choice = self._of_profiles(Choice(event_fact, [], key), event_fact.c.profile_id)
-        total = self._pages.count(choice)
+        total = self._tables.count(choice)
         keys, values = Keys(), np.empty(total, np.float32)
         event_at, known_at, superseded_at, video_ids = np.empty((4, total), np.int64)
         ops, kinds = np.empty((2, total), np.int8)
@@ -258,9 +258,9 @@ class _Build:
         names: Sequence[str],
         *computed: sa.ColumnElement[Any],
     ) -> Iterable[tuple[slice, list[Any]]]:
-        total, done = self._pages.count(choice), 0
+        total, done = self._tables.count(choice), 0
         self._progress(part, done, total)
-        for rows in self._pages.read(choice, [*(choice.table.c[n] for n in names), *computed]):
+        for rows in self._tables.read(choice, [*(choice.table.c[n] for n in names), *computed]):
             yield slice(done, done + len(rows)), list(zip(*rows, strict=True))
             done += len(rows)
             self._progress(part, done, total)

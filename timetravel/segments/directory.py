@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from timetravel.segments.build import Progress
-    from timetravel.segments.table_scan import Pages
+    from timetravel.segments.table_scan import TableScan
 
 _UNFINISHED: Final = ".unfinished"
 _REMOVED: Final = ".removed"
@@ -69,7 +69,7 @@ class SegmentDirectory:
 
     def provide(
         self,
-        pages: Pages,
+        tables: TableScan,
         origin: Origin,
         *,
         progress: Progress | None = None,
@@ -98,7 +98,7 @@ class SegmentDirectory:
             staging = Staging(unfinished)
             try:
                 staging.write(
-                    build_segment(pages, origin, allocate=staging.allocate, progress=progress)
+                    build_segment(tables, origin, allocate=staging.allocate, progress=progress)
                 )
             except StoreChanged:
                 shutil.rmtree(unfinished)  # it may hold what was erased

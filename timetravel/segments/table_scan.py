@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from timetravel.database.engine import Connect
 
-PAGE_ROWS: Final = 20_000
+BATCH_ROWS: Final = 20_000
 _CHOSEN_AT_ONCE: Final = 1_000
 
 
@@ -46,7 +46,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Pages:
+class TableScan:
     """Reads rows of one snapshot.
 
     Attributes:
@@ -71,12 +71,12 @@ class Pages:
     def read(
         self, choice: Choice, columns: Sequence[sa.ColumnElement[Any]]
     ) -> Iterator[list[Any]]:
-        """Yield pages of rows: the columns, in the order of the key."""
+        """Yield batches of rows: the columns, in the order of the key."""
         key = [choice.table.c[name] for name in choice.key]
         statement = (
             self._select(choice, [*key, *columns])
             .order_by(*key)
-            .limit(sa.literal_column(str(PAGE_ROWS)))
+            .limit(sa.literal_column(str(BATCH_ROWS)))
         )
         after = sa.tuple_(*key) > sa.tuple_(
             *(sa.bindparam(f"after_{column.name}", type_=column.type) for column in key)
@@ -89,7 +89,7 @@ class Pages:
                     rows = question.ask(connection, snapshot=self.snapshot, **chosen, **last)
                 if rows:
                     yield [row[len(key) :] for row in rows]
-                if len(rows) < PAGE_ROWS:
+                if len(rows) < BATCH_ROWS:
                     break
                 question = following
                 last = {

@@ -98,10 +98,21 @@ A content without a record has no value and is left out of means.
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Name one metric and say how to read it; the description is for people."""
+    """Name one metric and say how to read it.
+
+    Args:
+        name: In files and code.
+        title: What people read.
+        standard_name: What the literature calls it, e.g. "NDCG"; empty where it has no name.
+        family: What it is about.
+        unit: What a value counts.
+        direction: Which way is better.
+        description: For people.
+    """
 
     name: str
     title: str
+    standard_name: str
     family: Family
     unit: Unit
     direction: Direction

@@ -73,7 +73,7 @@ def read_text(url: str) -> str:
 
 
 def read_samples(url: str, beginning: str) -> list[Sample]:
-    """Return the samples of a metrics page whose names begin so."""
+    """Return the samples of a metrics endpoint whose names begin so."""
     families = text_string_to_metric_families(read_text(url))
     samples = (sample for family in families for sample in family.samples)
     return [sample for sample in samples if sample.name.startswith(beginning)]

@@ -1,4 +1,4 @@
-"""Traffic and health as read from Prometheus pages that real servers offer."""
+"""Traffic and health as read from Prometheus endpoints that real servers offer."""
 
 from __future__ import annotations
 
