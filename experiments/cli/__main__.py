@@ -19,13 +19,13 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "import": LazyCommand(
-        "experiments.cli.worlds", "import_", "Make a world of data that you have."
+        "experiments.cli.worlds", "import_", "Import your own data as a world."
     ),
     "world": LazyCommand(
-        "experiments.cli.worlds", "world", "Make a world, look at it, and live it forward."
+        "experiments.cli.worlds", "world", "Generate and show worlds, and live them forward."
     ),
     "db": LazyCommand(
-        "experiments.cli.upkeep.database", "database", "Create a store and look after it."
+        "experiments.cli.upkeep.database", "database", "Create and maintain a store."
     ),
     "ingest": LazyCommand(
         "experiments.cli.ingest", "ingest", "Load facts from CSV, JSON Lines or Parquet."
@@ -34,14 +34,14 @@ COMMANDS = {
     "validate": LazyCommand(
         "experiments.cli.validate", "validate", "Compare simulated pages with logged ones."
     ),
-    "page": LazyCommand("experiments.cli.page", "page", "Look at single pages."),
+    "page": LazyCommand("experiments.cli.page", "page", "Show single pages."),
     "history": LazyCommand(
-        "experiments.cli.history", "history", "Show who learned what of an entity, when."
+        "experiments.cli.history", "history", "Show every version of the facts about an entity."
     ),
     "serve": LazyCommand(
         "experiments.cli.serve", "serve", "Serve homepages at one moment until Ctrl-C."
     ),
-    "mesh": LazyCommand("experiments.cli.mesh.mesh", "mesh", "Look at a running mesh."),
+    "mesh": LazyCommand("experiments.cli.mesh.mesh", "mesh", "Inspect a running mesh."),
     "services": LazyCommand(
         "experiments.cli.services", "services", "Run one service by hand until Ctrl-C."
     ),

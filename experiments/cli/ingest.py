@@ -28,32 +28,31 @@ _SHOWN_REFUSALS: Final = 20
 )
 @store_option
 @click.option(
-    "--kind", required=True, type=click.Choice(tuple(KINDS)), help="What the records are."
+    "--kind", required=True, type=click.Choice(tuple(KINDS)), help="Kind of the records."
 )
 @click.option(
     "--mapping",
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Says which columns make the facts; see docs/ingest.md.",
+    help="Maps columns to facts; see docs/ingest.md.",
 )
 @click.option(
     "--stream",
     metavar="NAME",
-    help="What this ingest is called, to go on with it; made from files and mapping if left "
-    "out.",
+    help="Name of this ingest, for resuming it; derived from files and mapping if left out.",
 )
 @click.option(
     "--known-at",
     metavar="COLUMN|ingest-time",
     help="When the live system learned it: a column, or `ingest-time` if it learns it only "
-    "now. Takes the place of the mapping's known_at.",
+    "now. Overrides the mapping's known_at.",
 )
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Gets what was refused: one JSON object a line.",
+    help="Gets refused records: one JSON object per line.",
 )
 @click.option(
     "--records-per-chunk",
@@ -82,7 +81,7 @@ def ingest(
     """Load facts of one kind from FILES: CSV, JSON Lines (.jsonl) or Parquet.
 
     Records that are wrong are left out and reported; if there are any, the exit code is 1.
-    Stop it at any moment: run the same command again, it goes on where it stopped. To run it
+    It may be stopped at any time; run the same command again to resume. Running it again
     when it is done changes nothing.
     """
     loaded = load_mapping(mapping, kind)

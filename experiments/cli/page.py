@@ -36,7 +36,7 @@ _CALL_TIMEOUT_SECONDS = 60.0
 
 @click.group()
 def page() -> None:
-    """Look at single pages."""
+    """Show single pages."""
 
 
 @page.command()
@@ -60,7 +60,7 @@ def page() -> None:
     "directory",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="DIRECTORY",
-    help="Show the page that this run made, instead of making it on the spot.",
+    help="Show the page that this run made, instead of simulating it now.",
 )
 @click.option(
     "--variant",

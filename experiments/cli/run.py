@@ -34,7 +34,7 @@ from timetravel.store import Store
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIRECTORY",
-    help="Directory of the run; runs/NAME-TIME if left out. Must be empty or not there.",
+    help="Directory of the run; runs/NAME-TIME if left out. Must be empty or not exist.",
 )
 @click.option(
     "--snapshot",
@@ -57,7 +57,7 @@ def run(
 ) -> None:
     """Run an experiment: make the pages of every variant, compare, and report.
 
-    Starts Envoy, the services and a stack per partition; all of it is gone at the end,
+    Starts Envoy, the services and a stack per partition; all of them end with the run,
     however it ends. See docs/experiment-file.md for the file.
     """
     url = absolute_store(store)

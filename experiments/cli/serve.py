@@ -100,7 +100,7 @@ def serve(
 ) -> None:
     """Serve homepages at one moment until Ctrl-C.
 
-    Brings up Envoy, the services and one stack, and says where they are and how to call them.
+    Starts Envoy, the services and one stack, and prints where they are and how to call them.
     """
     overlay = read_overlay(configuration_overlay)
     store_url = absolute_store(store)

@@ -27,7 +27,7 @@ _target_option = click.option(
     required=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where the world goes; there must be nothing yet.",
+    help="Where to write the world; must not exist.",
 )
 _world_option = click.option(
     "--world",
@@ -42,13 +42,13 @@ _seed_option = click.option(
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Of all that is made up.",
+    help="Seed of all that is generated.",
 )
 
 
 @click.group(name="import")
 def import_() -> None:
-    """Make a world of data that you have."""
+    """Import your own data as a world."""
 
 
 @import_.command(name="movielens")
@@ -57,10 +57,10 @@ def import_() -> None:
 @_seed_option
 @json_option
 def movielens(directory: Path, path: Path, seed: int, *, as_json: bool) -> None:
-    """Make a world of DIRECTORY, an unpacked MovieLens release.
+    """Make a world from DIRECTORY, an unpacked MovieLens release.
 
     Ratings become events at their own times, films the catalogue. What MovieLens lacks
-    (countries, devices, maturity ratings, licences, visits) is made up by seeded rules, and
+    (countries, devices, maturity ratings, licences, visits) is derived by seeded rules and
     marked as synthetic. Nothing enters a store until the world is lived.
     """
     with progress("Reading ratings", source_bytes(directory)) as advance:
@@ -70,7 +70,7 @@ def movielens(directory: Path, path: Path, seed: int, *, as_json: bool) -> None:
 
 @click.group()
 def world() -> None:
-    """Make a world, look at it, and live it forward."""
+    """Generate and show worlds, and live them forward."""
 
 
 @world.command()
@@ -87,7 +87,7 @@ def world() -> None:
     default=",".join(_DEFAULTS.countries),
     show_default=True,
     metavar="CODES",
-    help="Codes separated by commas, that with most members first.",
+    help="Codes separated by commas, the one with most members first.",
 )
 @click.option(
     "--since",
@@ -109,10 +109,10 @@ def generate(
     *,
     as_json: bool,
 ) -> None:
-    """Make up a streaming service: catalogue, licences, members, and what they do.
+    """Generate a synthetic streaming service: catalogue, licences, members, events.
 
-    Facts come late, twice, wrong and withdrawn, as they do. What is true is kept in truth/
-    inside the world, and never enters a store.
+    Facts are late, repeated, wrong and withdrawn, as in production. The truth is kept in
+    truth/ inside the world, and never enters a store.
     """
     plan = SyntheticPlan(
         profiles=profiles,
@@ -129,10 +129,10 @@ def generate(
 
 @world.command()
 @_world_option
-@click.option("--store", metavar="URL", help="Also say how far this store has lived it.")
+@click.option("--store", metavar="URL", help="Also show how far this store has lived it.")
 @json_option
 def show(path: Path, store: str | None, *, as_json: bool) -> None:
-    """Say what a world holds."""
+    """Show what a world contains."""
     opened = open_world(path)
     report = None
     if store is not None:
@@ -150,14 +150,14 @@ def show(path: Path, store: str | None, *, as_json: bool) -> None:
 @world.command()
 @_world_option
 @store_option
-@click.option("--until", metavar="MOMENT", help="Stop there; run again to go on.")
+@click.option("--until", metavar="MOMENT", help="Stop there; run again to resume.")
 @json_option
 def live(path: Path, store: str, until: str | None, *, as_json: bool) -> None:
     """Live a world forward into a store.
 
     Facts enter the store as they become known, features are computed, and at each visit a
-    page is made from what is known by then, and logged. Stop it at any moment: run again, it
-    goes on where it stopped.
+    page is made from what is known by then, and logged. It may be stopped at any time; run
+    it again to resume.
     """
     opened = open_world(path)
     end = opened.manifest.until_micros

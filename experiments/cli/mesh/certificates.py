@@ -41,7 +41,7 @@ def make(directory: Path, *, dry_run: bool, force: bool) -> None:
     """Make an authority, and a certificate for mesh, services and clients.
 
     Refuses to overwrite. With --force all processes that trust the old authority must be
-    started anew.
+    restarted.
     """
     if dry_run:
         check_nothing_there(directory, force=force)

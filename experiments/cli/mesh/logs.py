@@ -38,7 +38,7 @@ _TOLD_ELSEWHERE = frozenset({"at", "timestamp", "event", "level", "stack", "as_o
     "--follow",
     "-f",
     is_flag=True,
-    help="Go on with what is logged from now on, until Ctrl-C or its end.",
+    help="Follow new entries until Ctrl-C or the end of the mesh.",
 )
 @click.option("--errors", is_flag=True, help="Only failed calls, warnings and tracebacks.")
 @click.option(
@@ -62,8 +62,8 @@ def logs(
 ) -> None:
     """Show what Envoy and the processes logged of STACK, ordered by time.
 
-    Of the stack's own processes that is everything; of Envoy's access log and of the
-    baseline, what names the stack. With --json there is a line for each entry.
+    This is everything from the stack's own processes, and what names the stack in Envoy's
+    access log and the logs of the baseline. With --json there is a line for each entry.
     """
     now_micros = to_micros(datetime.now(UTC))
     since_micros = None if since is None else parse_since(since, now_micros)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _HERE = "experiments.cli.mesh.mesh"
 COMMANDS = {
-    "status": LazyCommand(_HERE, "status", "Show what runs, how healthy, how busy."),
-    "routes": LazyCommand(_HERE, "routes", "Show who serves a stack, and what is stamped."),
+    "status": LazyCommand(_HERE, "status", "Show processes, health and traffic."),
+    "routes": LazyCommand(
+        _HERE, "routes", "Show which processes serve a stack, and the headers it gets."
+    ),
     "logs": LazyCommand("experiments.cli.mesh.logs", "logs", "Show the log of a stack."),
     "drain": LazyCommand(_HERE, "drain", "Remove a stack; calls in flight end first."),
     "certificates": LazyCommand(
@@ -32,10 +34,10 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
 def mesh() -> None:
-    """Look at a running mesh and its stacks.
+    """Inspect a running mesh and its stacks.
 
-    A mesh that runs here is found by itself; --mesh or PAGESIM_MESH names one of several, or
-    one elsewhere.
+    A mesh on this machine is found automatically; --mesh or PAGESIM_MESH names one of
+    several, or one elsewhere.
     """
 
 
@@ -84,7 +86,7 @@ def routes(stack: str, mesh: str | None, *, as_json: bool) -> None:
 @mesh_option
 @json_option
 def drain(stack: str, mesh: str | None, *, as_json: bool) -> None:
-    """Remove STACK: new calls are told that it drains, those in flight end, then it is gone."""
+    """Remove STACK: new calls are refused, those in flight end, then it is deleted."""
     with open_mesh(mesh) as chosen:
         chosen.get_stack(stack)
         chosen.client.drain_stack(stack)

@@ -34,16 +34,16 @@ _WHOLE: Final = 100
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @needed_store_option
-@click.option("--replace", is_flag=True, help="Take the place of FILE, if it is there.")
+@click.option("--replace", is_flag=True, help="Replace FILE if it exists.")
 @dry_run_option
 @json_option
 def backup(file: Path, store: str, *, replace: bool, dry_run: bool, as_json: bool) -> None:
     """Write a backup of the store to FILE, while others read and write it.
 
     The backup is the store as it was at one moment. Of SQLite it is a store itself, checked
-    page by page; of PostgreSQL it is written by pg_dump, which must be installed. FILE is
-    there when it is whole, and only you may read it: it holds what the store holds, profiles
-    included that are erased later.
+    in full; of PostgreSQL it is written by pg_dump, which must be installed. FILE appears
+    when it is complete, and only you may read it: it contains what the store contains,
+    including profiles that are erased later.
     """
     url = parse_url(store)
     if dry_run:
@@ -79,15 +79,15 @@ def backup(file: Path, store: str, *, replace: bool, dry_run: bool, as_json: boo
 @click.option(
     "--replace",
     is_flag=True,
-    help="Replace the store that is there. What it got since the backup is lost, except that "
+    help="Replace an existing store. What it received since the backup is lost, except that "
     "profiles erased from it are erased again.",
 )
 @dry_run_option
 @json_option
 def restore(file: Path, store: str, *, replace: bool, dry_run: bool, as_json: bool) -> None:
-    """Make a store of the backup FILE, at the schema of this pagesim.
+    """Restore a store from the backup FILE, at the schema of this pagesim.
 
-    The backup is checked first, and the store is all there or as it was before. Stop the
+    The backup is checked first, and the store is complete or as it was before. Stop the
     services that read a store before you replace it, and start them again: they remember
     parts of it.
     """

@@ -16,27 +16,29 @@ COMMANDS = {
     "current": LazyCommand(_HERE, "current", "Print the revision that a store is at."),
     "check": LazyCommand(_HERE, "check", "Compare a store's tables with those needed."),
     "erase": LazyCommand(_ERASE, "erase", "Erase profiles, everywhere."),
-    "readmit": LazyCommand(_ERASE, "readmit", "Let erased profiles come back."),
+    "readmit": LazyCommand(_ERASE, "readmit", "Accept facts about erased profiles again."),
     "retain": LazyCommand(
-        "experiments.cli.upkeep.retain", "retain", "Let go of versions superseded long ago."
+        "experiments.cli.upkeep.retain", "retain", "Remove versions superseded long ago."
     ),
     "upkeep": LazyCommand(
-        "experiments.cli.upkeep.upkeep", "upkeep", "List what was removed, and finish it."
+        "experiments.cli.upkeep.upkeep",
+        "upkeep",
+        "List erasures and retention, and finish them.",
     ),
     "backup": LazyCommand(_BACKUPS, "backup", "Write a backup while the store is in use."),
-    "restore": LazyCommand(_BACKUPS, "restore", "Make a store of a backup."),
+    "restore": LazyCommand(_BACKUPS, "restore", "Restore a store from a backup."),
 }
 
 
 @click.group(name="db", cls=LazyGroup, lazy=COMMANDS)
 def database() -> None:
-    """Create a store and look after it."""
+    """Create and maintain a store."""
 
 
 @click.command()
 @store_option
 def upgrade(store: str) -> None:
-    """Create the store if there is none, and run the migrations it lacks."""
+    """Create the store if it does not exist, and run missing migrations."""
     make_default_folder(store)
     click.echo(f"The store is at revision {migrate.upgrade(store)}.", err=True)
 

@@ -52,11 +52,11 @@ def erase(
 ) -> None:
     """Erase everything about each PROFILE: in the store, its files, segments and runs.
 
-    Features, attributes, allocations, events and logged pages go, and facts about these
-    profiles are refused from then on. The store's file is rewritten, which takes as much room
-    again; readers may go on. Killed, or held up by a reader, run it again: it goes on where it
-    stopped. Backups made before still hold the profiles; `restore` over this store erases
-    them again.
+    Features, attributes, allocations, events and logged pages are removed, and facts about
+    these profiles are refused from then on. The store's file is rewritten, which needs as
+    much free space again; readers may continue. If it is killed, or held up by a reader,
+    run it again to resume. Backups made before still contain the profiles; `restore` over
+    this store erases them again.
 
     Exits with 4 if copies on other machines remain.
     """
@@ -123,9 +123,9 @@ def _plan_erasure(
 @reason_option()
 @json_option
 def readmit(profiles: tuple[int, ...], store: str, reason: str, *, as_json: bool) -> None:
-    """Let erased profiles come back with facts that arrive from now on.
+    """Accept facts about erased profiles again, from now on.
 
-    Nothing that was erased is brought back.
+    Nothing that was erased comes back.
     """
     with Store.open(store) as opened:
         readmitted = removals.readmit_profiles(

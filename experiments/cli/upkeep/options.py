@@ -18,7 +18,7 @@ profiles_argument = click.argument(
     "profiles", nargs=-1, required=True, type=click.IntRange(min=0), metavar="PROFILE..."
 )
 dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Say what would be done, and do nothing."
+    "--dry-run", is_flag=True, help="Show what would be done, and do nothing."
 )
 
 

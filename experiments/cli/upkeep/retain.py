@@ -54,10 +54,10 @@ def retain(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Let go of versions that nobody can see at the cutoff or later.
+    """Remove versions that are not visible at the cutoff or later.
 
-    Questions at or after the cutoff are answered as before. Earlier moments, what was known
-    earlier, and earlier snapshots are refused from then on. Segments are built again when
+    Reads at or after the cutoff give the same results. Reads of earlier moments, as known
+    earlier, or of earlier snapshots are refused from then on. Segments are built again when
     needed.
     """
     cutoff = _cutoff(older_than, before)

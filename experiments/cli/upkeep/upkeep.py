@@ -24,7 +24,7 @@ from timetravel.upkeep.copies import forget_place, read_places
 
 @click.command()
 @needed_store_option
-@click.option("--finish", is_flag=True, help="Carry on what was stopped, as far as it goes.")
+@click.option("--finish", is_flag=True, help="Finish what was interrupted, as far as possible.")
 @click.option(
     "--forget",
     "forgotten",
