@@ -171,8 +171,8 @@ def _explain(description: dict[str, object]) -> None:
     stack = headers[STACK_HEADER]
     click.echo(f"Pages as of {as_of}, at {address}; send the header {STACK_HEADER}: {stack}\n")
     click.echo(f"{textwrap.indent(str(description['call']), '  ')}\n")
-    for one in services:
-        click.echo(f"  {one['service']:44} {one['address']:21} {one['metrics']}")
+    for service in services:
+        click.echo(f"  {service['service']:44} {service['address']:21} {service['metrics']}")
     click.echo(f"  {'Envoy':44} {address:21} {description['envoy_metrics']}")
     click.echo(f"  {'control plane':44} {'':21} {description['mesh_metrics']}")
     console.print("\nCtrl-C ends it.", highlight=False)

@@ -93,7 +93,7 @@ class Measuring:
             values: What `measure` returned, for all chunks.
         """
         control, *treatments = self._run.variants
-        among_variants = [(control, None), *((own, control) for own in treatments)]
+        among_variants = [(control, None), *((treatment, control) for treatment in treatments)]
         comparisons = [*among_variants, (control, LOGGED)]
         results = compare_variants(values, comparisons)
         last = int(pc.max(self._pages["as_of_micros"]).as_py())

@@ -107,7 +107,8 @@ def make_headline(findings: Findings) -> str:
 
 def _tell_played(findings: Findings) -> list[str]:
     verdicts = {
-        own: _verdict_of(findings.of_family(Family.RECALL, own)) for own in findings.treatments
+        treatment: _verdict_of(findings.of_family(Family.RECALL, treatment))
+        for treatment in findings.treatments
     }
 
     def having(verdict: Verdict) -> list[str]:

@@ -121,7 +121,7 @@ def _card(variant: VariantDescription, findings: Findings) -> Card:
     share = 0.0 if changed is None else changed.mean
     unit = None if changed is None else changed.metric.unit
     text = "" if unit is None else format_value(share, unit)
-    metrics = {own.name: own for own in findings.metrics(Family.RECALL)}
+    metrics = {metric.name: metric for metric in findings.metrics(Family.RECALL)}
     lines = tuple(
         make_line(findings, metrics[one], (name,)) for one in _HEADLINES if one in metrics
     )

@@ -123,12 +123,12 @@ class Findings:
     @property
     def looks(self) -> int:
         """How many differences were tested, and p values adjusted for."""
-        return sum(own.p_adjusted is not None for own in self.results)
+        return sum(result.p_adjusted is not None for result in self.results)
 
     @property
     def strata(self) -> tuple[str, ...]:
         """The strata, without the one that holds every page."""
-        return tuple(sorted({own.stratum for own in self.results} - {OVERALL}))
+        return tuple(sorted({result.stratum for result in self.results} - {OVERALL}))
 
     def find(
         self,
@@ -138,14 +138,14 @@ class Findings:
         stratum: str = OVERALL,
     ) -> Result | None:
         """Return one result, None where there is none."""
-        for own in self.results:
-            if (own.metric.name, own.variant, own.reference, own.stratum) == (
+        for result in self.results:
+            if (result.metric.name, result.variant, result.reference, result.stratum) == (
                 metric,
                 variant,
                 reference,
                 stratum,
             ):
-                return own
+                return result
         return None
 
     def of_control(self, metric: str, stratum: str = OVERALL) -> Result | None:
@@ -167,11 +167,12 @@ class Findings:
     ) -> tuple[Result, ...]:
         """Return a treatment's results of a family, in the order of the metrics."""
         found = (
-            self.of_treatment(own.name, treatment, stratum) for own in self.metrics(family)
+            self.of_treatment(metric.name, treatment, stratum)
+            for metric in self.metrics(family)
         )
         return tuple(own for own in found if own is not None)
 
     def metrics(self, family: Family) -> tuple[Metric, ...]:
         """Return the metrics of a family that have a result."""
-        present = {own.metric.name for own in self.results}
+        present = {result.metric.name for result in self.results}
         return tuple(own for own in METRICS if own.family is family and own.name in present)

@@ -106,7 +106,7 @@ def make_line(
         stratum: Of which pages.
         reach: The difference at either edge of the drawings; None fits the line's own.
     """
-    found = [findings.of_treatment(metric.name, own, stratum) for own in treatments]
+    found = [findings.of_treatment(metric.name, treatment, stratum) for treatment in treatments]
     known = [own for own in found if own is not None]
     control = findings.of_control(metric.name, stratum)
     scale = reach_of(known) if reach is None else reach
@@ -124,14 +124,14 @@ def make_line(
 
 def reach_of(results: Iterable[Result]) -> float:
     """Return how far from zero the farthest interval of some results ends."""
-    ends = [end for own in results for end in (own.ci_low, own.ci_high)]
+    ends = [end for result in results for end in (result.ci_low, result.ci_high)]
     return max((abs(end) for end in ends if end is not None), default=0.0)
 
 
 def describe_size(results: Sequence[Result]) -> str:
     """Return of how many pages and members some results are, e.g. "234 pages, 143 members"."""
-    pages = sorted({own.pages for own in results})
-    members = sorted({own.profiles for own in results})
+    pages = sorted({result.pages for result in results})
+    members = sorted({result.profiles for result in results})
     if not pages:
         return ""
     return f"{_range_of(pages, 'page')}, {_range_of(members, 'member')}"

@@ -42,27 +42,33 @@ class Mix:
 def make_mix(findings: Findings) -> Mix:
     """Return the mix of row types of the logged pages, of control and of each treatment."""
     metrics = [
-        own for own in findings.metrics(Family.COMPOSITION) if own.name.startswith(ROW_SHARE)
+        metric
+        for metric in findings.metrics(Family.COMPOSITION)
+        if metric.name.startswith(ROW_SHARE)
     ]
     owners: dict[str, dict[str, float]] = {}
     logged = {
-        own.name: found.reference_mean
-        for own in metrics
-        if (found := findings.fidelity(own.name)) and found.reference_mean is not None
+        metric.name: found.reference_mean
+        for metric in metrics
+        if (found := findings.fidelity(metric.name)) and found.reference_mean is not None
     }
     if logged:
         owners[LOGGED] = logged
     owners[findings.control] = {
-        own.name: found.mean for own in metrics if (found := findings.of_control(own.name))
+        metric.name: found.mean
+        for metric in metrics
+        if (found := findings.of_control(metric.name))
     }
     for treatment in findings.treatments:
         owners[treatment] = {
-            own.name: found.mean
-            for own in metrics
-            if (found := findings.of_treatment(own.name, treatment))
+            metric.name: found.mean
+            for metric in metrics
+            if (found := findings.of_treatment(metric.name, treatment))
         }
     present = [
-        own for own in metrics if any(shares.get(own.name) for shares in owners.values())
+        metric
+        for metric in metrics
+        if any(shares.get(metric.name) for shares in owners.values())
     ]
     return Mix(
         lines=tuple(_line(findings, own, logged) for own in present),
@@ -83,9 +89,14 @@ def _line(findings: Findings, metric: Metric, logged: dict[str, float]) -> MixLi
 
 
 def _bar(name: str, shares: dict[str, float], metrics: list[Metric]) -> str:
-    segments = [Segment(_title(own), shares.get(own.name, 0.0), _style(own)) for own in metrics]
+    segments = [
+        Segment(_title(metric), shares.get(metric.name, 0.0), _style(metric))
+        for metric in metrics
+    ]
     told = ", ".join(
-        f"{own.label} {own.share:.0%}" for own in segments if round(own.share, 2) > 0
+        f"{segment.label} {segment.share:.0%}"
+        for segment in segments
+        if round(segment.share, 2) > 0
     )
     return draw_stack(segments, label=f"Rows of {name}: {told}")
 

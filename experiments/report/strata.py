@@ -51,9 +51,9 @@ def make_strata(findings: Findings) -> list[StrataOfMetric]:
     if not findings.strata:
         return []
     metrics = {
-        own.name: own
+        metric.name: metric
         for family in (Family.RECALL, Family.SIMILARITY)
-        for own in findings.metrics(family)
+        for metric in findings.metrics(family)
     }
     return [_strata_of(findings, metrics[name]) for name in _METRICS if name in metrics]
 
@@ -142,10 +142,10 @@ def _stratum_line(
         for treatment in findings.treatments
         if (own := findings.of_treatment(metric.name, treatment, stratum))
     ]
-    members = max((own.profiles for own in sizes), default=0)
+    members = max((size.profiles for size in sizes), default=0)
     return StratumLine(
         stratum=_EVERYONE if stratum == OVERALL else stratum,
-        pages=max((own.pages for own in sizes), default=0),
+        pages=max((size.pages for size in sizes), default=0),
         members=members,
         is_everyone=stratum == OVERALL,
         has_few=members < FEW_MEMBERS,

@@ -142,7 +142,7 @@ def _titled(metric: Metric) -> str:
 def _family(
     findings: Findings, title: str, metric: Metric, treatments: Sequence[str]
 ) -> RenderableType:
-    found = [findings.of_treatment(metric.name, own) for own in treatments]
+    found = [findings.of_treatment(metric.name, treatment) for treatment in treatments]
     size = describe_size([own for own in found if own is not None])
     heading = Text(title, style="bold cyan")
     if metric.family is Family.RECALL:

@@ -91,12 +91,12 @@ class RunRecord:
             name=spec.name,
             description=spec.description,
             variants=tuple(
-                VariantDescription(one.name, one.description, one.configuration)
-                for one in spec.variants
+                VariantDescription(variant.name, variant.description, variant.configuration)
+                for variant in spec.variants
             ),
             measured=MeasuredRun(
                 directory,
-                tuple(one.name for one in spec.variants),
+                tuple(variant.name for variant in spec.variants),
                 self.snapshot,
                 spec.known_by_micros,
             ),

@@ -145,7 +145,8 @@ def _build(entry: ExperimentEntry) -> ExperimentSpec:
         scope=_build_scope(entry.scope),
         slices=entry.slices,
         variants=tuple(
-            Variant(one.name, one.description, one.configuration) for one in entry.variants
+            Variant(variant.name, variant.description, variant.configuration)
+            for variant in entry.variants
         ),
         limits=Limits(
             entry.limits.concurrent_stacks,

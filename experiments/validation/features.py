@@ -81,7 +81,7 @@ def compare_features(
     counts: list[FieldCount] = []
     mismatches: list[FeatureMismatch] = []
     leaks: list[Leak] = []
-    names = sorted({own.group for page in pages for own in page.features})
+    names = sorted({feature.group for page in pages for feature in page.features})
     for name in names:
         logged = _Logged.of(name, pages)
         read = reader.features(name, logged.entity_ids, logged.moments)
@@ -125,9 +125,9 @@ def compare_features(
 def add_counts(counts: Iterable[FieldCount]) -> tuple[FieldCount, ...]:
     """Return counts with those of one field added up, by group and field."""
     totals: dict[tuple[str, str], tuple[int, int]] = {}
-    for own in counts:
-        values, identical = totals.get((own.group, own.field), (0, 0))
-        totals[own.group, own.field] = values + own.values, identical + own.identical
+    for count in counts:
+        values, identical = totals.get((count.group, count.field), (0, 0))
+        totals[count.group, count.field] = values + count.values, identical + count.identical
     return tuple(FieldCount(*key, *total) for key, total in sorted(totals.items()))
 
 
@@ -142,7 +142,12 @@ class _Logged:
 
     @classmethod
     def of(cls, name: str, pages: Sequence[LoggedPage]) -> _Logged:
-        found = [(page, own) for page in pages for own in page.features if own.group == name]
+        found = [
+            (page, feature)
+            for page in pages
+            for feature in page.features
+            if feature.group == name
+        ]
         sizes = [len(own.entity_ids) for _, own in found]
         return cls(
             profile_ids=np.repeat([page.profile_id for page, _ in found], sizes),

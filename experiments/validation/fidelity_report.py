@@ -164,8 +164,8 @@ def _tell_fields(names: Sequence[str]) -> str:
 def _examples(outcome: ValidationOutcome) -> Iterator[Text]:
     first, *others = outcome.mismatches[:_EXAMPLES]
     yield Text(f"First: {_tell(first)}")
-    for own in others:
-        yield Text(f"then:  {_tell(own)}", style="dim")
+    for other in others:
+        yield Text(f"then:  {_tell(other)}", style="dim")
     more = len(outcome.mismatches) - _EXAMPLES
     if more > 0:
         yield Text(f"and {count_of(more, 'more value')}", style="dim")

@@ -99,7 +99,7 @@ class ValidationOutcome:
     @property
     def pages_with_mismatches(self) -> int:
         """Pages of which a logged feature value was not read back."""
-        return len({(own.profile_id, own.shown_at) for own in self.mismatches})
+        return len({(mismatch.profile_id, mismatch.shown_at) for mismatch in self.mismatches})
 
     @property
     def future_reads(self) -> int:

@@ -47,7 +47,9 @@ def first_difference(simulated: Page | None, logged: Page) -> Stage | None:
         return Stage.ORDER if sorted(here) == sorted(there) else Stage.ROWS
     pairs = list(zip(simulated.rows, logged.rows, strict=True))
     for one, other in pairs:
-        if [own.video_id for own in one.videos] != [own.video_id for own in other.videos]:
+        if [video.video_id for video in one.videos] != [
+            video.video_id for video in other.videos
+        ]:
             return Stage.VIDEOS
     if any((one.type, one.title) != (other.type, other.title) for one, other in pairs):
         return Stage.LABELS

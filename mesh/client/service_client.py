@@ -125,7 +125,7 @@ class MeshClient:
     def list_stacks(self) -> tuple[StackStatus, ...]:
         """Return all ready stacks, ordered by id."""
         answer = self._ask(self._stub.ListStacks, mesh_pb2.ListStacksRequest())
-        return tuple(read_status(one) for one in answer.stacks)
+        return tuple(read_status(stack) for stack in answer.stacks)
 
     def delete_stack(self, stack_id: str) -> None:
         """Remove the stack and its processes.

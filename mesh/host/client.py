@@ -115,7 +115,7 @@ class HostClient:
                     answer = self._stub.ListProcesses(
                         host_pb2.ListProcessesRequest(), timeout=_CALL_SECONDS
                     )
-                self._listed = {one.process_key: one for one in answer.processes}
+                self._listed = {process.process_key: process for process in answer.processes}
                 self._listed_at = time.monotonic()
             return self._listed
 

@@ -89,7 +89,7 @@ class Observation:
 
 def observe(envoy_metrics_address: str, endpoints: Sequence[Endpoint]) -> Observation:
     """Read the metrics of Envoy and of the processes."""
-    samples_by_address = read_endpoints([one.metrics_address for one in endpoints])
+    samples_by_address = read_endpoints([endpoint.metrics_address for endpoint in endpoints])
     envoy = read_samples(
         parse_address(envoy_metrics_address),
         METRICS_PATH,
@@ -97,7 +97,8 @@ def observe(envoy_metrics_address: str, endpoints: Sequence[Endpoint]) -> Observ
     )
     return Observation(
         traffic=sum_traffic(
-            (one.stack_id, samples_by_address[one.metrics_address]) for one in endpoints
+            (endpoint.stack_id, samples_by_address[endpoint.metrics_address])
+            for endpoint in endpoints
         ),
         healthy=None if envoy is None else read_health(envoy),
         silent=frozenset(

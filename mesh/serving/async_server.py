@@ -64,7 +64,7 @@ async def serve_async(
         options=SERVER_OPTIONS,
         interceptors=[AsyncCallInterceptor(metrics, tracer=process_tracer())],
     )
-    names = [one.full_name for one in registrations]
+    names = [registration.full_name for registration in registrations]
     for one in registrations:
         one.add_to_server(server)
     checks = health.aio.HealthServicer()

@@ -113,7 +113,11 @@ def start(
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     metrics = CallMetrics(registry, labelled_stacks=options.labelled_stacks)
-    contextless = [one.full_name for one in registrations if not one.needs_context]
+    contextless = [
+        registration.full_name
+        for registration in registrations
+        if not registration.needs_context
+    ]
     server = grpc.server(
         ThreadPoolExecutor(options.workers, thread_name_prefix="call"),
         options=SERVER_OPTIONS,
@@ -121,7 +125,7 @@ def start(
             CallInterceptor(metrics, contextless=contextless, tracer=process_tracer())
         ],
     )
-    names = [one.full_name for one in registrations]
+    names = [registration.full_name for registration in registrations]
     for one in registrations:
         one.add_to_server(server)
     checks = health.HealthServicer()
@@ -158,7 +162,7 @@ def serve(registrations: Sequence[Registration], options: ServingOptions) -> Non
     running = start(registrations, options)
     _log.info(
         "serving",
-        services=[one.full_name for one in registrations],
+        services=[registration.full_name for registration in registrations],
         address=running.address,
         metrics_address=running.metrics_address,
     )

@@ -57,7 +57,9 @@ def recover(journal: Journal, launcher: Launcher) -> Remains:
     """
     running = _group(launcher.list_running())
     entries = journal.entries()
-    ready = {one.stack.stack_id: one for one in entries if one.state is StackState.READY}
+    ready = {
+        entry.stack.stack_id: entry for entry in entries if entry.state is StackState.READY
+    }
     unwanted = [
         process
         for stack_id, processes in running.items()
@@ -67,7 +69,7 @@ def recover(journal: Journal, launcher: Launcher) -> Remains:
     if unwanted:
         with ThreadPoolExecutor(len(unwanted), thread_name_prefix="stop") as stopping:
             list(stopping.map(lambda process: process.stop(), unwanted))
-    given_up = [one.stack.stack_id for one in entries if one.stack.stack_id not in ready]
+    given_up = [entry.stack.stack_id for entry in entries if entry.stack.stack_id not in ready]
     for stack_id in given_up:
         journal.forget(stack_id)
     if running:

@@ -134,7 +134,7 @@ class Restarter:
     def count_restarts(self, processes: Iterable[Replica]) -> int:
         """Return how often the processes were started again."""
         with self._lock:
-            known = [self._patients.get(one) for one in processes]
+            known = [self._patients.get(process) for process in processes]
         return sum(one.health.restarts for one in known if one is not None)
 
     def check(self, process: Replica, owner: Owner) -> None:

@@ -248,7 +248,7 @@ class Stacks:
         _log.info(
             "stack_ready",
             stack=stack.stack_id,
-            overrides=[one.service for one in stack.overrides],
+            overrides=[override.service for override in stack.overrides],
             seconds=round(seconds, 4),
         )
 

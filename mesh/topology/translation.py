@@ -148,7 +148,7 @@ def read_status(message: mesh_pb2.StackStatus) -> StackStatus:
     """
     return StackStatus(
         stack=read_stack(message.stack),
-        endpoints=tuple(read_endpoint(one) for one in message.endpoints),
+        endpoints=tuple(read_endpoint(endpoint) for endpoint in message.endpoints),
         state=_STATE_BY_NUMBER.get(message.state, StackState.READY),
         reason=message.reason,
         restarts=message.restarts,

@@ -77,9 +77,10 @@ def render(
     return ResourceSet(
         {
             Kind.CLUSTER: {
-                one.name: _render_cluster(one.name, one.service, tls=tls) for one in clusters
+                cluster.name: _render_cluster(cluster.name, cluster.service, tls=tls)
+                for cluster in clusters
             },
-            Kind.ENDPOINTS: {one.name: _render_endpoints(one) for one in clusters},
+            Kind.ENDPOINTS: {cluster.name: _render_endpoints(cluster) for cluster in clusters},
             Kind.LISTENER: {ROUTE_TABLE: _render_listener(listen, access_log, tls=tls)},
             Kind.ROUTES: {ROUTE_TABLE: _render_routes(topology)},
         }

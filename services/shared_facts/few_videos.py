@@ -138,7 +138,7 @@ class _FewVideos:
 
     def document(self, collection: str, name: str, at: int) -> DocumentVersion:
         del at
-        for own in production_documents():
-            if (own.collection, own.name) == (collection, name):
-                return DocumentVersion(own.body, own.schema_version, None, 0)
+        for document in production_documents():
+            if (document.collection, document.name) == (collection, name):
+                return DocumentVersion(document.body, document.schema_version, None, 0)
         raise UnknownDocument(f"There is no {collection} {name!r}.", remedy="Name another.")

@@ -123,9 +123,9 @@ def find_profiles(
         )
     parts: list[_Some] = []
     found = 0
-    for some in _candidates(reader, at, strata, after):
-        parts.append(some)
-        found += len(some.profile_ids)
+    for candidate in _candidates(reader, at, strata, after):
+        parts.append(candidate)
+        found += len(candidate.profile_ids)
         if found > limit:
             break
     ids, known_at = (
@@ -151,11 +151,11 @@ def count_profiles(reader: TextReader, at: int, strata: Strata) -> ProfileCounts
     """
     counts: Counter[tuple[str, ...]] = Counter()
     newest_known_at = EARLIEST_MICROS
-    for some in _candidates(reader, at, strata, None):
-        columns = [some.texts[name] for name in strata.names]
-        for place in range(len(some.profile_ids)):
+    for candidate in _candidates(reader, at, strata, None):
+        columns = [candidate.texts[name] for name in strata.names]
+        for place in range(len(candidate.profile_ids)):
             counts[tuple(column[place] for column in columns)] += 1
-        newest_known_at = max(newest_known_at, newest(some.newest_known_at))
+        newest_known_at = max(newest_known_at, newest(candidate.newest_known_at))
     return ProfileCounts({texts: counts[texts] for texts in sorted(counts)}, newest_known_at)
 
 

@@ -117,20 +117,20 @@ def _rows_about(
     profile_ids: Sequence[int], registry: Registry
 ) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
     groups = [
-        one.group_id
-        for one in registry.groups.values()
-        if one.group.entity_kind is EntityKind.PROFILE
+        group.group_id
+        for group in registry.groups.values()
+        if group.group.entity_kind is EntityKind.PROFILE
     ]
     profile = EntityKind.PROFILE.value
-    for some in in_batches(profile_ids):
+    for batch in in_batches(profile_ids):
         yield (
             feature_fact,
-            sa.and_(feature_fact.c.group_id.in_(groups), feature_fact.c.entity_id.in_(some)),
+            sa.and_(feature_fact.c.group_id.in_(groups), feature_fact.c.entity_id.in_(batch)),
         )
         for table in (attribute_fact, entity):
-            yield table, sa.and_(table.c.kind == profile, table.c.entity_id.in_(some))
+            yield table, sa.and_(table.c.kind == profile, table.c.entity_id.in_(batch))
         for table in (event_fact, logged_feature, logged_page):
-            yield table, table.c.profile_id.in_(some)
+            yield table, table.c.profile_id.in_(batch)
 
 
 def _withdrawals(
@@ -150,13 +150,13 @@ def _withdrawals(
     )
     names = ("event_id", "known_at", "tx_id")
     found: list[Mapping[str, Any]] = []
-    for some in in_batches(profile_ids):
+    for batch in in_batches(profile_ids):
         rows = connection.execute(
             sa.select(*(version.c[name] for name in names)).where(
-                version.c.profile_id.in_(some), overrules
+                version.c.profile_id.in_(batch), overrules
             )
         )
-        for row in [dict(one) for one in rows.mappings()]:
+        for row in [dict(mapping) for mapping in rows.mappings()]:
             overruled = _newest_of_others(connection, row, erased)
             if overruled is not None:
                 found.append({**overruled, **row, "op": Op.RETRACT.value})

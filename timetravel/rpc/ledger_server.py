@@ -143,9 +143,9 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
             profile_ids.tolist() or None,
             with_features=request.with_features,
         )
-        for some in _chunks(pages, _PAGES_PER_MESSAGE):
+        for chunk in _chunks(pages, _PAGES_PER_MESSAGE):
             yield timetravel_pb2.ListLoggedPagesResponse(
-                pages=[encode_logged_page(page) for page in some]
+                pages=[encode_logged_page(page) for page in chunk]
             )
 
     def GetEntityHistory(
@@ -159,9 +159,9 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
             decode_fact_kinds(request.kinds),
             request.names,
         )
-        for some in _chunks(versions, _VERSIONS_PER_MESSAGE):
+        for chunk in _chunks(versions, _VERSIONS_PER_MESSAGE):
             yield timetravel_pb2.GetEntityHistoryResponse(
-                versions=[encode_historical(one) for one in some]
+                versions=[encode_historical(one) for one in chunk]
             )
 
     def ListFactChanges(
@@ -174,10 +174,10 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         if pinned is None and request.resume_token:
             pinned = decode_snapshot(request.resume_token)
         changed = self._ledger(pinned).changed_facts(changes, request.resume_token)
-        for some in _chunks(changed, _VERSIONS_PER_MESSAGE):
+        for chunk in _chunks(changed, _VERSIONS_PER_MESSAGE):
             yield timetravel_pb2.ListFactChangesResponse(
-                versions=[encode_version(change.version) for change in some],
-                resume_token=some[-1].resume_token,
+                versions=[encode_version(change.version) for change in chunk],
+                resume_token=chunk[-1].resume_token,
             )
 
     def _ledger(self, snapshot: int | None = None) -> StoreLedger:

@@ -62,7 +62,7 @@ class ChosenMesh:
         Raises:
             UnknownStack: There is none of that id; the message lists those that are.
         """
-        stacks = {one.stack.stack_id: one for one in self.client.list_stacks()}
+        stacks = {stack.stack.stack_id: stack for stack in self.client.list_stacks()}
         if stack_id not in stacks:
             raise UnknownStack(
                 f"There is no stack {stack_id!r}.",
@@ -120,9 +120,11 @@ def choose_announcement(
         if len(announcements) == 1:
             return announcements[0]
         raise _not_one(announcements)
-    for one in announcements:
-        if named in (one.address, one.control_address) or _is_same(named, one.directory):
-            return one
+    for announcement in announcements:
+        if named in (announcement.address, announcement.control_address) or _is_same(
+            named, announcement.directory
+        ):
+            return announcement
     if os.sep in named or Path(named).is_dir():
         raise MeshNotFound(f"No mesh uses {named}.", remedy=_HOW_TO_START, field="--mesh")
     return None
@@ -135,7 +137,10 @@ def _is_same(named: str, directory: Path) -> bool:
 def _not_one(announcements: tuple[Announcement, ...]) -> MeshNotFound:
     if not announcements:
         return MeshNotFound("No mesh runs here.", remedy=_HOW_TO_START)
-    listed = "".join(f"\n    {one.address}  {one.directory}" for one in announcements)
+    listed = "".join(
+        f"\n    {announcement.address}  {announcement.directory}"
+        for announcement in announcements
+    )
     return MeshNotFound(
         f"{len(announcements)} meshes run here:{listed}\n",
         remedy="Name one with --mesh or in PAGESIM_MESH.",

@@ -87,13 +87,13 @@ def describe_status(
         "process_id": announcement.process_id if announcement else None,
         "window_seconds": round(elapsed_seconds, 3) if before else None,
         "baseline": services(mesh.baseline),
-        "stacks": [stack_document(one) for one in stacks],
+        "stacks": [stack_document(stack) for stack in stacks],
     }
 
 
 def describe_routes(mesh: MeshStatus, status: StackStatus) -> Document:
     """Return who serves each service for the stack, and what calls are stamped with."""
-    own = {one.service for one in status.endpoints}
+    own = {endpoint.service for endpoint in status.endpoints}
     serving = [
         *(one for one in mesh.baseline if one.service not in own),
         *status.endpoints,
@@ -124,7 +124,7 @@ def _describe_stack(status: StackStatus) -> Document:
         "as_of": format_moment(stack.as_of_micros),
         "known_by": None if known_by is None else format_moment(known_by),
         "snapshot": stack.snapshot,
-        "overrides": [one.service for one in stack.overrides],
+        "overrides": [override.service for override in stack.overrides],
     }
 
 

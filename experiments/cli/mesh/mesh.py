@@ -99,7 +99,10 @@ def drain(stack: str, mesh: str | None, *, as_json: bool) -> None:
 def _observe_status(chosen: ChosenMesh, window_seconds: float) -> dict[str, object]:
     running = chosen.client.get_mesh()
     stacks = chosen.client.list_stacks()
-    endpoints = [*running.baseline, *(one for each in stacks for one in each.endpoints)]
+    endpoints = [
+        *running.baseline,
+        *(endpoint for stack in stacks for endpoint in stack.endpoints),
+    ]
     before = observe(running.envoy_metrics_address, endpoints) if window_seconds else None
     started = time.monotonic()
     if window_seconds:

@@ -131,10 +131,10 @@ def _slice(
     unreadable: Sequence[Unreadable],
     schema: pa.Schema,
 ) -> Slice:
-    table = pa.Table.from_batches([one.batch for one in rows], schema)
+    table = pa.Table.from_batches([row.batch for row in rows], schema)
     columns = {
         name: column.combine_chunks()
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
-    numbers = [one.numbers for one in rows] or [np.empty(0, np.int64)]
+    numbers = [row.numbers for row in rows] or [np.empty(0, np.int64)]
     return Slice(first, after, np.concatenate(numbers), columns, unreadable)

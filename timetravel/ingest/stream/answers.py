@@ -35,8 +35,10 @@ def check_answer(answer: ingest_pb2.IngestResponse) -> None:
             remedy=refused.remedy,
             field=f"chunk {answer.sequence}",
             mistakes=[
-                Mistake(one.index, one.field, one.value, one.rule, one.remedy)
-                for one in refused.mistakes
+                Mistake(
+                    mistake.index, mistake.field, mistake.value, mistake.rule, mistake.remedy
+                )
+                for mistake in refused.mistakes
             ],
             total_mistakes=refused.total_mistakes,
         )
