@@ -59,11 +59,14 @@ def refuse(
         ((mistake.line or _line_of(mistake.path, lines), mistake) for mistake in mistakes),
         key=lambda one: (one[0], spell_path(one[1].path), one[1].problem),
     )
-    located = [(_locate(name, line, one.path), one) for line, one in told]
+    located = [(_locate(name, line, mistake.path), mistake) for line, mistake in told]
     if len(located) == 1:
         ((where, only),) = located
         return kind(only.problem, remedy=only.remedy, field=where)
-    listed = [f"  {where}: {one.problem} {one.remedy}" for where, one in located[:MAXIMUM_TOLD]]
+    listed = [
+        f"  {where}: {mistake.problem} {mistake.remedy}"
+        for where, mistake in located[:MAXIMUM_TOLD]
+    ]
     if len(located) > MAXIMUM_TOLD:
         listed.append(f"  ... and {len(located) - MAXIMUM_TOLD} more.")
     return kind(

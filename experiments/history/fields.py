@@ -75,9 +75,9 @@ def fields_of(history: Sequence[HistoricalVersion]) -> list[Field]:
     """Return the fields that an entity has, in the order of its history."""
     found = {
         Field(kind)
-        if (kind := one.version.kind) in _WHOLE_KINDS
-        else Field(kind, one.version.name)
-        for one in history
+        if (kind := version.version.kind) in _WHOLE_KINDS
+        else Field(kind, version.version.name)
+        for version in history
     }
     return sorted(found, key=lambda field: (field.kind, field.name))
 
@@ -109,7 +109,7 @@ def choose_field(history: Sequence[HistoricalVersion], text: str) -> Field:
 
 
 def _parts_of(history: Sequence[HistoricalVersion], field: Field) -> list[str]:
-    values = (one.version.value for one in history if field.holds(one.version))
+    values = (version.version.value for version in history if field.holds(version.version))
     return sorted({name for value in values if isinstance(value, dict) for name in value})
 
 

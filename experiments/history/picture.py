@@ -106,7 +106,8 @@ def _places(
     field: Field, versions: Sequence[FactVersion], edges: Sequence[int], known_by: int
 ) -> tuple[int | None, ...]:
     times = [
-        Times(one.valid_from, one.valid_to, one.known_at, one.tx_id, one.op) for one in versions
+        Times(version.valid_from, version.valid_to, version.known_at, version.tx_id, version.op)
+        for version in versions
     ]
     if field.kind in _HOLDING:
         spans = spans_of_holding(times, known_by)

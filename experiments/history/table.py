@@ -75,14 +75,16 @@ def _render(
     left_out = 0
     sources: dict[str, None] = {}
     for field in fields:
-        own = [one for one in history if field.holds(one.version)]
+        own = [version for version in history if field.holds(version.version)]
         own.sort(key=lambda one: (one.version.valid_from, one.version.place))
         shown = own[-limit:] if limit else own
         left_out += len(own) - len(shown)
-        for one in shown:
-            sources[_source(one)] = None
+        for version in shown:
+            sources[_source(version)] = None
             name = field.name if len(fields) > 1 else ""
-            table.add_row(*_cells(field, one, name), style="" if one.is_visible else "dim")
+            table.add_row(
+                *_cells(field, version, name), style="" if version.is_visible else "dim"
+            )
     heading = Text(title, style="bold")
     heading.append(f"  said by {', '.join(sources)}", style="not bold dim")
     if left_out:
@@ -93,7 +95,7 @@ def _render(
 def render_legend(history: Sequence[HistoricalVersion]) -> Text:
     """Return what the signs mean that occur."""
     told = f"{_VISIBLE} visible  {_HIDDEN} not"
-    if any(one.version.synthetic for one in history):
+    if any(version.version.synthetic for version in history):
         told += f"  {_MADE_UP} made up by a seeded rule"
     return Text(told + "  all times UTC", style="dim")
 

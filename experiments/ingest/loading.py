@@ -217,9 +217,11 @@ class _SliceChunk:
     ) -> DecodedChunk:
         if not mistakes.total:
             raise error
-        for one in mistakes.kept:
-            self.row_mistakes.add(one.index, one.field, None, one.rule, one.remedy)
-        return decoded.without({one.index for one in mistakes.kept})
+        for mistake in mistakes.kept:
+            self.row_mistakes.add(
+                mistake.index, mistake.field, None, mistake.rule, mistake.remedy
+            )
+        return decoded.without({mistake.index for mistake in mistakes.kept})
 
     def describe(self, decoded: DecodedChunk, tx_id: int) -> Chunk:
         # What is refused is in its file before the transaction says so.

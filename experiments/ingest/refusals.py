@@ -116,10 +116,17 @@ def write_refused(
         kept: What is wrong with them.
         refusals: Where it is written.
     """
-    told = [(one.number, 0, "", "", one.rule, one.remedy) for one in found.unreadable]
+    told = [(line.number, 0, "", "", line.rule, line.remedy) for line in found.unreadable]
     told += [
-        (int(found.numbers[one.index]), order, one.field, one.value, one.rule, one.remedy)
-        for order, one in enumerate(kept, 1)
+        (
+            int(found.numbers[mistake.index]),
+            order,
+            mistake.field,
+            mistake.value,
+            mistake.rule,
+            mistake.remedy,
+        )
+        for order, mistake in enumerate(kept, 1)
     ]
     for number, _, *rest in sorted(told):
         refusals.add(Refused(str(file.path), file.line_of(number), *rest))

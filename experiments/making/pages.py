@@ -118,7 +118,9 @@ def write_partition(
 def _page_record(key: PageKey, assembled: AssembledPages, index: int) -> dict[str, Any]:
     geometry = assembled.geometries[index]
     newest = int(assembled.newest_known_at[index])
-    failure = next((one for one in assembled.failures if one.index == index), None)
+    failure = next(
+        (candidate for candidate in assembled.failures if candidate.index == index), None
+    )
     return {
         "page_id": page_id_of(key.profile_id, key.as_of_micros),
         "profile_id": key.profile_id,

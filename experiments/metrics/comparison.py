@@ -77,7 +77,7 @@ def compare_variants(
     """
     values = _with_overall(values)
     alone = [variant for variant, reference in comparisons if reference is None]
-    pairs = {own: other for own, other in comparisons if other is not None}
+    pairs = {variant: other for variant, other in comparisons if other is not None}
     parts = [METRICS_SCHEMA.empty_table()]
     for metric in PAGE_METRICS:
         if metric.family is Family.SIMILARITY:
@@ -98,7 +98,10 @@ def compare_coverage(
         results: The results of page metrics, for the number of pages.
         comparisons: As for `compare_variants`.
     """
-    found = {(own["variant"], own["stratum"]): own["value"] for own in coverage.to_pylist()}
+    found = {
+        (record["variant"], record["stratum"]): record["value"]
+        for record in coverage.to_pylist()
+    }
     records = []
     for sized in results.filter(pc.field("metric") == "rows_per_page").to_pylist():
         variant, reference = sized["variant"], sized["reference"]
@@ -209,10 +212,12 @@ def _describe(
     }
     return pa.table(
         {
-            own.name: round_floats(pa.array(known[own.name], own.type, from_pandas=True))
-            if own.name in known
-            else pa.nulls(len(summary), own.type)
-            for own in METRICS_SCHEMA
+            column.name: round_floats(
+                pa.array(known[column.name], column.type, from_pandas=True)
+            )
+            if column.name in known
+            else pa.nulls(len(summary), column.type)
+            for column in METRICS_SCHEMA
         },
         schema=METRICS_SCHEMA,
     )

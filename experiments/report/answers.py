@@ -73,14 +73,15 @@ def answer(findings: Findings, treatment: str) -> Answer:
         sentence=_sentence(played, verdict),
         changed=_changed(findings, treatment),
         clear=tuple(
-            mention(own)
-            for own in shown
-            if own.verdict in CLEAR and not own.metric.name.startswith(ROW_SHARE)
+            mention(result)
+            for result in shown
+            if result.verdict in CLEAR and not result.metric.name.startswith(ROW_SHARE)
         ),
         broken=tuple(
-            f"{format_value(own.mean, own.metric.unit)} {_SAFEGUARDS[own.metric.name]} a page"
-            for own in shown
-            if own.metric.name in _SAFEGUARDS and own.mean > 0
+            f"{format_value(result.mean, result.metric.unit)} "
+            f"{_SAFEGUARDS[result.metric.name]} a page"
+            for result in shown
+            if result.metric.name in _SAFEGUARDS and result.mean > 0
         ),
     )
 
@@ -140,7 +141,7 @@ def _tell_played(findings: Findings) -> list[str]:
 
 
 def _tell_shown(findings: Findings) -> list[str]:
-    changing = [own.treatment for own in answer_all(findings) if own.clear]
+    changing = [given.treatment for given in answer_all(findings) if given.clear]
     if not changing:
         return ["What is on the pages does not clearly change."]
     count = len(findings.treatments)
@@ -153,7 +154,7 @@ def _tell_shown(findings: Findings) -> list[str]:
 
 def _verdict_of(played: tuple[Result, ...]) -> Verdict:
     """Return what differences amount to together; DIFFERENT stands for mixed."""
-    found = {own.verdict for own in played}
+    found = {result.verdict for result in played}
     if {Verdict.BETTER, Verdict.WORSE} <= found:
         return Verdict.DIFFERENT
     for verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.UNCLEAR, Verdict.SAME):
@@ -167,17 +168,17 @@ def _sentence(played: tuple[Result, ...], verdict: Verdict) -> str:
         return "Too little was played next to compare."
     if verdict is Verdict.SAME:
         return "What members played next stands where it stood, on every page."
-    clear = [own for own in played if own.verdict in CLEAR]
+    clear = [result for result in played if result.verdict in CLEAR]
     if clear:
         told = ", ".join(
-            f"{VERDICTS[own.verdict][0]} {own.metric.title} {_with_half_width(own)}"
-            for own in clear
+            f"{VERDICTS[result.verdict][0]} {result.metric.title} {_with_half_width(result)}"
+            for result in clear
         )
         word = {Verdict.BETTER: "Clearly better", Verdict.WORSE: "Clearly worse"}.get(
             verdict, "Better and worse"
         )
         return f"{word} at showing what members played next: {told}."
-    first = next(own for own in played if own.verdict is Verdict.UNCLEAR)
+    first = next(result for result in played if result.verdict is Verdict.UNCLEAR)
     unit = first.metric.unit
     return (
         f"No clear difference in what members played next. {first.metric.title}: "

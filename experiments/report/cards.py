@@ -87,9 +87,9 @@ def make_fidelity(findings: Findings) -> Fidelity | None:
         ),
         grade="full" if is_full else "high" if identical.mean >= _HIGH else "low",
         figures=tuple(
-            (own.metric.title, format_value(own.mean, own.metric.unit))
-            for own in found
-            if own is not None
+            (result.metric.title, format_value(result.mean, result.metric.unit))
+            for result in found
+            if result is not None
         ),
     )
 

@@ -170,9 +170,11 @@ class Findings:
             self.of_treatment(metric.name, treatment, stratum)
             for metric in self.metrics(family)
         )
-        return tuple(own for own in found if own is not None)
+        return tuple(result for result in found if result is not None)
 
     def metrics(self, family: Family) -> tuple[Metric, ...]:
         """Return the metrics of a family that have a result."""
         present = {result.metric.name for result in self.results}
-        return tuple(own for own in METRICS if own.family is family and own.name in present)
+        return tuple(
+            metric for metric in METRICS if metric.family is family and metric.name in present
+        )

@@ -80,7 +80,9 @@ def make_sections(findings: Findings) -> list[Section]:
     sections = []
     for family, title in FAMILIES.items():
         metrics = [
-            own for own in findings.metrics(family) if not own.name.startswith(ROW_SHARE)
+            metric
+            for metric in findings.metrics(family)
+            if not metric.name.startswith(ROW_SHARE)
         ]
         lines = [make_line(findings, metric, findings.treatments) for metric in metrics]
         if lines:
@@ -107,7 +109,7 @@ def make_line(
         reach: The difference at either edge of the drawings; None fits the line's own.
     """
     found = [findings.of_treatment(metric.name, treatment, stratum) for treatment in treatments]
-    known = [own for own in found if own is not None]
+    known = [result for result in found if result is not None]
     control = findings.of_control(metric.name, stratum)
     scale = reach_of(known) if reach is None else reach
     return Line(
@@ -118,7 +120,7 @@ def make_line(
         better=BETTER[metric.direction],
         size=describe_size([*known, *([control] if control else [])]),
         control=format_value(None if control is None else control.mean, metric.unit),
-        cells=tuple(_cell(own, scale) for own in found),
+        cells=tuple(_cell(result, scale) for result in found),
     )
 
 

@@ -91,10 +91,10 @@ def tell_who_stands_out(
     """
     metrics = findings.metrics(Family.RECALL)
     names = dict.fromkeys(
-        own.stratum
+        result.stratum
         for metric in metrics
-        for own in _of_strata(findings, metric.name, treatment)
-        if own.verdict is verdict and own.profiles >= FEW_MEMBERS
+        for result in _of_strata(findings, metric.name, treatment)
+        if result.verdict is verdict and result.profiles >= FEW_MEMBERS
     )
     if not names:
         return ()
@@ -102,8 +102,8 @@ def tell_who_stands_out(
 
 
 def _of_strata(findings: Findings, metric: str, treatment: str) -> list[Result]:
-    found = (findings.of_treatment(metric, treatment, own) for own in findings.strata)
-    return [own for own in found if own is not None]
+    found = (findings.of_treatment(metric, treatment, name) for name in findings.strata)
+    return [result for result in found if result is not None]
 
 
 def _are_apart(least: Result, most: Result) -> bool:
@@ -113,13 +113,13 @@ def _are_apart(least: Result, most: Result) -> bool:
 
 
 def _strata_of(findings: Findings, metric: Metric) -> StrataOfMetric:
-    overall = [findings.of_treatment(metric.name, own) for own in findings.treatments]
+    overall = [findings.of_treatment(metric.name, name) for name in findings.treatments]
     everywhere = [
-        own
+        result
         for treatment in findings.treatments
-        for own in _of_strata(findings, metric.name, treatment)
+        for result in _of_strata(findings, metric.name, treatment)
     ]
-    widest = reach_of(own for own in overall if own is not None)
+    widest = reach_of(result for result in overall if result is not None)
     reach = min(reach_of(everywhere), _WIDEST * widest) if widest else reach_of(everywhere)
     lines = [
         _stratum_line(findings, metric, stratum, max(reach, widest))

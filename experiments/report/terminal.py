@@ -98,12 +98,14 @@ def render_fidelity(findings: Findings) -> Text:
 
 
 def _answers(findings: Findings) -> Iterator[RenderableType]:
-    for own in answer_all(findings):
+    for given in answer_all(findings):
         yield Text.assemble(
-            (own.treatment, "bold"), f": {own.changed} of pages look different."
+            (given.treatment, "bold"), f": {given.changed} of pages look different."
         )
-        yield Padding(Text(f"{own.sign} {own.sentence}", style=_STYLES[own.verdict]), (0, 2))
-        for broken in own.broken:
+        yield Padding(
+            Text(f"{given.sign} {given.sentence}", style=_STYLES[given.verdict]), (0, 2)
+        )
+        for broken in given.broken:
             yield Padding(Text(f"It shows {broken}.", style="bold red"), (0, 2))
 
 
@@ -124,7 +126,9 @@ def _table(findings: Findings, treatments: Sequence[str]) -> Table:
             table.add_column("difference", no_wrap=True)
     for family, title in FAMILIES.items():
         metrics = [
-            own for own in findings.metrics(family) if not own.name.startswith(ROW_SHARE)
+            metric
+            for metric in findings.metrics(family)
+            if not metric.name.startswith(ROW_SHARE)
         ]
         if metrics:
             table.add_row(_family(findings, title, metrics[0], treatments))
@@ -143,7 +147,7 @@ def _family(
     findings: Findings, title: str, metric: Metric, treatments: Sequence[str]
 ) -> RenderableType:
     found = [findings.of_treatment(metric.name, treatment) for treatment in treatments]
-    size = describe_size([own for own in found if own is not None])
+    size = describe_size([result for result in found if result is not None])
     heading = Text(title, style="bold cyan")
     if metric.family is Family.RECALL:
         # It has a line of its own: a wide cell would widen the column of every metric.

@@ -149,5 +149,7 @@ def read_record(directory: Path) -> RunRecord:
     for derived in ("pages", "failures"):
         document.pop(derived)
     document["state"] = RunState(document["state"])
-    document["partitions"] = tuple(PartitionRecord(**one) for one in document["partitions"])
+    document["partitions"] = tuple(
+        PartitionRecord(**partition) for partition in document["partitions"]
+    )
     return RunRecord(**document)

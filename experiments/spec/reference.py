@@ -130,7 +130,7 @@ def _spell(entry: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     """Return in words what values an entry takes."""
     entry = _resolve(entry, schema)
     if "anyOf" in entry:
-        return " or ".join(_spell(one, schema) for one in entry["anyOf"])
+        return " or ".join(_spell(choice, schema) for choice in entry["anyOf"])
     if "const" in entry or "enum" in entry:
         choices = entry.get("enum") or [entry["const"]]
         return ", ".join(f"`{choice}`" for choice in choices)

@@ -27,8 +27,8 @@ def experiment_schema() -> dict[str, Any]:
     """Return the JSON Schema of an experiment file."""
     schema = ExperimentEntry.model_json_schema()
     definitions = schema["$defs"]
-    for one in (schema, *definitions.values()):
-        _read_examples(one)
+    for part in (schema, *definitions.values()):
+        _read_examples(part)
     sections = configuration_schema()
     overlay = {
         "type": "object",

@@ -98,7 +98,7 @@ def find_announcements(folder: Path | None) -> tuple[Announcement, ...]:
                 found.append((path.stat().st_mtime_ns, _read(json.load(file))))
             else:
                 path.unlink()
-    return tuple(one for _, one in sorted(found, key=lambda pair: pair[0]))
+    return tuple(announcement for _, announcement in sorted(found, key=lambda pair: pair[0]))
 
 
 def _is_locked(descriptor: int) -> bool:

@@ -197,7 +197,7 @@ class MeshClient:
         return MeshStatus(
             address=answer.address,
             envoy_metrics_address=answer.envoy_metrics_address,
-            baseline=tuple(read_endpoint(one) for one in answer.baseline),
+            baseline=tuple(read_endpoint(endpoint) for endpoint in answer.baseline),
         )
 
     def close(self) -> None:

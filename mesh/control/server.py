@@ -58,7 +58,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         """List all stacks."""
         del request, context
         ready = self._stacks.list_ready()
-        return mesh_pb2.ListStacksResponse(stacks=[write_status(one) for one in ready])
+        return mesh_pb2.ListStacksResponse(stacks=[write_status(status) for status in ready])
 
     def DeleteStack(
         self, request: mesh_pb2.DeleteStackRequest, context: grpc.ServicerContext
@@ -104,7 +104,7 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
         return mesh_pb2.GetMeshResponse(
             address=str(self._control_plane.address),
             envoy_metrics_address=str(self._control_plane.envoy_metrics_address),
-            baseline=[write_endpoint(one) for one in self._stacks.baseline],
+            baseline=[write_endpoint(endpoint) for endpoint in self._stacks.baseline],
         )
 
 

@@ -103,7 +103,7 @@ class Envoy:
     def __init__(self, host: HostClient, *, directory: Path, metrics: Address) -> None:
         self._directory = directory
         self._metrics = metrics
-        present = {one.key: one for one in host.list()}.get(_KEY)
+        present = {process.key: process for process in host.list()}.get(_KEY)
         if present is None:
             (directory / BOOTSTRAP).write_text(json.dumps(render_bootstrap(metrics), indent=1))
             (directory / ADMIN_SOCKET).unlink(missing_ok=True)

@@ -68,7 +68,7 @@ class HostClient:
 
     def list(self) -> tuple[HostedProcess, ...]:
         """Return all processes, those that ended included, ordered by key."""
-        return tuple(HostedProcess(self, one) for one in self._list(0.0).values())
+        return tuple(HostedProcess(self, process) for process in self._list(0.0).values())
 
     def find_exit_reason(self, key: str, process_id: int) -> str:
         """Return how the process ended; empty while it runs."""

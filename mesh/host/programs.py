@@ -91,7 +91,7 @@ class Programs:
     def list(self) -> tuple[RunningProgram, ...]:
         """Return all processes, those that ended included, ordered by key."""
         with self._lock:
-            return tuple(one for _, one in sorted(self._running.items()))
+            return tuple(process for _, process in sorted(self._running.items()))
 
     def check(self) -> None:
         """Check that what must run runs.
@@ -99,14 +99,16 @@ class Programs:
         Raises:
             ProcessFailed: An essential program ended; the message holds the end of its log.
         """
-        for one in self.list():
-            if one.program.essential and (reason := one.exit_reason()) is not None:
-                raise one.failure(f"{one.program.name} ended with {reason}")
+        for process in self.list():
+            if process.program.essential and (reason := process.exit_reason()) is not None:
+                raise process.failure(f"{process.program.name} ended with {reason}")
 
     def stop_all(self, grace_seconds: float) -> None:
         """End all processes: those that others need last."""
         for essential in (False, True):
-            chosen = [one for one in self.list() if one.program.essential is essential]
+            chosen = [
+                process for process in self.list() if process.program.essential is essential
+            ]
             if chosen:
                 with ThreadPoolExecutor(len(chosen), thread_name_prefix="stop") as stopping:
                     list(stopping.map(lambda one: one.stop(grace_seconds), chosen))

@@ -69,7 +69,7 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
     ) -> host_pb2.ListProcessesResponse:
         """List all processes."""
         del request, context
-        processes = [write_process(one) for one in self._programs.list()]
+        processes = [write_process(process) for process in self._programs.list()]
         return host_pb2.ListProcessesResponse(processes=processes)
 
     def StopProcess(
@@ -77,7 +77,9 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
     ) -> host_pb2.StopProcessResponse:
         """End a process."""
         del context
-        running = {one.key: one for one in self._programs.list()}.get(request.process_key)
+        running = {process.key: process for process in self._programs.list()}.get(
+            request.process_key
+        )
         if running is None:
             return host_pb2.StopProcessResponse()
         running.stop(request.grace.ToTimedelta().total_seconds())

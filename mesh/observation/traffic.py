@@ -68,14 +68,16 @@ class Observation:
 
     def stack_traffic(self, stack_id: str) -> Traffic:
         """Return the stack's traffic, calls between its services included."""
-        found = (one for counted, one in self.traffic.items() if counted.stack == stack_id)
+        found = (
+            traffic for counted, traffic in self.traffic.items() if counted.stack == stack_id
+        )
         return sum(found, Traffic())
 
     def service_traffic(self, owner: str, service: str) -> Traffic:
         """Return the traffic of the owner's processes of a service, of all stacks."""
         found = (
-            one
-            for counted, one in self.traffic.items()
+            traffic
+            for counted, traffic in self.traffic.items()
             if (counted.owner, counted.service) == (owner, service)
         )
         return sum(found, Traffic())

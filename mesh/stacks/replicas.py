@@ -124,9 +124,9 @@ class Launcher:
         A control plane that was started again learns from this what it has.
         """
         return tuple(
-            Replica(_read_description(one.program.description), one)
-            for one in self._host.list()
-            if one.key.startswith(_KEYS)
+            Replica(_read_description(process.program.description), process)
+            for process in self._host.list()
+            if process.key.startswith(_KEYS)
         )
 
 

@@ -135,7 +135,7 @@ class Restarter:
         """Return how often the processes were started again."""
         with self._lock:
             known = [self._patients.get(process) for process in processes]
-        return sum(one.health.restarts for one in known if one is not None)
+        return sum(patient.health.restarts for patient in known if patient is not None)
 
     def check(self, process: Replica, owner: Owner) -> None:
         """Start the process again if it died and its pause is over."""

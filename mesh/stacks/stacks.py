@@ -156,11 +156,11 @@ class Stacks:
 
     def list_ready(self) -> tuple[StackStatus, ...]:
         """Return the stacks that calls reach, ordered by id."""
-        return tuple(self._status(one) for one in self._list() if one.live)
+        return tuple(self._status(deployment) for deployment in self._list() if deployment.live)
 
     def list_all(self) -> tuple[StackStatus, ...]:
         """Return all stacks in whatever state, ordered by id."""
-        return tuple(self._status(one) for one in self._list())
+        return tuple(self._status(deployment) for deployment in self._list())
 
     def renew_lease(self, stack_id: str) -> float | None:
         """Let the lease of the stack begin anew; return its length in seconds.
@@ -236,7 +236,7 @@ class Stacks:
         healthy = time.perf_counter()
         self._data_plane.add(PlacedStack(stack, group_endpoints(endpoints)))
         try:
-            services = {one.service for one in (*self.baseline, *endpoints)}
+            services = {endpoint.service for endpoint in (*self.baseline, *endpoints)}
             self._prober.wait_serving(
                 stack, sorted(services), timeout_seconds=self._probe_timeout_seconds
             )
@@ -264,7 +264,9 @@ class Stacks:
                 running.append(started)  # at once, so that a later failure stops it too
         # They start side by side, whatever the order in which we wait.
         deadline = time.monotonic() + self._start_timeout_seconds
-        return tuple(one.wait_ready(max(deadline - time.monotonic(), 0.0)) for one in running)
+        return tuple(
+            replica.wait_ready(max(deadline - time.monotonic(), 0.0)) for replica in running
+        )
 
     def _remove(self, stack_id: str, reason: str, end_calls: Callable[[str], None]) -> None:
         deployment = self._find(stack_id)
@@ -328,7 +330,7 @@ class Stacks:
 
     def _list(self) -> list[Deployment]:
         with self._lock:
-            return [one for _, one in sorted(self._deployments.items())]
+            return [deployment for _, deployment in sorted(self._deployments.items())]
 
     def _find(self, stack_id: str) -> Deployment:
         with self._lock:

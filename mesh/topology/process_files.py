@@ -65,7 +65,7 @@ def check_names(files: Mapping[str, ProcessFile]) -> None:
 
 def file_variables(files: Mapping[str, ProcessFile]) -> dict[str, str]:
     """Return the environment variables that tell a process where its files are."""
-    return {f"PAGESIM_FILE_{name.upper()}": one.path for name, one in files.items()}
+    return {f"PAGESIM_FILE_{name.upper()}": file.path for name, file in files.items()}
 
 
 def check_contents(files: Mapping[str, ProcessFile]) -> None:

@@ -56,7 +56,8 @@ class Topology:
     def without_stack(self, stack_id: str) -> Topology:
         """Return the topology without the stack."""
         return replace(
-            self, stacks={name: one for name, one in self.stacks.items() if name != stack_id}
+            self,
+            stacks={name: placed for name, placed in self.stacks.items() if name != stack_id},
         )
 
     def clusters(self) -> tuple[Cluster, ...]:

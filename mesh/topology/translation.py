@@ -79,8 +79,8 @@ def write_process(process: ServiceProcess) -> mesh_pb2.ServiceProcess:
         replicas=process.replicas,
         command=process.command,
         files={
-            name: mesh_pb2.ProcessFile(path=one.path, sha256=one.sha256)
-            for name, one in process.files.items()
+            name: mesh_pb2.ProcessFile(path=file.path, sha256=file.sha256)
+            for name, file in process.files.items()
         },
     )
 
@@ -98,7 +98,9 @@ def read_process(message: mesh_pb2.ServiceProcess) -> ServiceProcess:
         environment=dict(message.environment),
         replicas=message.replicas or 1,
         command=tuple(message.command),
-        files={name: ProcessFile(one.path, one.sha256) for name, one in message.files.items()},
+        files={
+            name: ProcessFile(file.path, file.sha256) for name, file in message.files.items()
+        },
     )
 
 

@@ -36,7 +36,7 @@ class Snapshot:
 
     def versions(self, kind: Kind) -> dict[str, str]:
         """Return the version of each resource of the kind, by name."""
-        return {name: one.version for name, one in self.resources[kind].items()}
+        return {name: resource.version for name, resource in self.resources[kind].items()}
 
 
 EMPTY = Snapshot({kind: {} for kind in Kind})
@@ -61,7 +61,10 @@ class Encoder:
             MappingProxyType(
                 {
                     kind: MappingProxyType(
-                        {name: self._encode_resource(kind, one) for name, one in named.items()}
+                        {
+                            name: self._encode_resource(kind, resource)
+                            for name, resource in named.items()
+                        }
                     )
                     for kind, named in resources.resources.items()
                 }

@@ -16,9 +16,10 @@ from timetravel.reading.reader import digest_listing
 def warm_up() -> None:
     """Rank a row of each type on one small page."""
     rows = tuple(
-        RowDefinition(one.label, one, "", RowOrdering.MODEL, genre="A") for one in RowType
+        RowDefinition(row_type.label, row_type, "", RowOrdering.MODEL, genre="A")
+        for row_type in RowType
     )
-    is_given = np.array([one in GIVEN_TYPES for one in RowType])
+    is_given = np.array([row_type in GIVEN_TYPES for row_type in RowType])
     RankingStage(few_facts(CATALOGUE_ATTRIBUTES)).rank(
         RankingTask(
             requests=ONE_PAGE,

@@ -35,8 +35,14 @@ def describe_history(
     for alike in by_key.values():
         find = spans_of_identified if alike[0].kind in _IDENTIFIED else spans_of_holding
         times = [
-            Times(one.valid_from, one.valid_to, one.known_at, one.tx_id, one.op)
-            for one in alike
+            Times(
+                version.valid_from,
+                version.valid_to,
+                version.known_at,
+                version.tx_id,
+                version.op,
+            )
+            for version in alike
         ]
         described += [
             HistoricalVersion(version, tuple(spans), any(span.holds(at) for span in spans))

@@ -100,7 +100,7 @@ class StoreLedger:
                 remedy="Name another, or ask for a later moment or snapshot.",
                 field="entity",
             )
-        return [self._clip(one) for one in history]
+        return [self._clip(version) for version in history]
 
     def changed_facts(self, changes: Changes, resume_token: str = "") -> Iterator[FactChange]:
         """Yield what became true or known; see `FactLedger`."""
@@ -240,8 +240,8 @@ def _is_about_any(table: FactTable, entities: Iterable[tuple[EntityKind, int]]) 
         ids[kind].append(identity)
     return sa.or_(
         *(
-            sa.and_(equals(kind_part, kind.value), entity_id.in_(some))
-            for kind, some in ids.items()
+            sa.and_(equals(kind_part, kind.value), entity_id.in_(entity_ids))
+            for kind, entity_ids in ids.items()
         )
     )
 

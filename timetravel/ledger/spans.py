@@ -85,7 +85,7 @@ def spans_of_identified(versions: Sequence[Times], known_by: int | None) -> Span
     """
     spans: Spans = [[] for _ in versions]
     order = sorted(
-        (index for index, one in enumerate(versions) if _counts(one, known_by)),
+        (index for index, version in enumerate(versions) if _counts(version, known_by)),
         key=lambda index: (versions[index].known_at, versions[index].tx_id),
     )
     for place, index in enumerate(order):

@@ -89,18 +89,18 @@ def finish_upkeep(engine: sa.Engine, around: Surroundings) -> CarriedOut:
     """
     erase_pending(engine, began_at=around.now_micros(), nonce=around.draw_nonce())
     with reading(engine) as connection:
-        unfinished = [one for one in read_upkeep(connection) if one.ended_at is None]
-    deleting = [one for one in unfinished if one.removed]
+        unfinished = [upkeep for upkeep in read_upkeep(connection) if upkeep.ended_at is None]
+    deleting = [upkeep for upkeep in unfinished if upkeep.removed]
     if deleting:
-        everything = any(one.kind is UpkeepKind.ERASURE for one in deleting)
+        everything = any(upkeep.kind is UpkeepKind.ERASURE for upkeep in deleting)
         scrub(engine, everything=everything, wait=around.wait)
         # Servers that hold a snapshot in memory have noticed by then.
         around.wait(2 * NOTICE_SECONDS)
     purged = _purge_copies(engine, around)
     ended_at = around.now_micros()
     with writing(engine) as connection:
-        for one in unfinished:
-            end_upkeep(connection, one.upkeep_id, ended_at)
+        for upkeep in unfinished:
+            end_upkeep(connection, upkeep.upkeep_id, ended_at)
     return CarriedOut(tuple(unfinished), purged, places_behind(engine))
 
 
@@ -109,7 +109,7 @@ def places_behind(engine: sa.Engine) -> tuple[Place, ...]:
     with reading(engine) as connection:
         upkeep, places = read_upkeep(connection), read_places(connection)
     due = {
-        kind: max((one.upkeep_id for one in upkeep if one.kind in causes), default=0)
+        kind: max((copy.upkeep_id for copy in upkeep if copy.kind in causes), default=0)
         for kind, causes in _CAUSES.items()
     }
     return tuple(place for place in places if place.upkeep_id < due[place.kind])

@@ -61,8 +61,8 @@ def take_out_vectors(
 def _rows_of_profile_groups(connection: sa.Connection, registry: Registry) -> Iterator[Any]:
     names = [
         name
-        for name, one in registry.groups.items()
-        if one.group.entity_kind is EntityKind.PROFILE
+        for name, group in registry.groups.items()
+        if group.group.entity_kind is EntityKind.PROFILE
     ]
     key = sa.tuple_(*(logged_feature.c[name] for name in _KEY))
     statement = (

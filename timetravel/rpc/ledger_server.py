@@ -161,7 +161,7 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         )
         for chunk in _chunks(versions, _VERSIONS_PER_MESSAGE):
             yield timetravel_pb2.GetEntityHistoryResponse(
-                versions=[encode_historical(one) for one in chunk]
+                versions=[encode_historical(version) for version in chunk]
             )
 
     def ListFactChanges(
@@ -229,7 +229,9 @@ def _changes_of(request: timetravel_pb2.ListFactChangesRequest) -> Changes:
         decode_moment(request.since, field="since"),
         moment_or_as_of(until, field="until"),
         decode_fact_kinds(request.kinds),
-        frozenset((one.kind, one.entity_id) for one in entities if one.kind is not None),
+        frozenset(
+            (entity.kind, entity.entity_id) for entity in entities if entity.kind is not None
+        ),
     )
 
 

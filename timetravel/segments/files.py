@@ -136,18 +136,24 @@ def _restore_segment(
         _restore_registry(manifest["registry"]),
         arrays[manifest["profile_ids"]],
         arrays[manifest["video_ids"]],
-        {name: _restore(Vectors, each, arrays) for name, each in manifest["vectors"].items()},
         {
-            (EntityKind(kind), name): _restore(Texts, each, arrays)
-            for kind, name, each in manifest["attributes"]
+            name: _restore(Vectors, described, arrays)
+            for name, described in manifest["vectors"].items()
         },
         {
-            (collection, name): _restore(Document, each, arrays)
-            for collection, name, each in manifest["documents"]
+            (EntityKind(kind), name): _restore(Texts, described, arrays)
+            for kind, name, described in manifest["attributes"]
+        },
+        {
+            (collection, name): _restore(Document, described, arrays)
+            for collection, name, described in manifest["documents"]
         },
         _restore(Events, manifest["events"], arrays),
         _restore(Licences, manifest["licences"], arrays),
-        {name: _restore(Changes, each, arrays) for name, each in manifest["changes"].items()},
+        {
+            name: _restore(Changes, described, arrays)
+            for name, described in manifest["changes"].items()
+        },
         Retained(**manifest["retained"]),
     )
 
@@ -201,13 +207,13 @@ def _describe_registry(registry: Registry) -> list[dict[str, object]]:
 
 def _restore_registry(described: list[dict[str, Any]]) -> Registry:
     groups: dict[str, RegisteredGroup] = {}
-    for each in described:
-        by_version = {version: tuple(names) for version, names in each["fields"]}
+    for array in described:
+        by_version = {version: tuple(names) for version, names in array["fields"]}
         newest = max(by_version)
         group = FeatureGroup(
-            each["name"], EntityKind(each["entity_kind"]), newest, by_version[newest]
+            array["name"], EntityKind(array["entity_kind"]), newest, by_version[newest]
         )
-        groups[group.name] = RegisteredGroup(each["group_id"], group, by_version)
+        groups[group.name] = RegisteredGroup(array["group_id"], group, by_version)
     return Registry(groups)
 
 

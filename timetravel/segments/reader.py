@@ -245,7 +245,7 @@ class SegmentReader(TextReader):
 
     def _next_change(self, subjects: Iterable[str], at: int) -> int | None:
         noted = (self._segment.changes.get(subject) for subject in subjects)
-        instants = (each.next_after(at, self.known_by) for each in noted if each)
+        instants = (edges.next_after(at, self.known_by) for edges in noted if edges)
         return min((instant for instant in instants if instant is not None), default=None)
 
     def _next_version(

@@ -78,7 +78,7 @@ class _Batch:
             )
 
     def note_features(self, blocks: Sequence[FeatureBlock], registry: Registry) -> None:
-        groups = {one.group_id: one.group for one in registry.groups.values()}
+        groups = {group.group_id: group.group for group in registry.groups.values()}
         for block in blocks:
             group = groups[block.group_id]
             if group.entity_kind is EntityKind.VIDEO:

@@ -49,7 +49,7 @@ def note_erased(connection: sa.Connection, profile_ids: Sequence[int], upkeep_id
     forget_erased(connection, profile_ids)
     connection.execute(
         erased_profile.insert(),
-        [{"profile_id": one, "upkeep_id": upkeep_id} for one in profile_ids],
+        [{"profile_id": profile_id, "upkeep_id": upkeep_id} for profile_id in profile_ids],
     )
 
 
@@ -74,7 +74,7 @@ def refuse_erased(records: Records, registry: Registry, erased: Int64Array) -> N
     about = _profiles_of(records, registry)
     found = np.intersect1d(about, erased)
     if len(found):
-        shown = ", ".join(str(one) for one in found[:_SHOWN_PROFILES].tolist())
+        shown = ", ".join(str(profile_id) for profile_id in found[:_SHOWN_PROFILES].tolist())
         more = ", ..." if len(found) > _SHOWN_PROFILES else ""
         raise ProfileErased(
             f"Facts are about {len(found)} profiles that were erased: {shown}{more}.",
@@ -85,10 +85,12 @@ def refuse_erased(records: Records, registry: Registry, erased: Int64Array) -> N
 
 def _profiles_of(records: Records, registry: Registry) -> Int64Array:
     groups = [
-        one for one in registry.groups.values() if one.group.entity_kind is EntityKind.PROFILE
+        group
+        for group in registry.groups.values()
+        if group.group.entity_kind is EntityKind.PROFILE
     ]
-    group_ids = {one.group_id for one in groups}
-    names = {one.group.name for one in groups}
+    group_ids = {group.group_id for group in groups}
+    names = {group.group.name for group in groups}
     profile, rows = EntityKind.PROFILE.value, records.rows
     parts = [block.entity_ids for block in records.features if block.group_id in group_ids]
     parts += [

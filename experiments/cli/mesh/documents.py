@@ -55,12 +55,12 @@ def describe_status(
 
     def services(endpoints: Sequence[Endpoint]) -> list[Document]:
         return [
-            one
+            service
             | rates(
-                now.service_traffic(owner, one["service"]),
-                before.service_traffic(owner, one["service"]) if before else None,
+                now.service_traffic(owner, service["service"]),
+                before.service_traffic(owner, service["service"]) if before else None,
             )
-            for owner, one in _describe_services(endpoints, now)
+            for owner, service in _describe_services(endpoints, now)
         ]
 
     def stack_document(status: StackStatus) -> Document:
@@ -95,7 +95,7 @@ def describe_routes(mesh: MeshStatus, status: StackStatus) -> Document:
     """Return who serves each service for the stack, and what calls are stamped with."""
     own = {endpoint.service for endpoint in status.endpoints}
     serving = [
-        *(one for one in mesh.baseline if one.service not in own),
+        *(endpoint for endpoint in mesh.baseline if endpoint.service not in own),
         *status.endpoints,
     ]
     return {
@@ -107,10 +107,12 @@ def describe_routes(mesh: MeshStatus, status: StackStatus) -> Document:
                 "service": service,
                 "served_by": "stack" if service in own else "baseline",
                 "replicas": [
-                    _describe_process(one) for one in serving if one.service == service
+                    _describe_process(endpoint)
+                    for endpoint in serving
+                    if endpoint.service == service
                 ],
             }
-            for service in sorted({one.service for one in serving})
+            for service in sorted({endpoint.service for endpoint in serving})
         ],
     }
 
@@ -132,8 +134,10 @@ def _describe_services(
     endpoints: Sequence[Endpoint], now: Observation
 ) -> list[tuple[str, Document]]:
     replicas: dict[tuple[str, str], list[Endpoint]] = {}
-    for one in endpoints:
-        replicas.setdefault((one.stack_id or BASELINE, one.service), []).append(one)
+    for endpoint in endpoints:
+        replicas.setdefault((endpoint.stack_id or BASELINE, endpoint.service), []).append(
+            endpoint
+        )
     return [
         (
             stack_id,
@@ -142,8 +146,9 @@ def _describe_services(
                 "replicas": len(found),
                 "healthy": now.healthy_replicas(stack_id, service),
                 "processes": [
-                    _describe_process(one) | {"answers": one.metrics_address not in now.silent}
-                    for one in found
+                    _describe_process(traffic)
+                    | {"answers": traffic.metrics_address not in now.silent}
+                    for traffic in found
                 ],
             },
         )

@@ -105,7 +105,7 @@ def parse_since(text: str, now_micros: int) -> int:
 
 def _is_running(directory: Path) -> bool:
     announced = find_announcements(announcement_folder(os.environ))
-    return any(one.directory == directory for one in announced)
+    return any(announcement.directory == directory for announcement in announced)
 
 
 def _print(lines: Sequence[LogLine], as_json: bool) -> None:  # noqa: FBT001 - as the flag is

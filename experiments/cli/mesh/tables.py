@@ -78,12 +78,12 @@ def _owner(document: Document, route: Document) -> str:
 
 def _baseline_table(document: Document) -> RenderableType:
     table = _table("baseline", "HEALTHY", "ADDRESS", *_traffic_titles(document))
-    for one in document["baseline"]:
+    for service in document["baseline"]:
         table.add_row(
-            one["service"],
-            _health(one),
-            "\n".join(_process(process) for process in one["processes"]),
-            *_traffic(document, one),
+            service["service"],
+            _health(service),
+            "\n".join(_process(process) for process in service["processes"]),
+            *_traffic(document, service),
         )
     return table if document["baseline"] else Text("The baseline is empty.")
 
@@ -93,17 +93,17 @@ def _stack_table(document: Document) -> RenderableType:
         *("stack", "STATE", "VARIANT", "AS OF", "SNAPSHOT", "OWN SERVICES", "HEALTHY"),
         *_traffic_titles(document),
     )
-    for one in document["stacks"]:
+    for stack in document["stacks"]:
         table.add_row(
-            one["stack_id"],
-            _state(one),
-            one["variant"],
-            _shorten(one["as_of"])
-            + (f"\nknown by {_shorten(one['known_by'])}" if one["known_by"] else ""),
-            str(one["snapshot"] or "not pinned"),
-            "\n".join(service["service"] for service in one["services"]) or "none",
-            Text("\n").join(_health(service) for service in one["services"]),
-            *_traffic(document, one),
+            stack["stack_id"],
+            _state(stack),
+            stack["variant"],
+            _shorten(stack["as_of"])
+            + (f"\nknown by {_shorten(stack['known_by'])}" if stack["known_by"] else ""),
+            str(stack["snapshot"] or "not pinned"),
+            "\n".join(service["service"] for service in stack["services"]) or "none",
+            Text("\n").join(_health(service) for service in stack["services"]),
+            *_traffic(document, stack),
         )
     return table if document["stacks"] else Text("There is no stack.")
 

@@ -54,7 +54,7 @@ def show_carried_out(done: CarriedOut) -> None:
 def describe_carried_out(done: CarriedOut) -> dict[str, object]:
     """Return the same as values for JSON."""
     return {
-        "finished": [one.upkeep_id for one in done.upkeep],
+        "finished": [upkeep.upkeep_id for upkeep in done.upkeep],
         "purged": {str(place): files for place, files in done.purged.items()},
         "elsewhere": [str(place) for place in done.elsewhere],
     }

@@ -48,15 +48,15 @@ def upkeep(store: str, forgotten: tuple[str, ...], *, finish: bool, as_json: boo
         with reading(opened.engine) as connection:
             recorded, places = opened.upkeep(), read_places(connection)
     if as_json:
-        described = {"upkeep": [describe_upkeep(one) for one in recorded]}
+        described = {"upkeep": [describe_upkeep(upkeep_record) for upkeep_record in recorded]}
         print_json(
             described
             | {"folders": [str(place) for place in places]}
             | describe_carried_out(done)
         )
     else:
-        for one in recorded:
-            show_upkeep(one)
+        for upkeep_record in recorded:
+            show_upkeep(upkeep_record)
         for place in places:
             click.echo(f"{place.kind.value} in {place}")
         show_carried_out(done)

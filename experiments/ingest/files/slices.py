@@ -91,8 +91,8 @@ def cut_slices(
     rows: list[Numbered] = []
     unreadable: list[Unreadable] = []
     after = start
-    for one in found:
-        pieces = [one] if isinstance(one, Unreadable) else _split(one, start, size)
+    for part in found:
+        pieces = [part] if isinstance(part, Unreadable) else _split(part, start, size)
         for piece in pieces:
             number = piece.number if isinstance(piece, Unreadable) else int(piece.numbers[0])
             if number < start:

@@ -127,8 +127,8 @@ def _read_attributes(
     else:
         columns = [
             (f"values.{name}", [name] * reading.rows, values, False)
-            for name, one in (entry.values or {}).items()
-            for values in [reading.values(f"values.{name}", one, ops, required=False)]
+            for name, source in (entry.values or {}).items()
+            for values in [reading.values(f"values.{name}", source, ops, required=False)]
         ]
     for field, names, values, always in columns:
         records = zip(kinds, entity_ids, names, valid_from, known, values, ops, strict=True)

@@ -58,4 +58,4 @@ def read_lists(
 def _read_list(cell: object) -> Float32Array:
     if not isinstance(cell, list):
         raise InvalidFact("This is not a list of numbers.", remedy="Give e.g. [0.5, 0.25].")
-    return np.array([to_float32(one) for one in cell], np.float32)
+    return np.array([to_float32(element) for element in cell], np.float32)

@@ -95,7 +95,7 @@ def read_played_next(
         snapshot=snapshot,
         with_features=False,
     )
-    shown = [(own.profile_id, own.shown_at) for own in later]
+    shown = [(page_logged.profile_id, page_logged.shown_at) for page_logged in later]
     played = find_played_next(
         store.as_of(snapshot, LAST_MICROS),
         pa.table(

@@ -103,7 +103,7 @@ def make_column(
     """
     change = compare_pages(page, reference or page)
     width = max(LEAST_TILES, page.geometry.viewport_columns)
-    left = [own.title for own in change.left]
+    left = [video.title for video in change.left]
     more = len(left) - _MOST_LEFT
     return Column(
         title=title,

@@ -56,7 +56,7 @@ def make_strip(
     geometry = page.geometry
     in_view = index < geometry.viewport_rows
     hidden = row.videos[width:]
-    changed = sum(own.change is not Change.SAME for own in hidden)
+    changed = sum(video.change is not Change.SAME for video in hidden)
     note = f"+{len(hidden)} more" if hidden else ""
     if changed and row.change is not Change.ARRIVED:
         note = f"+{len(hidden)}, {changed} changed"
