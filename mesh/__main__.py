@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
             _run(namespace, given, directory.absolute(), ready, running)
     except PagesimError as error:
-        ready.tell_failure(error)
+        ready.report_failure(error)
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
@@ -110,7 +110,7 @@ def _run(
         **addresses, directory=directory, process_id=os.getpid(), tls=tls
     )
     running.enter_context(announce(announcement, announcement_folder(os.environ)))
-    ready.tell_addresses(**addresses)
+    ready.report_addresses(**addresses)
     while not asked_to_stop.wait(_CHECK_SECONDS):
         programs.check()
         keeper.check()

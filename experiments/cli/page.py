@@ -24,7 +24,7 @@ from experiments.metrics.facts import EngagementWindow
 from experiments.report.pages.samples import read_played_next
 from experiments.report.pages.side_by_side import render_columns
 from experiments.runs.run_record import read_record
-from experiments.viewing.page_hints import check_profile, telling_window
+from experiments.viewing.page_hints import check_profile, explaining_window
 from experiments.viewing.page_views import PageViews, find_logged, find_simulated
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
@@ -128,7 +128,7 @@ def _simulate(
             channel = until_done.enter_context(single_stack(url, segments, stack, logs))
         device = device or (found.page.device if found.page else "")
         client = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
-        with telling_window(store, found.moment, snapshot), raising_peer_errors():
+        with explaining_window(store, found.moment, snapshot), raising_peer_errors():
             simulated = client.get_page(profile, as_of_micros=found.moment, device=device)
     return PageViews(found.moment, snapshot, found.page, {"simulated": simulated}, "simulated")
 

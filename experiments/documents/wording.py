@@ -31,7 +31,7 @@ _KINDS: Final[Mapping[str, str]] = {
 }
 
 
-def tell(error: ErrorDetails, root: type[BaseModel]) -> Mistake:
+def describe_error(error: ErrorDetails, root: type[BaseModel]) -> Mistake:
     """Return a fault as a mistake of the document.
 
     Args:
@@ -41,26 +41,26 @@ def tell(error: ErrorDetails, root: type[BaseModel]) -> Mistake:
     path: Path = error["loc"]
     kind = error["type"]
     if kind == "extra_forbidden":
-        return tell_unknown_key(path, keys_at(root, path[:-1]))
+        return describe_unknown_key(path, keys_at(root, path[:-1]))
     value = error["input"]
     example = example_at(root, path)
     if kind == "missing":
         remedy = f"Add it, e.g. {path[-1]}: {example}." if example else "Add it."
         return Mistake(path, "This key is missing.", remedy)
     if kind in _KINDS:
-        return Mistake(path, *_tell_type(value, _KINDS[kind], example))
+        return Mistake(path, *_describe_type(value, _KINDS[kind], example))
     context: Mapping[str, Any] = error.get("ctx", {})
     if kind in _RULES:
         return Mistake(path, *_RULES[kind](value, context))
-    return Mistake(path, *_tell_own_words(error["msg"]))
+    return Mistake(path, *_describe_by_message(error["msg"]))
 
 
-def tell_unknown_key(path: Path, keys: tuple[str, ...]) -> Mistake:
+def describe_unknown_key(path: Path, keys: tuple[str, ...]) -> Mistake:
     """Return the mistake of a key that is none of the keys."""
     return Mistake(path, f"{show(path[-1])} is no key here.", advise(str(path[-1]), keys))
 
 
-def _tell_type(value: object, kind: str, example: str) -> tuple[str, str]:
+def _describe_type(value: object, kind: str, example: str) -> tuple[str, str]:
     plain = "Write its keys below it." if kind == _MAPPING else f"Write {kind}."
     remedy = f"Write e.g. {example}." if example else plain
     if value is None:
@@ -76,7 +76,7 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
-def _tell_pattern(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_pattern(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
     pattern = context["pattern"]
     rule, joint = PATTERNS[pattern]
     slug = re.sub(r"[^a-z0-9]+", joint, str(value).casefold()).strip("-_")
@@ -84,22 +84,22 @@ def _tell_pattern(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
     return f"{show(value)} is not {rule}.", f"Write e.g. {slug if fits else 'popular'}."
 
 
-def _tell_choice(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_choice(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
     choices = re.findall(r"'([^']*)'", context["expected"])
     return f"{show(value)} is none of {', '.join(choices)}.", advise(str(value), choices)
 
 
-def _tell_least(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_least(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
     bound = _spell_bound(context["ge"])
     return f"{show(value)} is less than {bound}.", f"Write {bound} or more."
 
 
-def _tell_most(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_most(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
     bound = _spell_bound(context["le"])
     return f"{show(value)} is more than {bound}.", f"Write {bound} or less."
 
 
-def _tell_above(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_above(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
     return f"{show(value)} is not more than {_spell_bound(context['gt'])}.", "Write more."
 
 
@@ -107,45 +107,45 @@ def _spell_bound(bound: float) -> str:
     return str(int(bound) if bound == int(bound) else bound)
 
 
-def _tell_long_text(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_long_text(value: object, context: Mapping[str, Any]) -> tuple[str, str]:
     most = context["max_length"]
     return f"{show(value)} is longer than {most} characters.", "Shorten it."
 
 
-def _tell_empty_text(value: object, _: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_empty_text(value: object, _: Mapping[str, Any]) -> tuple[str, str]:
     return f"{show(value)} is empty.", "Write something, or leave the key out."
 
 
-def _tell_many(_: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_many(_: object, context: Mapping[str, Any]) -> tuple[str, str]:
     count, most = context["actual_length"], context["max_length"]
     return f"{count} entries are more than {most}.", "Remove some."
 
 
-def _tell_few(_: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_few(_: object, context: Mapping[str, Any]) -> tuple[str, str]:
     count, least = context["actual_length"], context["min_length"]
     return f"{count} entries are fewer than {least}.", "Add some, or leave the key out."
 
 
-def _tell_itself(_: object, context: Mapping[str, Any]) -> tuple[str, str]:
+def _describe_itself(_: object, context: Mapping[str, Any]) -> tuple[str, str]:
     return context["problem"], context["remedy"]
 
 
-def _tell_own_words(message: str) -> tuple[str, str]:
+def _describe_by_message(message: str) -> tuple[str, str]:
     """Return what a rule of the services says; some say what to do after a semicolon."""
     problem, _, remedy = message.removeprefix("Value error, ").partition("; ")
     return f"{problem}.", _sentence(remedy) or "Change one of the two."
 
 
 _RULES: Final[Mapping[str, Callable[[object, Mapping[str, Any]], tuple[str, str]]]] = {
-    OWN_RULE: _tell_itself,
-    "string_pattern_mismatch": _tell_pattern,
-    "literal_error": _tell_choice,
-    "enum": _tell_choice,
-    "greater_than_equal": _tell_least,
-    "less_than_equal": _tell_most,
-    "greater_than": _tell_above,
-    "string_too_long": _tell_long_text,
-    "string_too_short": _tell_empty_text,
-    "too_long": _tell_many,
-    "too_short": _tell_few,
+    OWN_RULE: _describe_itself,
+    "string_pattern_mismatch": _describe_pattern,
+    "literal_error": _describe_choice,
+    "enum": _describe_choice,
+    "greater_than_equal": _describe_least,
+    "less_than_equal": _describe_most,
+    "greater_than": _describe_above,
+    "string_too_long": _describe_long_text,
+    "string_too_short": _describe_empty_text,
+    "too_long": _describe_many,
+    "too_short": _describe_few,
 }

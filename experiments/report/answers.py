@@ -103,10 +103,10 @@ def mention(result: Result) -> Mention:
 
 def make_headline(findings: Findings) -> str:
     """Return what the experiment found, in a sentence or two."""
-    return " ".join((*_tell_played(findings), *_tell_shown(findings)))
+    return " ".join((*_describe_played(findings), *_describe_shown(findings)))
 
 
-def _tell_played(findings: Findings) -> list[str]:
+def _describe_played(findings: Findings) -> list[str]:
     verdicts = {
         treatment: _verdict_of(findings.of_family(Family.RECALL, treatment))
         for treatment in findings.treatments
@@ -140,7 +140,7 @@ def _tell_played(findings: Findings) -> list[str]:
     return told
 
 
-def _tell_shown(findings: Findings) -> list[str]:
+def _describe_shown(findings: Findings) -> list[str]:
     changing = [given.treatment for given in answer_all(findings) if given.clear]
     if not changing:
         return ["What is on the pages does not clearly change."]

@@ -11,7 +11,7 @@ from experiments.report.charts import draw_share
 from experiments.report.figures import count_of, format_count, format_spread, format_value
 from experiments.report.findings import Verdict
 from experiments.report.lines import make_line
-from experiments.report.strata import tell_who_changes, tell_who_stands_out
+from experiments.report.strata import describe_changed_strata, describe_outliers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,9 +136,9 @@ def _card(variant: VariantDescription, findings: Findings) -> Card:
         else format_spread(changed.mean_low, changed.mean_high, changed.metric.unit),
         changed_drawing=draw_share(share, label=f"{text} of pages look different"),
         for_whom=(
-            *tell_who_changes(findings, name),
-            *tell_who_stands_out(findings, name, Verdict.BETTER),
-            *tell_who_stands_out(findings, name, Verdict.WORSE),
+            *describe_changed_strata(findings, name),
+            *describe_outliers(findings, name, Verdict.BETTER),
+            *describe_outliers(findings, name, Verdict.WORSE),
         ),
         size=lines[0].size if lines else "",
         lines=lines,

@@ -58,7 +58,7 @@ def make_strata(findings: Findings) -> list[StrataOfMetric]:
     return [_strata_of(findings, metrics[name]) for name in _METRICS if name in metrics]
 
 
-def tell_who_changes(findings: Findings, treatment: str) -> tuple[str, ...]:
+def describe_changed_strata(findings: Findings, treatment: str) -> tuple[str, ...]:
     """Return in which strata a treatment changes most and least pages, and whether by chance.
 
     Empty where there are no two strata.
@@ -82,9 +82,7 @@ def tell_who_changes(findings: Findings, treatment: str) -> tuple[str, ...]:
     return (f"{told}; no more apart than chance may put them.",)
 
 
-def tell_who_stands_out(
-    findings: Findings, treatment: str, verdict: Verdict
-) -> tuple[str, ...]:
+def describe_outliers(findings: Findings, treatment: str, verdict: Verdict) -> tuple[str, ...]:
     """Return the strata in which what was played next has a verdict; empty without any.
 
     Strata of few members do not count: theirs would be too often by luck.

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from experiments.documents.mistakes import Mistake
 from experiments.documents.model_paths import keys_at
-from experiments.documents.wording import tell, tell_unknown_key
+from experiments.documents.wording import describe_error, describe_unknown_key
 from services.page.configuration import SECTION_OWNERS, PageConfiguration, apply_overlay
 from services.page.inputs import CONFIGURATION_COLLECTION
 from services.page.production import production_documents
@@ -43,14 +43,14 @@ def find_overlay_mistakes(
     """
     for section in overlay:
         if section not in SECTION_OWNERS:
-            yield tell_unknown_key((section,), tuple(SECTION_OWNERS))
+            yield describe_unknown_key((section,), tuple(SECTION_OWNERS))
     known = {name: value for name, value in overlay.items() if name in SECTION_OWNERS}
     removals = set(_removals(known))
     for path in sorted(removals):
         # Removing what is not there changes nothing, and so would hide a misspelt key.
         keys = keys_at(PageConfiguration, path[:-1])
         if keys and path[-1] not in keys:
-            yield tell_unknown_key(path, keys)
+            yield describe_unknown_key(path, keys)
     try:
         PageConfiguration.model_validate_json(json.dumps(apply_overlay(production, known)))
     except ValidationError as error:
@@ -62,7 +62,7 @@ def find_overlay_mistakes(
                     "Write what to change in it, or leave it out.",
                 )
             else:
-                yield tell(fault, PageConfiguration)
+                yield describe_error(fault, PageConfiguration)
 
 
 def _removals(overlay: Mapping[str, JsonValue], path: Path = ()) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from core.errors import InvalidInput
 from core.moments import parse_moment
 from experiments.documents.mistakes import Mistake, refuse, show
-from experiments.documents.wording import tell
+from experiments.documents.wording import describe_error
 from experiments.spec.entries import ExperimentEntry
 from experiments.spec.model import (
     AS_OF,
@@ -54,7 +54,7 @@ def find_mistakes(document: JsonValue) -> Iterator[Mistake]:
         ExperimentEntry.model_validate(document)
     except ValidationError as error:
         for fault in error.errors(include_url=False):
-            yield tell(fault, ExperimentEntry)
+            yield describe_error(fault, ExperimentEntry)
     if isinstance(document, Mapping):
         yield from _find_variant_mistakes(document.get("variants"))
         scope = document.get("scope")

@@ -151,27 +151,27 @@ def _fields(outcome: ValidationOutcome) -> Table:
             format_count(values),
             format_count(identical),
             _share(identical / values),
-            _tell_fields(differing),
+            _describe_fields(differing),
         )
     return table
 
 
-def _tell_fields(names: Sequence[str]) -> str:
+def _describe_fields(names: Sequence[str]) -> str:
     more = len(names) - _FIELDS
     return ", ".join(names[:_FIELDS]) + (f" and {format_count(more)} more" if more > 0 else "")
 
 
 def _examples(outcome: ValidationOutcome) -> Iterator[Text]:
     first, *others = outcome.mismatches[:_EXAMPLES]
-    yield Text(f"First: {_tell(first)}")
+    yield Text(f"First: {_describe(first)}")
     for other in others:
-        yield Text(f"then:  {_tell(other)}", style="dim")
+        yield Text(f"then:  {_describe(other)}", style="dim")
     more = len(outcome.mismatches) - _EXAMPLES
     if more > 0:
         yield Text(f"and {count_of(more, 'more value')}", style="dim")
 
 
-def _tell(own: FeatureMismatch) -> str:
+def _describe(own: FeatureMismatch) -> str:
     return (
         f"{own.group}.{own.field} of {own.entity_id}, on the page of profile "
         f"{own.profile_id} at {_moment(own.shown_at)}: logged {own.logged:.9g} (known "

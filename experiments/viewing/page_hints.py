@@ -35,7 +35,7 @@ def check_profile(store: Store, profile_id: int, moment: int, snapshot: int) -> 
     if not _is_known(reader, profile_id, LAST_MICROS):
         raise PageNotFound(
             f"The store knows no profile {profile_id}.",
-            remedy=_tell_profiles(store, snapshot),
+            remedy=_describe_profiles(store, snapshot),
             field="profile",
         )
     first = next(
@@ -52,7 +52,7 @@ def check_profile(store: Store, profile_id: int, moment: int, snapshot: int) -> 
 
 
 @contextmanager
-def telling_window(store: Store, moment: int, snapshot: int) -> Iterator[None]:
+def explaining_window(store: Store, moment: int, snapshot: int) -> Iterator[None]:
     """Say of a page that cannot be made if its moment lies after all that was lived.
 
     Args:
@@ -85,7 +85,7 @@ def _is_known(reader: FactReader, profile_id: int, moment: int) -> bool:
     return rows.columns[COUNTRY][0] is not None
 
 
-def _tell_profiles(store: Store, snapshot: int) -> str:
+def _describe_profiles(store: Store, snapshot: int) -> str:
     pages = store.logged_pages(snapshot=snapshot, with_features=False)
     found = sorted({page.profile_id for page in islice(pages, _LOOKED_THROUGH)})
     if not found:

@@ -195,7 +195,7 @@ def find_simulated(
         raise PageNotFound(
             f"{directory} has no page of profile {profile_id}"
             + ("." if moment is None else f" at {format_moment(moment)}."),
-            remedy=_tell_pages(directory, page_ids),
+            remedy=_describe_pages(directory, page_ids),
             field="profile" if moment is None else "--at",
         )
     found = {}
@@ -211,16 +211,16 @@ def find_simulated(
     return parse_moment(wanted.partition("@")[2]), found
 
 
-def _tell_pages(directory: Path, page_ids: Sequence[str]) -> str:
+def _describe_pages(directory: Path, page_ids: Sequence[str]) -> str:
     """Say what can be asked for instead: other moments of the profile, else other profiles."""
     if page_ids:
-        return f"Say --at one of: {_tell_some([one.partition('@')[2] for one in page_ids])}."
+        return f"Say --at one of: {_list_some([one.partition('@')[2] for one in page_ids])}."
     profile_ids = find_profile_ids(directory)
     if not profile_ids:
         return "The run has no page of anyone; `pagesim run` makes one that has."
-    return f"Name a profile that it has: {_tell_some(profile_ids)}."
+    return f"Name a profile that it has: {_list_some(profile_ids)}."
 
 
-def _tell_some(values: Sequence[object]) -> str:
+def _list_some(values: Sequence[object]) -> str:
     more = len(values) - _TOLD
     return ", ".join(map(str, values[:_TOLD])) + (f" and {more} more" if more > 0 else "")

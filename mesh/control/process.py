@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with ExitStack() as running:
             _run(namespace, ready, running)
     except PagesimError as error:
-        ready.tell_failure(error)
+        ready.report_failure(error)
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
@@ -86,7 +86,7 @@ def _run(namespace: argparse.Namespace, ready: ReadyLine, running: ExitStack) ->
         "envoy_metrics_address": str(control_plane.envoy_metrics_address),
     }
     _log.info("control_plane_ready", **addresses)
-    ready.tell_addresses(**addresses)
+    ready.report_addresses(**addresses)
     try:
         while not asked_to_stop.wait(_CHECK_SECONDS):
             control_plane.check()

@@ -80,7 +80,7 @@ async def serve_async(
             await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
         told = {"address": str(address), "metrics_address": str(metrics_address)}
         _log.info("serving", services=names, **told)
-        ReadyLine(options.ready_fd).tell_addresses(**told)
+        ReadyLine(options.ready_fd).report_addresses(**told)
         await asked_to_stop.wait()
         _log.info("draining", grace_seconds=options.grace_seconds)
         await checks.enter_graceful_shutdown()

@@ -22,13 +22,13 @@ class ReadyLine:
     def __init__(self, ready_fd: int | None) -> None:
         self._ready_fd = ready_fd
 
-    def tell_addresses(self, **addresses: str) -> None:
+    def report_addresses(self, **addresses: str) -> None:
         """Say where the process can be reached."""
-        self._tell(addresses)
+        self._write(addresses)
 
-    def tell_failure(self, error: PagesimError) -> None:
+    def report_failure(self, error: PagesimError) -> None:
         """Say why the process cannot be reached, unless it already could."""
-        self._tell(
+        self._write(
             {
                 "error": type(error).__name__,
                 "problem": error.problem,
@@ -37,7 +37,7 @@ class ReadyLine:
             }
         )
 
-    def _tell(self, said: Mapping[str, str]) -> None:
+    def _write(self, said: Mapping[str, str]) -> None:
         ready_fd, self._ready_fd = self._ready_fd, None
         if ready_fd is not None:
             with os.fdopen(ready_fd, "w", encoding="utf-8") as ready:

@@ -166,7 +166,7 @@ def serve(registrations: Sequence[Registration], options: ServingOptions) -> Non
         address=running.address,
         metrics_address=running.metrics_address,
     )
-    ReadyLine(options.ready_fd).tell_addresses(
+    ReadyLine(options.ready_fd).report_addresses(
         address=running.address, metrics_address=running.metrics_address
     )
     asked_to_stop.wait()

@@ -24,7 +24,7 @@ class StackChanges:
         self._lock = threading.Lock()
         self._watchers: set[queue.SimpleQueue[StackStatus | None]] = set()
 
-    def tell(self, status: StackStatus) -> None:
+    def publish(self, status: StackStatus) -> None:
         """Hand out a change."""
         with self._lock:
             for watcher in self._watchers:

@@ -27,11 +27,11 @@ class Baseline:
         """Return whether its replicas are to be started again."""
         return True
 
-    def tell_moved(self) -> None:
+    def report_moved(self) -> None:
         """Tell Envoy where the replicas are now."""
         self._data_plane.set_baseline(group_endpoints(endpoints_of(self.processes)))
 
-    def tell_given_up(self, reason: str) -> None:
+    def report_given_up(self, reason: str) -> None:
         """Hear that a replica will not be started again."""
         raise AssertionError(f"the baseline is never given up: {reason}")
 
@@ -43,24 +43,24 @@ class OwnedReplicas:
         self,
         deployment: Deployment,
         data_plane: DataPlane,
-        tell: Callable[[Deployment], None],
+        publish: Callable[[Deployment], None],
     ) -> None:
         self._deployment = deployment
         self._data_plane = data_plane
-        self._tell = tell
+        self._publish = publish
 
     def is_wanted(self) -> bool:
         """Return whether its replicas are to be started again."""
         return self._deployment.live
 
-    def tell_moved(self) -> None:
+    def report_moved(self) -> None:
         """Tell Envoy where the replicas are now."""
         stack_id = self._deployment.stack.stack_id
         self._data_plane.set_clusters(stack_id, self._deployment.clusters())
-        self._tell(self._deployment)
+        self._publish(self._deployment)
 
-    def tell_given_up(self, reason: str) -> None:
+    def report_given_up(self, reason: str) -> None:
         """Hear that a replica will not be started again."""
         self._deployment.state = StackState.FAILED
         self._deployment.reason = reason
-        self._tell(self._deployment)
+        self._publish(self._deployment)

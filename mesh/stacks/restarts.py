@@ -92,10 +92,10 @@ class Owner(Protocol):
     def is_wanted(self) -> bool:
         """Return whether its replicas are to be started again."""
 
-    def tell_moved(self) -> None:
+    def report_moved(self) -> None:
         """Hear that a replica serves again, maybe elsewhere."""
 
-    def tell_given_up(self, reason: str) -> None:
+    def report_given_up(self, reason: str) -> None:
         """Hear that a replica will not be started again."""
 
 
@@ -157,7 +157,7 @@ class Restarter:
             due = health.start_at is not None and self._now() >= health.start_at
             patient.busy = due
         if given_up:
-            owner.tell_given_up(_explain(process, health))
+            owner.report_given_up(_explain(process, health))
         elif due:
             self._executor.submit(self._restart, process, patient, owner)
 
@@ -187,7 +187,7 @@ class Restarter:
             process.restart()
             process.wait_ready(self._start_timeout_seconds)
             health.serve(self._now())
-            owner.tell_moved()
+            owner.report_moved()
             self._metrics.count_restart()
             _log.info("process_restarted", name=process.launch.name, restarts=health.restarts)
         except UnknownProcess:
@@ -195,7 +195,7 @@ class Restarter:
         except PagesimError as error:
             _log.warning("process_not_restarted", name=process.launch.name, reason=str(error))
             if self._note_death(process, health, _find_reason(process, error)):
-                owner.tell_given_up(_explain(process, health))
+                owner.report_given_up(_explain(process, health))
         finally:
             patient.busy = False
 

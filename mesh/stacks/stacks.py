@@ -107,7 +107,7 @@ class Stacks:
             ProcessFailed: A process died or was not ready in time.
         """
         self._launch(processes, "", self._baseline.processes)
-        self._baseline.tell_moved()
+        self._baseline.report_moved()
 
     def create(self, stack: Stack, *, lease_seconds: float | None = None) -> StackStatus:
         """Make the stack ready: processes healthy, routes acknowledged, a probe answered.
@@ -203,7 +203,7 @@ class Stacks:
         now = self._now()
         for deployment in self._list():
             if deployment.live:
-                owner = OwnedReplicas(deployment, self._data_plane, self._tell)
+                owner = OwnedReplicas(deployment, self._data_plane, self._publish)
                 for process in deployment.processes:
                     self._restarter.check(process, owner)
             if deployment.has_expired(now):
@@ -312,7 +312,7 @@ class Stacks:
     def _set_state(self, deployment: Deployment, state: StackState, reason: str = "") -> None:
         self._journal.record(deployment.stack, state, lease_seconds=deployment.lease_seconds)
         deployment.state, deployment.reason = state, reason
-        self._tell(deployment)
+        self._publish(deployment)
 
     def _forget(self, deployment: Deployment, state: StackState, reason: str) -> None:
         self._journal.forget(deployment.stack.stack_id)
@@ -320,13 +320,13 @@ class Stacks:
         deployment.processes = []
         with self._lock:
             del self._deployments[deployment.stack.stack_id]
-        self._tell(deployment)
+        self._publish(deployment)
 
     def _status(self, deployment: Deployment) -> StackStatus:
         return deployment.status(self._restarter.count_restarts(deployment.processes))
 
-    def _tell(self, deployment: Deployment) -> None:
-        self.changes.tell(self._status(deployment))
+    def _publish(self, deployment: Deployment) -> None:
+        self.changes.publish(self._status(deployment))
 
     def _list(self) -> list[Deployment]:
         with self._lock:

@@ -177,7 +177,7 @@ def _refuse_nameless_infrastructure(services: Sequence[str]) -> Json:
         {"prefix": "/grpc."},
         grpc.StatusCode.INVALID_ARGUMENT,
         f"Health and reflection are asked of one service. Name it in the {SERVICE_HEADER} "
-        f"header; {_tell(services)}",
+        f"header; {_list_names(services)}",
     )
 
 
@@ -186,11 +186,11 @@ def _refuse_unknown_service(stack_id: str, services: Sequence[str]) -> Json:
         {"prefix": "/"},
         grpc.StatusCode.UNIMPLEMENTED,
         f"Neither stack {stack_id} nor the baseline serves this. Add the service to the "
-        f"baseline or to the stack's overrides; {_tell(services)}",
+        f"baseline or to the stack's overrides; {_list_names(services)}",
     )
 
 
-def _tell(services: Sequence[str]) -> str:
+def _list_names(services: Sequence[str]) -> str:
     told = ", ".join(services[:_SERVICES_TOLD]) or "none"
     more = len(services) - _SERVICES_TOLD
     return f"served are: {told}{f' and {more} more' if more > 0 else ''}."

@@ -54,11 +54,11 @@ def copy_pages(
         progress: Is told how many pages are done, and how many there are.
     """
 
-    def tell(_status: int, remaining: int, total: int) -> None:
+    def report(_status: int, remaining: int, total: int) -> None:
         if progress is not None:
             progress(total - remaining, total)
 
-    source.backup(target, pages=_PAGES_PER_STEP, progress=tell)
+    source.backup(target, pages=_PAGES_PER_STEP, progress=report)
 
 
 @contextmanager

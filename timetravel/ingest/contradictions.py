@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 REFUSALS: Final = (ContradictingFacts, ProfileErased, BeforeRetention)
 """What a writer raises of records that are right in themselves."""
 
-Told: TypeAlias = "tuple[Hashable, Hashable]"
+KeyedContent: TypeAlias = "tuple[Hashable, Hashable]"
 """What no two facts of a chunk may share, and what they say: alike, they are repetitions."""
 
 
@@ -62,7 +62,7 @@ def find_contradictions(chunk: DecodedChunk, kept_at_most: int) -> Mistakes:
     None of them is more right than the others, so all are named.
     """
     said: dict[Hashable, list[tuple[int, Hashable]]] = defaultdict(list)
-    for index, (key, content) in _tell(chunk):
+    for index, (key, content) in _keyed_contents(chunk):
         said[key].append((index, content))
     found: list[tuple[int, int]] = []
     for records in said.values():
@@ -82,9 +82,9 @@ def find_contradictions(chunk: DecodedChunk, kept_at_most: int) -> Mistakes:
     return mistakes
 
 
-def _tell(chunk: DecodedChunk) -> Iterator[tuple[int, Told]]:
+def _keyed_contents(chunk: DecodedChunk) -> Iterator[tuple[int, KeyedContent]]:
     for index, fact in chunk.facts:
-        yield index, _told(fact)
+        yield index, _keyed_content(fact)
     for indexes, batch in chunk.batches:
         columns: Iterable[tuple[int, int, int, int]] = zip(
             batch.entity_ids.tolist(),
@@ -98,7 +98,7 @@ def _tell(chunk: DecodedChunk) -> Iterator[tuple[int, Told]]:
             yield index, ((batch.group, *key), content)
 
 
-def _told(fact: Fact) -> Told:
+def _keyed_content(fact: Fact) -> KeyedContent:
     match fact:
         case AttributeFact():
             key = (fact.kind, fact.entity_id, fact.name, fact.valid_from, fact.known_at)

@@ -47,7 +47,7 @@ def make(directory: Path, *, dry_run: bool, force: bool) -> None:
         check_nothing_there(directory, force=force)
     else:
         make_certificates(directory, now=datetime.now(UTC), force=force)
-    _tell("Would write" if dry_run else "Wrote", directory, certificate_files())
+    _report("Would write" if dry_run else "Wrote", directory, certificate_files())
     click.echo(
         f"Certificates are valid for {LIFETIME.days} days, the authority for "
         f"{AUTHORITY_LIFETIME.days}.",
@@ -68,13 +68,13 @@ def renew(directory: Path, *, dry_run: bool) -> None:
         read_authority(directory, now=now)
     else:
         renew_certificates(directory, now=now)
-    _tell(
+    _report(
         "Would replace" if dry_run else "Replaced",
         directory,
         tuple(role.file_name for role in Role),
     )
 
 
-def _tell(what: str, directory: Path, names: tuple[str, ...]) -> None:
+def _report(what: str, directory: Path, names: tuple[str, ...]) -> None:
     for name in names:
         click.echo(f"{what} {directory / name}", err=True)

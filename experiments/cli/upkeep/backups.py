@@ -104,7 +104,7 @@ def restore(file: Path, store: str, *, replace: bool, dry_run: bool, as_json: bo
         "erased_again": list(plan.erased_again),
     }
     if dry_run:
-        _tell(described, "Would restore", as_json=as_json)
+        _report(described, "Would restore", as_json=as_json)
         return
     with progress("Restoring", _WHOLE) as advance:
         restore_store(
@@ -117,13 +117,13 @@ def restore(file: Path, store: str, *, replace: bool, dry_run: bool, as_json: bo
         )
     with Store.open(store) as opened:
         done = finish_upkeep(opened.engine, surroundings(opened))
-    _tell(described | describe_carried_out(done), "Restored", as_json=as_json)
+    _report(described | describe_carried_out(done), "Restored", as_json=as_json)
     if not as_json:
         show_carried_out(done)
     sys.exit(ELSEWHERE if done.elsewhere else 0)
 
 
-def _tell(described: dict[str, Any], what: str, *, as_json: bool) -> None:
+def _report(described: dict[str, Any], what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(described)
         return
@@ -140,11 +140,11 @@ def _tell(described: dict[str, Any], what: str, *, as_json: bool) -> None:
 def _percents(advance: Advance) -> Progress:
     shown = 0
 
-    def tell(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         nonlocal shown
         percent = _WHOLE * done // max(total, 1)
         if percent > shown:
             advance(percent - shown)
             shown = percent
 
-    return tell
+    return report

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from experiments.documents.mistakes import Mistake, refuse, show
-from experiments.documents.wording import tell
+from experiments.documents.wording import describe_error
 from experiments.documents.yaml_source import MAXIMUM_BYTES, Purpose, read_source
 from experiments.errors import DataNotFound, InvalidMapping
 from experiments.ingest.mapping.entries import KINDS, MappingEntry
@@ -84,7 +84,7 @@ def _find_mistakes(document: JsonValue, root: type[MappingEntry]) -> Iterator[Mi
         root.model_validate(document)
     except ValidationError as error:
         for fault in error.errors(include_url=False):
-            yield tell(fault, root)
+            yield describe_error(fault, root)
 
 
 def _find_columns(value: object, place: Place) -> Iterator[tuple[Place, str]]:

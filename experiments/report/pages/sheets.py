@@ -108,7 +108,7 @@ def make_column(
     return Column(
         title=title,
         subtitle=_summary(change, against if reference else ""),
-        played=_tell_played(page, played),
+        played=_describe_played(page, played),
         strips=tuple(
             make_strip(row, index, page, width, played) for index, row in enumerate(change.rows)
         ),
@@ -166,7 +166,7 @@ def _summary(change: PageChange, against: str) -> str:
     )
 
 
-def _tell_played(page: Page, played: Collection[int]) -> str:
+def _describe_played(page: Page, played: Collection[int]) -> str:
     if not played:
         return ""
     geometry = page.geometry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.report.findings import Verdict
-from experiments.report.strata import make_strata, tell_who_changes, tell_who_stands_out
+from experiments.report.strata import describe_changed_strata, describe_outliers, make_strata
 from tests.support.pages.plain_results import better, findings_of, result, unclear
 
 CHANGED, PLAYED = "changed_pages", "recall_in_view"
@@ -14,12 +14,14 @@ def test_strata_are_told_apart_only_where_their_intervals_are() -> None:
         result(CHANGED, "a", 0.9, stratum="country=FR", spread=0.05),
         result(CHANGED, "a", 0.4, stratum="country=US", spread=0.05),
     )
-    assert tell_who_changes(apart, "a")[0].endswith("; more apart than chance would put them.")
+    assert describe_changed_strata(apart, "a")[0].endswith(
+        "; more apart than chance would put them."
+    )
     near = findings_of(
         result(CHANGED, "a", 0.9, stratum="country=FR", spread=0.3),
         result(CHANGED, "a", 0.8, stratum="country=US", spread=0.3),
     )
-    assert "no more apart than chance" in tell_who_changes(near, "a")[0]
+    assert "no more apart than chance" in describe_changed_strata(near, "a")[0]
 
 
 def test_strata_of_few_members_are_never_told_apart() -> None:
@@ -28,28 +30,28 @@ def test_strata_of_few_members_are_never_told_apart() -> None:
         result(CHANGED, "a", 1.0, stratum="country=FR", spread=0.0, profiles=3),
         result(CHANGED, "a", 0.4, stratum="country=US", spread=0.05),
     )
-    assert tell_who_changes(certain, "a")[0].endswith(
+    assert describe_changed_strata(certain, "a")[0].endswith(
         "; of too few members to tell them apart."
     )
     lucky = findings_of(
         result(PLAYED, "a", 0.5, 0.1, 0.0, p_adjusted=0.0, stratum="country=FR", profiles=3)
     )
-    assert tell_who_stands_out(lucky, "a", Verdict.BETTER) == ()
+    assert describe_outliers(lucky, "a", Verdict.BETTER) == ()
 
 
 def test_one_stratum_is_not_compared_with_itself() -> None:
     findings = findings_of(result(CHANGED, "a", 0.9, stratum="country=FR", spread=0.1))
-    assert tell_who_changes(findings, "a") == ()
+    assert describe_changed_strata(findings, "a") == ()
 
 
 def test_a_stratum_that_gains_clearly_is_named() -> None:
     findings = findings_of(
         better(PLAYED, "a", stratum="country=FR"), unclear(PLAYED, "a", stratum="country=US")
     )
-    assert tell_who_stands_out(findings, "a", Verdict.BETTER) == (
+    assert describe_outliers(findings, "a", Verdict.BETTER) == (
         "Clearly better for country=FR.",
     )
-    assert tell_who_stands_out(findings, "a", Verdict.WORSE) == ()
+    assert describe_outliers(findings, "a", Verdict.WORSE) == ()
 
 
 def test_strata_stand_below_everyone_on_one_scale_and_small_ones_are_flagged() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from core.moments import format_moment
 from experiments.errors import PageNotFound
-from experiments.viewing.page_hints import check_profile, telling_window
+from experiments.viewing.page_hints import check_profile, explaining_window
 from services.errors import NothingToShow
 from tests.support.pages.page_worlds import DAY, START
 from timetravel.facts.model import LAST_MICROS
@@ -56,7 +56,7 @@ def test_a_page_later_than_all_that_was_lived_fails_with_how_far_that_goes(
     late = START + 400 * DAY
     with (
         pytest.raises(PageNotFound) as refused,
-        telling_window(store, late, simulated_run.snapshot),
+        explaining_window(store, late, simulated_run.snapshot),
     ):
         raise NothingToShow("Not a single row is left.", remedy="Look at licences.")
     assert "Not a single row is left." in str(refused.value)
@@ -69,6 +69,6 @@ def test_a_page_that_fails_within_what_was_lived_keeps_its_own_reason(
     moment = moments_of(store)[0]
     with (
         pytest.raises(NothingToShow, match="Look at licences"),
-        telling_window(store, moment, simulated_run.snapshot),
+        explaining_window(store, moment, simulated_run.snapshot),
     ):
         raise NothingToShow("Not a single row is left.", remedy="Look at licences.")
