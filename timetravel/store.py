@@ -75,7 +75,7 @@ _COUNTED: Final = {
 
 
 class Store:
-    """A bitemporal store of facts on SQLite or PostgreSQL.
+    """A tri-temporal store of facts on SQLite or PostgreSQL.
 
     Open it with `Store.open`; it may be shared by threads, not by forked processes. As a
     context manager it closes its connections at the end.

@@ -78,6 +78,7 @@ class _Comparison:
             for treatment in findings.treatments:
                 yield _table(findings, [treatment])
         yield _legend()
+        yield _standard_names(findings)
 
 
 def render_fidelity(findings: Findings) -> Text:
@@ -116,6 +117,17 @@ def _legend() -> Columns:
     return Columns([Text(one, style="dim") for one in told], padding=(0, 3, 0, 0))
 
 
+def _standard_names(findings: Findings) -> Text:
+    """Return what the literature calls metrics; beside their titles there is no room."""
+    titles: dict[str, list[str]] = {}
+    for family in FAMILIES:
+        for metric in findings.metrics(family):
+            if metric.standard_name:
+                titles.setdefault(metric.standard_name, []).append(metric.title.lower())
+    names = [f"{name} = {', '.join(alike)}" for name, alike in titles.items()]
+    return Text("; ".join(names), style="dim")
+
+
 def _table(findings: Findings, treatments: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1))
     table.add_column("metric", no_wrap=True)
@@ -133,14 +145,9 @@ def _table(findings: Findings, treatments: Sequence[str]) -> Table:
         if metrics:
             table.add_row(_family(findings, title, metrics[0], treatments))
         for metric in metrics:
-            table.add_row(f"  {_titled(metric)}", *_cells(findings, metric, treatments))
+            table.add_row(f"  {metric.title}", *_cells(findings, metric, treatments))
         table.add_section()
     return table
-
-
-def _titled(metric: Metric) -> str:
-    """Return what people read, with the name that the literature has for it."""
-    return f"{metric.title} ({metric.standard_name})" if metric.standard_name else metric.title
 
 
 def _family(
