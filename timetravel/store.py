@@ -40,7 +40,7 @@ from timetravel.segments.build import build_segment
 from timetravel.segments.reader import SegmentReader
 from timetravel.segments.segment import Origin
 from timetravel.segments.table_scan import TableScan
-from timetravel.upkeep import copies as places
+from timetravel.upkeep import copies
 from timetravel.upkeep.upkeep import check_retained, newest_upkeep, read_retained, read_upkeep
 from timetravel.writing import tombstones
 from timetravel.writing.writer import Writer, read_cursor
@@ -221,7 +221,7 @@ class Store:
         """
         self.retained().check_view(snapshot, None)
         if directory is not None:
-            self.note_copies(directory.folder, places.PlaceKind.SEGMENTS)
+            self.note_copies(directory.folder, copies.CopyKind.SEGMENTS)
         tables = self._scan(snapshot)
         chosen = None if profile_ids is None else tuple(sorted(set(profile_ids)))
         origin = Origin(tables.digest(), snapshot, chosen)
@@ -348,7 +348,7 @@ class Store:
             return tombstones.read_erased(connection, after)
 
     def note_copies(
-        self, folder: Path, kind: places.PlaceKind, snapshot: int | None = None
+        self, folder: Path, kind: copies.CopyKind, snapshot: int | None = None
     ) -> None:
         """Note a folder of this machine into which facts are going to be copied.
 
@@ -357,14 +357,14 @@ class Store:
             kind: What it will hold.
             snapshot: Which one the copies pin; None for none.
         """
-        place = places.Place.here(folder, kind, snapshot)
+        place = copies.CopyFolder.here(folder, kind, snapshot)
         with self._reading() as connection:
-            known = places.find_place(connection, place)
+            known = copies.find_copy_folder(connection, place)
         if known is None or (known.kind, known.snapshot) != (kind, snapshot):
             with writing(self._engine) as connection:
                 # What has been taken out of the store by now will not be in the copy.
                 noted = replace(place, upkeep_id=newest_upkeep(connection))
-                places.note_place(connection, noted if known is None else place)
+                copies.note_copy_folder(connection, noted if known is None else place)
 
     def _scan(self, snapshot: int) -> TableScan:
         return TableScan(self._reading, self._engine.dialect, snapshot)

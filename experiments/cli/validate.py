@@ -34,7 +34,7 @@ from services.assembler.client import AssemblerClient
 from timetravel.facts.model import LAST_MICROS
 from timetravel.rpc.client import TimeTravelClient
 from timetravel.store import Store
-from timetravel.upkeep.copies import PlaceKind
+from timetravel.upkeep.copies import CopyKind
 
 BELOW_THRESHOLD = 3
 """Exit code when pages or features are not as logged."""
@@ -111,7 +111,7 @@ def validate(
         )
         outcome = _validate(url, segments, opened, scope, output)
         if output is not None:
-            opened.note_copies(output, PlaceKind.RESULTS)
+            opened.note_copies(output, CopyKind.RESULTS)
             write_outcome(outcome, output)
             purge_erased_since(upkeep, output, opened)
     if as_json:

@@ -44,7 +44,7 @@ from mesh.serving import connect
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.store import Store
-from timetravel.upkeep.copies import PlaceKind
+from timetravel.upkeep.copies import CopyKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +123,7 @@ def run_experiment(
         )
         partitions = plan_partitions(pages, spec.variants, spec.slices)
         _make_directory(directory)
-        store.note_copies(directory, PlaceKind.RESULTS, snapshot)
+        store.note_copies(directory, CopyKind.RESULTS, snapshot)
         record = RunRecord(
             experiment=spec.to_document(),
             store=store.url,

@@ -16,7 +16,7 @@ from timetravel.backup.postgres_programs import (
 )
 from timetravel.database.engine import WRITER_LOCK
 from timetravel.database.schema import metadata
-from timetravel.database.store_position import PENDING_TABLE, Standing, read_standing
+from timetravel.database.store_position import PENDING_TABLE, StorePosition, read_store_position
 from timetravel.errors import BackupDamaged
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _READ: Final = ("pg_restore", "--no-owner", "--no-privileges", "--file=-")
 _WRITE: Final = ("psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
 
 
-def read_dump(path: Path, *, check: bool) -> tuple[Contents, Standing]:
+def read_dump(path: Path, *, check: bool) -> tuple[Contents, StorePosition]:
     """Return what a backup of PostgreSQL holds.
 
     Args:
@@ -53,7 +53,7 @@ def read_dump(path: Path, *, check: bool) -> tuple[Contents, Standing]:
     revisions = list(rows(REVISION_TABLE, ("version_num",)))
     if len(revisions) != 1:
         raise _no_backup(path, "it has no tables of a store")
-    standing = read_standing(rows, metadata.tables)
+    standing = read_store_position(rows, metadata.tables)
     return Contents(revisions[0][0], standing.snapshot), standing
 
 

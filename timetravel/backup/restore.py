@@ -24,7 +24,7 @@ from timetravel.database.engine import (
     translated_errors,
     writing,
 )
-from timetravel.database.store_position import PENDING_TABLE, Standing, read_standing
+from timetravel.database.store_position import PENDING_TABLE, StorePosition, read_store_position
 from timetravel.errors import BackupDamaged, FileExists, SchemaTooNew, StoreNotFound
 from timetravel.removal.erasure import erase_facts
 from timetravel.removal.scrub import scrub
@@ -165,7 +165,7 @@ def _prepare(url: sa.URL, *, plan: RestorePlan, began_at: int, nonce: bytes) -> 
         engine.dispose()
 
 
-def _read_backup(backup: Path, *, dumped: bool) -> tuple[Contents, Standing]:
+def _read_backup(backup: Path, *, dumped: bool) -> tuple[Contents, StorePosition]:
     if not backup.is_file():
         raise StoreNotFound(
             f"There is no file {backup}.", remedy="Name another backup.", field="file"
@@ -194,7 +194,7 @@ def _read_backup(backup: Path, *, dumped: bool) -> tuple[Contents, Standing]:
     )
 
 
-def _standing_of(url: sa.URL, target: Path | None) -> Standing | None:
+def _standing_of(url: sa.URL, target: Path | None) -> StorePosition | None:
     """Return how far the store that is there has come, None where there is none."""
     if target is not None:
         return sqlite_restore.read_file(target, check=False)[1] if target.exists() else None
@@ -209,6 +209,6 @@ def _standing_of(url: sa.URL, target: Path | None) -> Standing | None:
                 statement = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - names of our own schema
                 return (tuple(row) for row in connection.exec_driver_sql(statement))
 
-            return read_standing(rows, tables)
+            return read_store_position(rows, tables)
     finally:
         engine.dispose()

@@ -17,7 +17,7 @@ from timetravel.backup.sqlite_files import (
     remove_store,
     synchronise,
 )
-from timetravel.database.store_position import Standing, read_standing
+from timetravel.database.store_position import StorePosition, read_store_position
 from timetravel.errors import BackupDamaged
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _LIKE_ANY_FILE: Final = 0o666
 """As far as the user's mask allows."""
 
 
-def read_file(path: Path, *, check: bool) -> tuple[Contents, Standing]:
+def read_file(path: Path, *, check: bool) -> tuple[Contents, StorePosition]:
     """Return what an SQLite file holds.
 
     Args:
@@ -57,7 +57,7 @@ def read_file(path: Path, *, check: bool) -> tuple[Contents, Standing]:
                 return connection.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608 - names of our own schema
 
             ((revision,),) = rows(REVISION_TABLE, ("version_num",))
-            standing = read_standing(rows, tables)
+            standing = read_store_position(rows, tables)
     except sqlite3.DatabaseError as error:
         raise _no_store(path, str(error)) from error
     return Contents(revision, standing.snapshot), standing

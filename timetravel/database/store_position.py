@@ -24,7 +24,7 @@ PENDING_TABLE: Final = "pending_erasure"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Standing:
+class StorePosition:
     """What a store or a backup has come to.
 
     Attributes:
@@ -42,19 +42,19 @@ class Standing:
         """The newest transaction, 0 if there is none."""
         return int(self.transactions[-1, 0]) if len(self.transactions) else 0
 
-    def is_of_one_line_with(self, other: Standing) -> bool:
+    def is_of_one_line_with(self, other: StorePosition) -> bool:
         """Return whether one of the two goes on where the other stopped."""
         both = min(len(self.transactions), len(other.transactions))
         return both > 0 and np.array_equal(self.transactions[:both], other.transactions[:both])
 
-    def erased_since(self, backup: Standing) -> tuple[int, ...]:
+    def erased_since(self, backup: StorePosition) -> tuple[int, ...]:
         """Return the profiles erased here that a backup still has."""
         if not self.is_of_one_line_with(backup):
             return ()
         return tuple(np.setdiff1d(self.erased, backup.erased).tolist())
 
 
-def read_standing(rows: Rows, tables: Collection[str]) -> Standing:
+def read_store_position(rows: Rows, tables: Collection[str]) -> StorePosition:
     """Return how far a store has come, at whatever revision it is."""
     transactions = _integers(rows, tables, "ingest_transaction", "tx_id", "committed_at")
     erased = [
@@ -62,7 +62,7 @@ def read_standing(rows: Rows, tables: Collection[str]) -> Standing:
         for table in ("erased_profile", PENDING_TABLE)
     ]
     upkeep = _integers(rows, tables, "upkeep", "upkeep_id")
-    return Standing(
+    return StorePosition(
         transactions[np.argsort(transactions[:, 0])],
         np.unique(np.concatenate(erased)),
         int(upkeep.max(initial=0)),

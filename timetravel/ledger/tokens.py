@@ -12,7 +12,7 @@ from timetravel.errors import InvalidQuestion
 
 if TYPE_CHECKING:
     from timetravel.ledger.questions import Changes
-    from timetravel.ledger.versions import FactVersion, Place
+    from timetravel.ledger.versions import FactVersion, VersionPosition
 
 _LARGEST: Final = 2**63
 
@@ -22,7 +22,7 @@ class Mark:
     """A place in the order of changes: the time asked about, then the place of a version."""
 
     instant: int
-    place: Place
+    place: VersionPosition
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from timetravel.facts.model import LARGEST_ID, EntityKind, FactKind, Op
 if TYPE_CHECKING:
     from timetravel.facts.model import JsonValue
 
-Place: TypeAlias = tuple[int, int, int, str, str, int, int, int]
+VersionPosition: TypeAlias = tuple[int, int, int, str, str, int, int, int]
 """Where a version stands in the order of the ledger: see `FactVersion.place`."""
 
 
@@ -113,7 +113,7 @@ class FactVersion:
     value: JsonValue
 
     @property
-    def place(self) -> Place:
+    def place(self) -> VersionPosition:
         """What versions are ordered by: what they are about, and then their times."""
         return (
             self.kind.value,

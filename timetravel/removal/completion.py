@@ -19,13 +19,13 @@ from timetravel.reader_pool import NOTICE_SECONDS
 from timetravel.removal.removals import erase_pending
 from timetravel.removal.scrub import scrub
 from timetravel.upkeep.copies import (
-    Place,
-    PlaceKind,
-    find_place,
-    forget_place,
-    mark_place,
-    note_place,
-    read_places,
+    CopyFolder,
+    CopyKind,
+    find_copy_folder,
+    forget_copy_folder,
+    mark_copy_folder,
+    note_copy_folder,
+    read_copy_folders,
 )
 from timetravel.upkeep.upkeep import UpkeepKind, end_upkeep, newest_upkeep, read_upkeep
 from timetravel.writing.tombstones import read_erased
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
 Purge: TypeAlias = Callable[[Path, Int64Array], int]
 """Takes profiles out of a folder of copies, and returns how many files it touched."""
 
-_CAUSES: Final[Mapping[PlaceKind, frozenset[UpkeepKind]]] = {
-    PlaceKind.SEGMENTS: frozenset({UpkeepKind.ERASURE, UpkeepKind.RETENTION}),
-    PlaceKind.RESULTS: frozenset({UpkeepKind.ERASURE}),
+_CAUSES: Final[Mapping[CopyKind, frozenset[UpkeepKind]]] = {
+    CopyKind.SEGMENTS: frozenset({UpkeepKind.ERASURE, UpkeepKind.RETENTION}),
+    CopyKind.RESULTS: frozenset({UpkeepKind.ERASURE}),
 }
 """The upkeep after which copies of a kind hold too much."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class UpkeepEnvironment:
     """What upkeep needs besides the store.
 
     Attributes:
@@ -62,7 +62,7 @@ class Surroundings:
     host: str
     now_micros: Callable[[], int]
     draw_nonce: Callable[[], bytes]
-    purges: Mapping[PlaceKind, Purge]
+    purges: Mapping[CopyKind, Purge]
     wait: Callable[[float], None] = time.sleep
 
 
@@ -77,11 +77,11 @@ class CarriedOut:
     """
 
     upkeep: tuple[Upkeep, ...] = ()
-    purged: Mapping[Place, int] = field(default_factory=dict)
-    elsewhere: tuple[Place, ...] = ()
+    purged: Mapping[CopyFolder, int] = field(default_factory=dict)
+    elsewhere: tuple[CopyFolder, ...] = ()
 
 
-def finish_upkeep(engine: sa.Engine, around: Surroundings) -> CarriedOut:
+def finish_upkeep(engine: sa.Engine, around: UpkeepEnvironment) -> CarriedOut:
     """Carry on whatever upkeep has not come to its end, as far as that can be done here.
 
     Raises:
@@ -101,13 +101,13 @@ def finish_upkeep(engine: sa.Engine, around: Surroundings) -> CarriedOut:
     with writing(engine) as connection:
         for upkeep in unfinished:
             end_upkeep(connection, upkeep.upkeep_id, ended_at)
-    return CarriedOut(tuple(unfinished), purged, places_behind(engine))
+    return CarriedOut(tuple(unfinished), purged, folders_behind(engine))
 
 
-def places_behind(engine: sa.Engine) -> tuple[Place, ...]:
+def folders_behind(engine: sa.Engine) -> tuple[CopyFolder, ...]:
     """Return the folders that may still hold what has been taken out of the store."""
     with reading(engine) as connection:
-        upkeep, places = read_upkeep(connection), read_places(connection)
+        upkeep, places = read_upkeep(connection), read_copy_folders(connection)
     due = {
         kind: max((copy.upkeep_id for copy in upkeep if copy.kind in causes), default=0)
         for kind, causes in _CAUSES.items()
@@ -119,40 +119,40 @@ def note_results(engine: sa.Engine, folders: Sequence[Path]) -> None:
     """Note folders of results that nobody noted when they were written."""
     with writing(engine) as connection:
         for folder in folders:
-            place = Place.here(folder, PlaceKind.RESULTS)
-            if find_place(connection, place) is None:
-                note_place(connection, place)
+            place = CopyFolder.here(folder, CopyKind.RESULTS)
+            if find_copy_folder(connection, place) is None:
+                note_copy_folder(connection, place)
 
 
-def oldest_pinned(connection: sa.Connection, host: str) -> Place | None:
+def oldest_pinned(connection: sa.Connection, host: str) -> CopyFolder | None:
     """Return the run that pins the oldest snapshot of all that are still there."""
     pinning = [
         place
-        for place in read_places(connection)
+        for place in read_copy_folders(connection)
         if place.snapshot is not None and not (place.host == host and _is_gone(place.path))
     ]
     return min(pinning, key=lambda place: place.snapshot or 0, default=None)
 
 
-def _purge_copies(engine: sa.Engine, around: Surroundings) -> Mapping[Place, int]:
-    purged: dict[Place, int] = {}
-    for place in places_behind(engine):
+def _purge_copies(engine: sa.Engine, around: UpkeepEnvironment) -> Mapping[CopyFolder, int]:
+    purged: dict[CopyFolder, int] = {}
+    for place in folders_behind(engine):
         if place.host != around.host:
             continue
         if _is_gone(place.path):
             with writing(engine) as connection:
-                forget_place(connection, place)
+                forget_copy_folder(connection, place)
         elif place.path.is_dir():
             purged[place] = _purge(engine, place, around)
     return purged
 
 
-def _purge(engine: sa.Engine, place: Place, around: Surroundings) -> int:
+def _purge(engine: sa.Engine, place: CopyFolder, around: UpkeepEnvironment) -> int:
     with reading(engine) as connection:
         newest, erased = newest_upkeep(connection), read_erased(connection, place.upkeep_id)
     touched = around.purges[place.kind](place.path, erased)
     with writing(engine) as connection:
-        mark_place(connection, place, newest)
+        mark_copy_folder(connection, place, newest)
     return touched
 
 

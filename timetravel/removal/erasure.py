@@ -23,7 +23,7 @@ from timetravel.database.schema import (
 )
 from timetravel.facts.model import EntityKind, Op
 from timetravel.removal.logged_vectors import take_out_vectors
-from timetravel.removal.rehash import redraw_digests
+from timetravel.removal.rehash import rehash_digests
 from timetravel.upkeep.batches import in_batches
 from timetravel.upkeep.upkeep import UpkeepKind, begin_upkeep
 from timetravel.writing.tombstones import note_erased, read_erased
@@ -101,7 +101,7 @@ def erase_facts(
             removed=plan.removed,
         )
         note_erased(connection, chosen, upkeep_id)
-        redraw_digests(connection, nonce)
+        rehash_digests(connection, nonce)
     return plan
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NONCE_BYTES: Final = 32
 
 
-def redraw_digests(connection: sa.Connection, nonce: bytes) -> None:
+def rehash_digests(connection: sa.Connection, nonce: bytes) -> None:
     """Replace all digests; two stores that were alike are not any more.
 
     Args:

@@ -31,7 +31,7 @@ from timetravel.database.schema import (
     logged_page,
 )
 from timetravel.facts.model import Op
-from timetravel.removal.rehash import redraw_digests
+from timetravel.removal.rehash import rehash_digests
 from timetravel.upkeep.upkeep import UpkeepKind, begin_upkeep, read_retained
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def let_go(
             cutoff=bounds.cutoff,
             snapshot=bounds.snapshot,
         )
-        redraw_digests(connection, nonce)
+        rehash_digests(connection, nonce)
     return removed
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class PlaceKind(StrEnum):
+class CopyKind(StrEnum):
     """Say what a folder holds."""
 
     SEGMENTS = "segments"
@@ -26,7 +26,7 @@ class PlaceKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CopyFolder:
     """A folder on a machine.
 
     Attributes:
@@ -39,12 +39,12 @@ class Place:
 
     host: str
     path: Path
-    kind: PlaceKind
+    kind: CopyKind
     snapshot: int | None = None
     upkeep_id: int = 0
 
     @classmethod
-    def here(cls, path: Path, kind: PlaceKind, snapshot: int | None = None) -> Place:
+    def here(cls, path: Path, kind: CopyKind, snapshot: int | None = None) -> CopyFolder:
         """Return a folder on this machine."""
         return cls(socket.gethostname(), path.absolute(), kind, snapshot)
 
@@ -52,26 +52,26 @@ class Place:
         return f"{self.host}:{self.path}"
 
 
-def find_place(connection: sa.Connection, place: Place) -> Place | None:
+def find_copy_folder(connection: sa.Connection, folder: CopyFolder) -> CopyFolder | None:
     """Return what the store knows of a folder, None if it knows nothing."""
-    found = connection.execute(sa.select(copy_place).where(*_key(place))).one_or_none()
+    found = connection.execute(sa.select(copy_place).where(*_key(folder))).one_or_none()
     return None if found is None else _place(found)
 
 
-def note_place(connection: sa.Connection, place: Place) -> None:
+def note_copy_folder(connection: sa.Connection, folder: CopyFolder) -> None:
     """Note a folder before anything is copied into it."""
-    forget_place(connection, place)
+    forget_copy_folder(connection, folder)
     values = {
-        "host": place.host,
-        "path": str(place.path),
-        "kind": place.kind.value,
-        "snapshot": place.snapshot,
-        "upkeep_id": place.upkeep_id,
+        "host": folder.host,
+        "path": str(folder.path),
+        "kind": folder.kind.value,
+        "snapshot": folder.snapshot,
+        "upkeep_id": folder.upkeep_id,
     }
     connection.execute(copy_place.insert(), values)
 
 
-def read_places(connection: sa.Connection) -> Sequence[Place]:
+def read_copy_folders(connection: sa.Connection) -> Sequence[CopyFolder]:
     """Return all folders."""
     rows = connection.execute(
         sa.select(copy_place).order_by(copy_place.c.host, copy_place.c.path)
@@ -79,19 +79,19 @@ def read_places(connection: sa.Connection) -> Sequence[Place]:
     return [_place(row) for row in rows]
 
 
-def mark_place(connection: sa.Connection, place: Place, upkeep_id: int) -> None:
+def mark_copy_folder(connection: sa.Connection, folder: CopyFolder, upkeep_id: int) -> None:
     """Note that upkeep has been carried out in a folder."""
-    connection.execute(copy_place.update().where(*_key(place)).values(upkeep_id=upkeep_id))
+    connection.execute(copy_place.update().where(*_key(folder)).values(upkeep_id=upkeep_id))
 
 
-def forget_place(connection: sa.Connection, place: Place) -> bool:
+def forget_copy_folder(connection: sa.Connection, folder: CopyFolder) -> bool:
     """Forget a folder, which is gone; return whether it was known."""
-    return bool(connection.execute(copy_place.delete().where(*_key(place))).rowcount)
+    return bool(connection.execute(copy_place.delete().where(*_key(folder))).rowcount)
 
 
-def _place(row: Any) -> Place:  # noqa: ANN401 - a database row
-    return Place(row.host, Path(row.path), PlaceKind(row.kind), row.snapshot, row.upkeep_id)
+def _place(row: Any) -> CopyFolder:  # noqa: ANN401 - a database row
+    return CopyFolder(row.host, Path(row.path), CopyKind(row.kind), row.snapshot, row.upkeep_id)
 
 
-def _key(place: Place) -> Sequence[sa.ColumnElement[bool]]:
-    return [copy_place.c.host == place.host, copy_place.c.path == str(place.path)]
+def _key(folder: CopyFolder) -> Sequence[sa.ColumnElement[bool]]:
+    return [copy_place.c.host == folder.host, copy_place.c.path == str(folder.path)]

@@ -14,7 +14,7 @@ from experiments.cli.terminal import (
     print_json,
     progress,
 )
-from experiments.cli.upkeep.environment import draw_nonce, now_micros, surroundings
+from experiments.cli.upkeep.environment import draw_nonce, now_micros, upkeep_environment
 from experiments.cli.upkeep.options import ELSEWHERE, dry_run_option
 from experiments.cli.upkeep.report import describe_carried_out, show_carried_out
 from timetravel.backup.backup import back_up, check_target, describe_source
@@ -116,7 +116,7 @@ def restore(file: Path, store: str, *, replace: bool, dry_run: bool, as_json: bo
             progress=_percents(advance),
         )
     with Store.open(store) as opened:
-        done = finish_upkeep(opened.engine, surroundings(opened))
+        done = finish_upkeep(opened.engine, upkeep_environment(opened))
     _report(described | describe_carried_out(done), "Restored", as_json=as_json)
     if not as_json:
         show_carried_out(done)

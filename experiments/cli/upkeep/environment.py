@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from experiments.runs.purge import purge_results
-from timetravel.removal.completion import Surroundings
+from timetravel.removal.completion import UpkeepEnvironment
 from timetravel.removal.rehash import NONCE_BYTES
 from timetravel.segments.directory import SegmentDirectory
-from timetravel.upkeep.copies import PlaceKind
+from timetravel.upkeep.copies import CopyKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 
-def surroundings(store: Store) -> Surroundings:
+def upkeep_environment(store: Store) -> UpkeepEnvironment:
     """Return what upkeep of a store needs here."""
-    return Surroundings(
+    return UpkeepEnvironment(
         host=socket.gethostname(),
         now_micros=now_micros,
         draw_nonce=draw_nonce,
         purges={
-            PlaceKind.SEGMENTS: _purge_segments,
-            PlaceKind.RESULTS: partial(_purge_results, store),
+            CopyKind.SEGMENTS: _purge_segments,
+            CopyKind.RESULTS: partial(_purge_results, store),
         },
     )
 

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
-from experiments.cli.upkeep.environment import now_micros, surroundings
+from experiments.cli.upkeep.environment import now_micros, upkeep_environment
 from experiments.cli.upkeep.options import (
     ELSEWHERE,
     dry_run_option,
@@ -23,7 +23,7 @@ from timetravel.removal import completion as caretaker
 from timetravel.removal import removals
 from timetravel.removal.erasure import plan_erasure
 from timetravel.store import Store
-from timetravel.upkeep.copies import Place, PlaceKind, read_places
+from timetravel.upkeep.copies import CopyFolder, CopyKind, read_copy_folders
 
 
 @click.command()
@@ -65,7 +65,7 @@ def erase(
         if dry_run:
             _plan_erasure(opened, profiles, runs, as_json=as_json)
             return
-        around = surroundings(opened)
+        around = upkeep_environment(opened)
         with progress("Erasing"):
             caretaker.note_results(opened.engine, runs)
             plan = removals.erase_profiles(
@@ -89,17 +89,19 @@ def _plan_erasure(
 ) -> None:
     with reading(store.engine) as connection:
         plan = plan_erasure(connection, profiles)
-        places = list(read_places(connection))
+        places = list(read_copy_folders(connection))
     known = {place.path for place in places}
     places += [
-        place for run in runs if (place := Place.here(run, PlaceKind.RESULTS)).path not in known
+        place
+        for run in runs
+        if (place := CopyFolder.here(run, CopyKind.RESULTS)).path not in known
     ]
     records = {
         str(place): count_records(place.path, np.array(plan.profile_ids, np.int64))
         for place in places
-        if place.kind is PlaceKind.RESULTS and place.path.is_dir()
+        if place.kind is CopyKind.RESULTS and place.path.is_dir()
     }
-    segments = [str(place) for place in places if place.kind is PlaceKind.SEGMENTS]
+    segments = [str(place) for place in places if place.kind is CopyKind.SEGMENTS]
     if as_json:
         print_json(
             {

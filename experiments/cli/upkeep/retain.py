@@ -11,7 +11,7 @@ import click
 
 from core.moments import format_moment, parse_moment
 from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
-from experiments.cli.upkeep.environment import now_micros, surroundings
+from experiments.cli.upkeep.environment import now_micros, upkeep_environment
 from experiments.cli.upkeep.options import ELSEWHERE, dry_run_option, reason_option
 from experiments.cli.upkeep.report import describe_carried_out, show_carried_out, show_counts
 from timetravel.database.engine import reading
@@ -20,7 +20,7 @@ from timetravel.removal import removals, retention
 from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from timetravel.upkeep.copies import Place
+    from timetravel.upkeep.copies import CopyFolder
 
 _SECONDS: Final = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _MICROS: Final = 1_000_000
@@ -64,7 +64,7 @@ def retain(
     with Store.open(store) as opened:
         kept, pinned_by = _first_snapshot(opened, snapshot)
         bounds = retention.Bounds(cutoff, kept)
-        around = surroundings(opened)
+        around = upkeep_environment(opened)
         described: dict[str, object] = {
             "cutoff": format_moment(cutoff),
             "snapshot": kept,
@@ -111,7 +111,7 @@ def _cutoff(older_than: str | None, before: str | None) -> int:
     return now_micros() - int(found[1]) * _SECONDS[found[2]] * _MICROS
 
 
-def _first_snapshot(store: Store, wanted: str | None) -> tuple[int, Place | None]:
+def _first_snapshot(store: Store, wanted: str | None) -> tuple[int, CopyFolder | None]:
     newest = store.snapshot()
     if wanted == _NEWEST:
         return newest, None

@@ -7,7 +7,7 @@ import sys
 import click
 
 from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
-from experiments.cli.upkeep.environment import surroundings
+from experiments.cli.upkeep.environment import upkeep_environment
 from experiments.cli.upkeep.options import ELSEWHERE
 from experiments.cli.upkeep.report import (
     describe_carried_out,
@@ -19,7 +19,7 @@ from timetravel.database.engine import reading, writing
 from timetravel.errors import InvalidUpkeep
 from timetravel.removal import completion as caretaker
 from timetravel.store import Store
-from timetravel.upkeep.copies import forget_place, read_places
+from timetravel.upkeep.copies import forget_copy_folder, read_copy_folders
 
 
 @click.command()
@@ -41,12 +41,12 @@ def upkeep(store: str, forgotten: tuple[str, ...], *, finish: bool, as_json: boo
     with Store.open(store) as opened:
         for name in forgotten:
             _forget(opened, name)
-        done = caretaker.CarriedOut(elsewhere=caretaker.places_behind(opened.engine))
+        done = caretaker.CarriedOut(elsewhere=caretaker.folders_behind(opened.engine))
         if finish:
             with progress("Carrying on"):
-                done = caretaker.finish_upkeep(opened.engine, surroundings(opened))
+                done = caretaker.finish_upkeep(opened.engine, upkeep_environment(opened))
         with reading(opened.engine) as connection:
-            recorded, places = opened.upkeep(), read_places(connection)
+            recorded, places = opened.upkeep(), read_copy_folders(connection)
     if as_json:
         described = {"upkeep": [describe_upkeep(upkeep_record) for upkeep_record in recorded]}
         print_json(
@@ -65,9 +65,9 @@ def upkeep(store: str, forgotten: tuple[str, ...], *, finish: bool, as_json: boo
 
 def _forget(store: Store, name: str) -> None:
     with writing(store.engine) as connection:
-        for place in read_places(connection):
+        for place in read_copy_folders(connection):
             if str(place) == name:
-                forget_place(connection, place)
+                forget_copy_folder(connection, place)
                 return
     raise InvalidUpkeep(
         f"{name} is not a folder of copies.",

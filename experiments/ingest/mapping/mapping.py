@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from experiments.documents.mistakes import Path as Place
+    from experiments.documents.mistakes import Path as DocumentPath
     from timetravel.facts.model import JsonValue
 
 MAPPING: Final = Purpose("mapping", "a", "Begin with one of the examples in docs/ingest.md.")
@@ -39,14 +39,14 @@ class LoadedMapping:
     path: Path
     kind: str
     entry: MappingEntry
-    lines: Mapping[Place, int]
+    lines: Mapping[DocumentPath, int]
     digest: str
 
     def refuse(self, mistakes: list[Mistake]) -> Exception:
         """Return the error that tells mistakes found later, by line."""
         return refuse(mistakes, self.lines, str(self.path), InvalidMapping)
 
-    def columns(self) -> dict[Place, str]:
+    def columns(self) -> dict[DocumentPath, str]:
         """Return the name of each column that is read, by its place in the file."""
         return dict(_find_columns(self.entry.model_dump(), ()))
 
@@ -87,7 +87,7 @@ def _find_mistakes(document: JsonValue, root: type[MappingEntry]) -> Iterator[Mi
             yield describe_error(fault, root)
 
 
-def _find_columns(value: object, place: Place) -> Iterator[tuple[Place, str]]:
+def _find_columns(value: object, place: DocumentPath) -> Iterator[tuple[DocumentPath, str]]:
     if not isinstance(value, dict):
         return
     for key, inner in value.items():
@@ -103,7 +103,9 @@ def _find_columns(value: object, place: Place) -> Iterator[tuple[Place, str]]:
             yield from _find_columns(inner, here)
 
 
-def _find_value_columns(values: dict[str, object], place: Place) -> Iterator[tuple[Place, str]]:
+def _find_value_columns(
+    values: dict[str, object], place: DocumentPath
+) -> Iterator[tuple[DocumentPath, str]]:
     for field, source in values.items():
         if isinstance(source, str):
             yield (*place, field), source

@@ -14,7 +14,7 @@ from timetravel.database import migrate
 from timetravel.database.engine import parse_url, translated_errors
 from timetravel.errors import StoreReadOnly
 from timetravel.store import Store
-from timetravel.upkeep.copies import PlaceKind
+from timetravel.upkeep.copies import CopyKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,11 +48,11 @@ def test_a_user_who_may_not_note_copies_is_told_what_the_owner_must_grant(
 ) -> None:
     with Store.open(reader) as store:
         with pytest.raises(StoreReadOnly, match="permission denied for table copy_place") as no:
-            store.note_copies(tmp_path, PlaceKind.RESULTS)
+            store.note_copies(tmp_path, CopyKind.RESULTS)
         grant = no.value.remedy[no.value.remedy.index("GRANT") :].rstrip(".")
         with owner.connect() as connection:
             connection.exec_driver_sql(grant)
-        store.note_copies(tmp_path, PlaceKind.RESULTS)
+        store.note_copies(tmp_path, CopyKind.RESULTS)
 
 
 @pytest.mark.postgres

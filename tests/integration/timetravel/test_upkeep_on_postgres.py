@@ -18,7 +18,7 @@ from tests.support.facts.upkeep import (
     own_database,
     put_back,
     retain,
-    surroundings,
+    upkeep_environment,
 )
 from timetravel.backup import restore as restoring
 from timetravel.backup.backup import Contents, back_up, describe_source
@@ -118,7 +118,7 @@ def test_without_the_rewriting_of_tables_bytes_would_stay(store: Store) -> None:
     erase_profiles(store.engine, [17], reason="test", began_at=0, nonce=b"")
     scrub(store.engine, everything=False)
     assert relations_with(MARKER, store)
-    (unfinished,) = finish_upkeep(store.engine, surroundings()).upkeep
+    (unfinished,) = finish_upkeep(store.engine, upkeep_environment()).upkeep
     assert unfinished.upkeep_id == 1
     assert relations_with(MARKER, store) == set()
 
@@ -173,7 +173,7 @@ def test_a_restore_replaces_a_store_and_leaves_other_tables(
     append(store, *events(5, "later"))
     erase(store, 4)
     assert put_back(url, backup, replace=True).erased_again == (4,)
-    finish_upkeep(store.engine, surroundings())
+    finish_upkeep(store.engine, upkeep_environment())
     assert store.snapshot() == 1
     assert len(store.as_of().history([5], 10**6).event_at) == 200
     assert relations_with(MARKER, store) == set()
@@ -195,7 +195,7 @@ def test_a_restore_that_is_killed_half_way_still_erases_again(
         patch.setattr(restoring, "_prepare", lambda *_, **__: None)
         put_back(url, backup, replace=True)
     assert store.as_of().entity_ids(EntityKind.PROFILE).tolist() == [4]
-    finish_upkeep(store.engine, surroundings())
+    finish_upkeep(store.engine, upkeep_environment())
     assert store.as_of().entity_ids(EntityKind.PROFILE).tolist() == []
     assert relations_with(MARKER, store) == set()
     migrate.check(url)

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from timetravel.backup.restore import plan_restore, restore
 from timetravel.database.engine import parse_url
-from timetravel.removal.completion import Surroundings, finish_upkeep
+from timetravel.removal.completion import UpkeepEnvironment, finish_upkeep
 from timetravel.removal.removals import erase_profiles, let_versions_go
 from timetravel.segments.directory import SegmentDirectory
-from timetravel.upkeep.copies import Place, PlaceKind
+from timetravel.upkeep.copies import CopyFolder, CopyKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,30 +31,30 @@ NONCE: Final = bytes(32)
 LATER: Final = 9_000
 
 
-def surroundings(host: str | None = None) -> Surroundings:
+def upkeep_environment(host: str | None = None) -> UpkeepEnvironment:
     """Return what upkeep needs; results are not touched."""
 
     def purge_segments(folder: Path, _profile_ids: Int64Array) -> int:
         return SegmentDirectory(folder).clear()
 
-    return Surroundings(
-        host=host or Place.here(Path(), PlaceKind.RESULTS).host,
+    return UpkeepEnvironment(
+        host=host or CopyFolder.here(Path(), CopyKind.RESULTS).host,
         now_micros=lambda: LATER,
         draw_nonce=lambda: NONCE,
-        purges={PlaceKind.SEGMENTS: purge_segments, PlaceKind.RESULTS: lambda *_: 0},
+        purges={CopyKind.SEGMENTS: purge_segments, CopyKind.RESULTS: lambda *_: 0},
     )
 
 
 def erase(store: Store, *profile_ids: int) -> CarriedOut:
     """Erase profiles, down to the files."""
     erase_profiles(store.engine, profile_ids, reason="test", began_at=LATER, nonce=NONCE)
-    return finish_upkeep(store.engine, surroundings())
+    return finish_upkeep(store.engine, upkeep_environment())
 
 
 def retain(store: Store, bounds: Bounds) -> CarriedOut:
     """Let go of superseded versions, down to the files."""
     let_versions_go(store.engine, bounds, reason="test", began_at=LATER, nonce=NONCE)
-    return finish_upkeep(store.engine, surroundings())
+    return finish_upkeep(store.engine, upkeep_environment())
 
 
 def put_back(url: str, backup: Path, *, replace: bool = False) -> RestorePlan:

@@ -17,7 +17,7 @@ from timetravel.errors import BackupDamaged, FileExists, InvalidUpkeep
 from timetravel.facts.model import AttributeFact, EntityKind, EventFact, EventKind
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.store import Store
-from timetravel.upkeep.copies import Place, PlaceKind, note_place
+from timetravel.upkeep.copies import CopyFolder, CopyKind, note_copy_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def test_a_dry_run_of_an_erasure_tells_what_it_would_do_and_does_nothing(
     store.segment(store.snapshot(), directory=SegmentDirectory(tmp_path / "segments"))
     told = document("erase", 17, "--reason", "ticket", "--dry-run", url=url)
     assert told["removed"] == {"attribute_fact": 3, "entity": 1, "event_fact": 3}
-    assert told["segments"] == [str(Place.here(tmp_path / "segments", PlaceKind.SEGMENTS))]
+    assert told["segments"] == [str(CopyFolder.here(tmp_path / "segments", CopyKind.SEGMENTS))]
     shown = run("erase", 17, "--reason", "ticket", "--dry-run", url=url)
     assert "           3  events" in shown.stdout
     assert store.count_facts()["events"] == 6
@@ -163,7 +163,7 @@ def test_retention_spares_what_the_oldest_run_on_disk_pins(
     url: str, store: Store, tmp_path: Path
 ) -> None:
     for name, snapshot in (("run", 1), ("gone", 0), ("newer", 2)):
-        store.note_copies(tmp_path / name, PlaceKind.RESULTS, snapshot)
+        store.note_copies(tmp_path / name, CopyKind.RESULTS, snapshot)
         if name != "gone":
             (tmp_path / name).mkdir()
     correction = AttributeFact(EntityKind.PROFILE, 17, "day", FIRST, FIRST + 5, "corrected")
@@ -181,9 +181,9 @@ def test_retention_spares_what_the_oldest_run_on_disk_pins(
 def test_copies_on_another_machine_are_told_by_the_exit_code(
     url: str, store: Store, tmp_path: Path
 ) -> None:
-    far = Place("far", tmp_path / "run", PlaceKind.RESULTS)
+    far = CopyFolder("far", tmp_path / "run", CopyKind.RESULTS)
     with writing(store.engine) as connection:
-        note_place(connection, far)
+        note_copy_folder(connection, far)
     result = run("erase", 17, "--reason", "t", url=url)
     assert result.exit_code == 4
     assert f"Not reached: results in far:{tmp_path}/run" in result.stderr

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tests.support.facts.upkeep import LATER, erase, files_with, surroundings
+from tests.support.facts.upkeep import LATER, erase, files_with, upkeep_environment
 from timetravel.database.engine import writing
 from timetravel.errors import StoreChanged, StoreUnavailable
 from timetravel.facts.model import (
@@ -23,13 +23,13 @@ from timetravel.facts.model import (
     LoggedPageFact,
 )
 from timetravel.reader_pool import NOTICE_SECONDS, PinnedReaders
-from timetravel.removal.completion import finish_upkeep, places_behind
+from timetravel.removal.completion import finish_upkeep, folders_behind
 from timetravel.removal.removals import erase_profiles
 from timetravel.removal.scrub import scrub
 from timetravel.segments import build
 from timetravel.segments.directory import SegmentDirectory
 from timetravel.segments.reader import SegmentReader
-from timetravel.upkeep.copies import Place, PlaceKind, note_place, read_places
+from timetravel.upkeep.copies import CopyFolder, CopyKind, note_copy_folder, read_copy_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def test_a_reader_of_the_earlier_state_holds_an_erasure_up_until_it_ends(
             scrub(store.engine, everything=True, patience_seconds=0.2)
         assert files_with(MARKER, tmp_path)
         reader.execute("COMMIT")
-    (unfinished,) = finish_upkeep(store.engine, surroundings()).upkeep
+    (unfinished,) = finish_upkeep(store.engine, upkeep_environment()).upkeep
     assert unfinished.upkeep_id == 1
     assert files_with(MARKER, tmp_path) == []
 
@@ -162,7 +162,7 @@ def test_a_segment_that_is_built_during_an_erasure_is_thrown_away(
     assert reached.wait(60)
     erase_profiles(store.engine, [ERASED], reason="test", began_at=0, nonce=b"")
     threading.Timer(0.2, go_on.set).start()
-    finish_upkeep(store.engine, surroundings())  # waits for the build
+    finish_upkeep(store.engine, upkeep_environment())  # waits for the build
     building.join()
     assert len(failed) == 1
     assert files_with(MARKER, tmp_path) == []
@@ -186,14 +186,14 @@ def test_folders_of_other_machines_are_told_and_those_removed_are_forgotten(
 ) -> None:
     fill(store, profiles=2, versions=2)
     gone = tmp_path / "gone"
-    store.note_copies(gone, PlaceKind.RESULTS, 1)
-    store.note_copies(tmp_path, PlaceKind.SEGMENTS)
-    far = Place("elsewhere", gone, PlaceKind.RESULTS)
+    store.note_copies(gone, CopyKind.RESULTS, 1)
+    store.note_copies(tmp_path, CopyKind.SEGMENTS)
+    far = CopyFolder("elsewhere", gone, CopyKind.RESULTS)
     with writing(store.engine) as connection:
-        note_place(connection, far)
-    assert places_behind(store.engine) == ()
+        note_copy_folder(connection, far)
+    assert folders_behind(store.engine) == ()
     assert erase(store, ERASED).elsewhere == (far,)
     with writing(store.engine) as connection:
-        known = [str(place) for place in read_places(connection)]
-    assert known == [str(far), str(Place.here(tmp_path, PlaceKind.SEGMENTS))]
-    assert finish_upkeep(store.engine, surroundings("elsewhere")).elsewhere == ()
+        known = [str(place) for place in read_copy_folders(connection)]
+    assert known == [str(far), str(CopyFolder.here(tmp_path, CopyKind.SEGMENTS))]
+    assert finish_upkeep(store.engine, upkeep_environment("elsewhere")).elsewhere == ()
