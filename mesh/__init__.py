@@ -19,7 +19,7 @@ From the ground up; a room imports only from those above it in this list:
 - `security/`: who may call and change the mesh: certificates, tokens, TLS.
 - `process/`: child processes, and how they die with their parent.
 - `topology/`: what runs where, as pure data; its files and messages.
-- `calling/`: channels to services, for threads and for asyncio.
+- `channels/`: channels to services, for threads and for asyncio.
 - `serving/`: how a process serves: for threads, for asyncio, with metrics and logs.
 - `host/`: the process that runs all others and outlives the control plane, and its client.
 - `xds/`: the topology in Envoy's terms, pure, and the server that pushes it.

@@ -23,7 +23,7 @@ from timetravel.database.migrate import check_revision
 from timetravel.database.registry import read_registry
 from timetravel.errors import StoreNotFound
 from timetravel.facts.model import FactKind
-from timetravel.ledger.in_store import StoreLedger
+from timetravel.ledger.store_ledger import StoreLedger
 from timetravel.ledger.tables import FACT_TABLES
 from timetravel.queries.as_of_queries import AsOfQuestions
 from timetravel.queries.as_of_reader import AsOfReader

@@ -25,7 +25,7 @@ COMMANDS = {
         "experiments.cli.worlds", "world", "Generate and show worlds, and live them forward."
     ),
     "db": LazyCommand(
-        "experiments.cli.upkeep.database", "database", "Create and maintain a store."
+        "experiments.cli.db.database", "database", "Create and maintain a store."
     ),
     "ingest": LazyCommand(
         "experiments.cli.ingest", "ingest", "Load facts from CSV, JSON Lines or Parquet."

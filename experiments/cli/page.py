@@ -19,7 +19,7 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
-from experiments.making.single_stack import single_stack
+from experiments.generation.single_stack import single_stack
 from experiments.metrics.facts import EngagementWindow
 from experiments.report.pages.samples import read_played_next
 from experiments.report.pages.side_by_side import render_columns

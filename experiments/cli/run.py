@@ -18,7 +18,7 @@ from experiments.cli.terminal import (
     store_option,
     tls_option,
 )
-from experiments.making.pinning import pin_snapshot
+from experiments.generation.pinning import pin_snapshot
 from experiments.report.terminal import render
 from experiments.runs.runner import run_experiment
 from experiments.scope.known_names import read_known_names

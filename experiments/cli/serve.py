@@ -27,7 +27,7 @@ from experiments.cli.terminal import (
     store_option,
     tls_option,
 )
-from experiments.making.baseline import override_processes, start_mesh
+from experiments.generation.baseline import override_processes, start_mesh
 from mesh.call.context import STACK_HEADER
 from mesh.security.certificates import Role
 from mesh.topology.stack import Stack

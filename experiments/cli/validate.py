@@ -19,8 +19,8 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
-from experiments.making.segments import lay_out_facts
-from experiments.making.single_stack import single_stack
+from experiments.generation.segments import lay_out_facts
+from experiments.generation.single_stack import single_stack
 from experiments.runs.purge import purge_erased_since
 from experiments.validation.fidelity_report import render_outcome
 from experiments.validation.outcome import ValidationOutcome, summarise, write_outcome

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from experiments.making.stored_pages import open_table
+from experiments.generation.stored_pages import open_table
 from experiments.metrics.errors import NothingToMeasure
 
 if TYPE_CHECKING:

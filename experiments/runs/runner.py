@@ -3,7 +3,7 @@
 ::
 
     RUN/run.json                 what was run, and how far it came
-    RUN/pages/ RUN/rows/         the pages (see `experiments.making.pages`)
+    RUN/pages/ RUN/rows/         the pages (see `experiments.generation.pages`)
     RUN/results/ RUN/report.html what they show
     RUN/logs/                    logs of the mesh and its processes
 """
@@ -21,13 +21,13 @@ from core.atomic_files import atomic_file
 from core.errors import PagesimError
 from core.moments import format_moment, to_micros
 from experiments.errors import ExperimentError, LowPageYield, OutputExists, StackFailed
-from experiments.making.baseline import override_processes, start_mesh
-from experiments.making.generator import Pace, generate_pages
-from experiments.making.lineage import check_lineage
-from experiments.making.pages import PartitionPath, write_partition
-from experiments.making.partitions import plan_partitions
-from experiments.making.pinning import pin_snapshot
-from experiments.making.segments import lay_out_facts
+from experiments.generation.baseline import override_processes, start_mesh
+from experiments.generation.generator import Pace, generate_pages
+from experiments.generation.lineage import check_lineage
+from experiments.generation.pages import PartitionPath, write_partition
+from experiments.generation.partitions import plan_partitions
+from experiments.generation.pinning import pin_snapshot
+from experiments.generation.segments import lay_out_facts
 from experiments.metrics.compute import compute_metrics, count_page_ids
 from experiments.report.document import write_report
 from experiments.runs.purge import purge_erased_since
@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     import grpc
     import pyarrow as pa
 
-    from experiments.making.generator import Batch
-    from experiments.making.partitions import Partition
-    from experiments.making.segments import Progress
+    from experiments.generation.generator import Batch
+    from experiments.generation.partitions import Partition
+    from experiments.generation.segments import Progress
     from experiments.spec import ExperimentSpec
     from mesh.client.mesh_process import MeshProcess
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from experiments.making.lineage import PageLeak
+    from experiments.generation.lineage import PageLeak
     from experiments.validation.features import FeatureMismatch, FieldCount
     from timetravel.reading.lineage import Leak
 

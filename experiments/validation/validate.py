@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from experiments.making.generator import Pace, generate_pages
-from experiments.making.lineage import find_page_leaks
-from experiments.making.pages import page_id_of
+from experiments.generation.generator import Pace, generate_pages
+from experiments.generation.lineage import find_page_leaks
+from experiments.generation.pages import page_id_of
 from experiments.scope.scope import PageKey
 from experiments.validation.errors import InvalidValidation, NothingLogged
 from experiments.validation.features import add_counts, compare_features
@@ -20,8 +20,8 @@ from services.page.canonical import parse_page
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from experiments.making.generator import Assembler
-    from experiments.making.lineage import PageLeak
+    from experiments.generation.generator import Assembler
+    from experiments.generation.lineage import PageLeak
     from experiments.validation.features import FeatureMismatch, FieldCount
     from services.page.model import AssembledPages
     from timetravel.queries.logged_pages import LoggedPage

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from core.moments import format_moment, from_micros, parse_moment
 from experiments.errors import PageNotFound
-from experiments.making.pages import page_id_of
-from experiments.making.stored_pages import (
+from experiments.generation.pages import page_id_of
+from experiments.generation.stored_pages import (
     add_titles,
     find_page_ids,
     find_profile_ids,

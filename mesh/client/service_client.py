@@ -13,7 +13,7 @@ from pagesim.mesh.v1 import mesh_pb2, mesh_pb2_grpc
 
 from core.grpc_status import is_lost, raising_peer_errors
 from mesh.call.addresses import parse_address
-from mesh.calling.channels import open_channel
+from mesh.channels.channels import open_channel
 from mesh.client.leases import KeptLease
 from mesh.errors import MeshError, UnknownStack
 from mesh.security.authorisation import carry

@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from pagesim.mesh.v1 import host_pb2, host_pb2_grpc
 
 from core.grpc_status import raising_peer_errors
-from mesh.calling.channels import CHANNEL_OPTIONS
+from mesh.channels.channels import CHANNEL_OPTIONS
 from mesh.host.server import HOST_SOCKET
 from mesh.host.translation import read_program, write_program
 from mesh.process.child_process import explain_failure

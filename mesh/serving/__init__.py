@@ -8,11 +8,11 @@ A service's `__main__` is three lines around its own arguments::
     serve([Registration("pagesim.ranking.v1.RankingService", add)], options)
 
 and calls other services with `connect(options.mesh_address)`. Handlers that are coroutines are
-served with `mesh.serving.async_server` and call with `mesh.calling.async_channels`.
+served with `mesh.serving.async_server` and call with `mesh.channels.async_channels`.
 """
 
 from core.grpc_status import error_from_call, raising_peer_errors
-from mesh.calling.channels import MAX_MESSAGE_BYTES, connect, connect_without_mesh
+from mesh.channels.channels import MAX_MESSAGE_BYTES, connect, connect_without_mesh
 from mesh.serving.options import ServingOptions, add_serving_arguments, serving_options
 from mesh.serving.server import Registration, RunningServer, serve, start
 

@@ -23,7 +23,7 @@ from prometheus_client import (
 
 from mesh.call.addresses import Address, explain_bind_failure, parse_address
 from mesh.call.tracing import process_tracer
-from mesh.calling.channels import MAX_MESSAGE_BYTES
+from mesh.channels.channels import MAX_MESSAGE_BYTES
 from mesh.security.tls import server_credentials
 from mesh.serving.call_metrics import CallMetrics
 from mesh.serving.calls import CallInterceptor

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from core.errors import Unavailable
 from mesh.call.context import forwarded_headers
-from mesh.calling.channels import open_channel
+from mesh.channels.channels import open_channel
 from mesh.xds.virtual_hosts import SERVICE_HEADER
 
 if TYPE_CHECKING:

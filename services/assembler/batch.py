@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.arrays import BoolArray, Int64Array
     from services.assembler.rows.catalogue import AssemblerCatalogue
     from services.assembler.rows.layout import LayoutCache, PageLayout
-    from services.assembler.stages import PageStages
+    from services.assembler.stage_protocol import PageStages
     from services.dedup.task import KeptRows
     from services.page.model import AssembledPages, Geometry, PageRequests
     from services.ranking.task import RankedRows

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from core.arrays import Int64Array
-    from services.assembler.stages import PageStages
+    from services.assembler.stage_protocol import PageStages
     from services.page.configuration import GeometrySection
     from services.page.model import PageRequests
     from services.shared_facts.facts import KnownConfiguration, SharedFacts

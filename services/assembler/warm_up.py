@@ -12,8 +12,8 @@ from services.dedup.task import KeptRows
 from services.filtering.task import Eligibility
 from services.page.model import expand_ranges
 from services.ranking.task import RankedRows
-from services.shared_facts.few_videos import FEW_VIDEOS, ONE_PAGE, few_facts
 from services.shared_facts.listing import bitmap_bytes
+from services.shared_facts.warm_up_world import FEW_VIDEOS, ONE_PAGE, few_facts
 from timetravel.reading.reader import digest_listing
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 from services.dedup.stage import DedupStage
 from services.dedup.task import DedupTask
 from services.page.model import Geometry
-from services.shared_facts.few_videos import FEW_VIDEOS, ONE_PAGE, few_facts
+from services.shared_facts.warm_up_world import FEW_VIDEOS, ONE_PAGE, few_facts
 
 
 def warm_up() -> None:

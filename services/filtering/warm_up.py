@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
 from services.filtering.stage import FilteringStage
-from services.shared_facts.few_videos import ONE_PAGE, few_facts
+from services.shared_facts.warm_up_world import ONE_PAGE, few_facts
 
 
 def warm_up() -> None:

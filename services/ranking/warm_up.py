@@ -8,8 +8,8 @@ from services.page.model import RowDefinition, RowOrdering, RowType
 from services.ranking.plan import GIVEN_TYPES
 from services.ranking.stage import CATALOGUE_ATTRIBUTES, RankingStage
 from services.ranking.task import RankingTask, Seen
-from services.shared_facts.few_videos import FEW_VIDEOS, ONE_PAGE, few_facts
 from services.shared_facts.listing import bitmap_bytes
+from services.shared_facts.warm_up_world import FEW_VIDEOS, ONE_PAGE, few_facts
 from timetravel.reading.reader import digest_listing
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from timetravel.database.batches import in_batches
 from timetravel.database.registry import read_registry
 from timetravel.database.schema import (
     attribute_fact,
@@ -24,7 +25,6 @@ from timetravel.database.schema import (
 from timetravel.facts.model import EntityKind, Op
 from timetravel.removal.logged_vectors import take_out_vectors
 from timetravel.removal.rehash import rehash_digests
-from timetravel.upkeep.batches import in_batches
 from timetravel.upkeep.upkeep import UpkeepKind, begin_upkeep
 from timetravel.writing.tombstones import note_erased, read_erased
 

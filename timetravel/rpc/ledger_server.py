@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import grpc
 
     from timetravel.facts.model import JsonValue
-    from timetravel.ledger.in_store import StoreLedger
+    from timetravel.ledger.store_ledger import StoreLedger
     from timetravel.reader_pool import PastReader
     from timetravel.store import Store
 

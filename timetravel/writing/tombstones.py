@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import sqlalchemy as sa
 
+from timetravel.database.batches import in_batches
 from timetravel.database.schema import (
     attribute_fact,
     erased_profile,
@@ -17,7 +18,6 @@ from timetravel.database.schema import (
 from timetravel.errors import ProfileErased
 from timetravel.facts.logged_features import decode_logged_features
 from timetravel.facts.model import EntityKind
-from timetravel.upkeep.batches import in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

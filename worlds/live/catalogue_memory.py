@@ -13,7 +13,7 @@ import numpy as np
 from timetravel.facts.model import EntityKind
 from timetravel.reading.reader import CatalogueFeatures, CatalogueRows
 from worlds.features.events import find_places
-from worlds.live.touched import Touched
+from worlds.live.changed_entities import Touched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from timetravel.facts.model import AttributeFact, AvailabilityFact, DocumentFact, EntityKind
-from worlds.live.edges import FOREVER_MICROS, Edges
+from worlds.live.validity_edges import FOREVER_MICROS, Edges
 
 if TYPE_CHECKING:
     from core.arrays import Int64Array

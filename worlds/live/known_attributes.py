@@ -10,7 +10,7 @@ from services.page.inputs import COUNTRY, GENRES, YEAR
 from services.shared_facts.attributes import read_texts, read_year
 from timetravel.facts.model import EntityKind, Op
 from worlds.features.content import VideoContent
-from worlds.live.touched import Touched
+from worlds.live.changed_entities import Touched
 
 if TYPE_CHECKING:
     from core.arrays import Int64Array

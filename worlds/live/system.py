@@ -14,11 +14,11 @@ from worlds.features.jobs import ProfileJob, VideoJob
 from worlds.features.registry import FeatureSpaces
 from worlds.features.schedule import JOB_MICROS, Grid
 from worlds.live.catalogue_memory import CatalogueMemory
-from worlds.live.delivered import DeliveredGroup
-from worlds.live.edges import FOREVER_MICROS
+from worlds.live.delivered_vectors import DeliveredGroup
 from worlds.live.horizon import Horizon
 from worlds.live.known_attributes import KnownAttributes
 from worlds.live.known_events import KnownEvents
+from worlds.live.validity_edges import FOREVER_MICROS
 from worlds.records import SourcedFact
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from experiments.cli.upkeep.options import dry_run_option
+from experiments.cli.db.options import dry_run_option
 from mesh.security.certificates import Role
 from mesh.security.development_ca import (
     AUTHORITY_LIFETIME,

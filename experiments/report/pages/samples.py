@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from experiments.making.stored_pages import (
+from experiments.generation.stored_pages import (
     add_titles,
     read_logged,
     read_simulated,

@@ -89,7 +89,7 @@ def test_changes_are_read_in_as_many_pieces_as_it_takes(
     fill(store, random_batches(seeded(3), batches=3, facts=100))
     changes = Changes(TimeAxis.KNOWN, START - 1, START + SPAN)
     whole = list(store.ledger().changed_facts(changes))
-    monkeypatch.setattr("timetravel.ledger.in_store._LARGEST_READ", 4)
+    monkeypatch.setattr("timetravel.ledger.store_ledger._LARGEST_READ", 4)
     assert list(store.ledger().changed_facts(changes)) == whole
     assert len(whole) > 200
 

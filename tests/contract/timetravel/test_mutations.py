@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from tests.support.facts.dirty_facts import SPAN, START, random_batches, seeded
 from tests.support.facts.fact_answers import QUESTIONS, fill
 from tests.support.facts.ledger_answers import LEDGER_QUESTIONS
-from timetravel.ledger import in_store
-from timetravel.ledger.in_store import StoreLedger
+from timetravel.ledger import store_ledger as in_store
+from timetravel.ledger.store_ledger import StoreLedger
 from timetravel.queries import as_of_queries as as_of_questions
 from timetravel.queries import logged_pages, visibility
 from timetravel.queries.as_of_queries import AsOfQuestions

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from experiments.making.single_stack import single_stack
+from experiments.generation.single_stack import single_stack
 from mesh.topology.stack import Stack
 from tests.support.facts.upkeep import files_with, own_database
 from timetravel.database import migrate

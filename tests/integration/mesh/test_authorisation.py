@@ -11,7 +11,7 @@ from pagesim.mesh.v1 import mesh_pb2
 
 from core.errors import Forbidden, Unauthenticated
 from mesh.call.addresses import parse_address
-from mesh.calling.channels import open_channel
+from mesh.channels.channels import open_channel
 from mesh.client.mesh_process import MeshClient, MeshProcess
 from mesh.errors import MissingToken, UnknownStack
 from mesh.security.authorisation import TOKEN, carry, read_token

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from mesh.call.addresses import parse_address
 from mesh.call.context import forwarded_headers, use_context
-from mesh.calling.channels import open_channel
+from mesh.channels.channels import open_channel
 from mesh.client.mesh_process import MeshProcess
 from mesh.errors import InvalidCertificate
 from mesh.security.certificates import Role

@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 
 from mesh.call.context import context_headers, current_context
-from mesh.calling.async_channels import connect_async
+from mesh.channels.async_channels import connect_async
 from mesh.errors import UnknownStack
 from mesh.serving import add_serving_arguments, connect, serving_options
 from mesh.serving.async_server import AsyncRegistration, serve_async

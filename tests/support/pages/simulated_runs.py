@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from experiments.making.pages import PartitionPath, write_partition
+from experiments.generation.pages import PartitionPath, write_partition
 from experiments.scope.scope import PageKey, describe_keys
 from services.in_process import InProcessAssembler
 from services.page.canonical import canonical_bytes

@@ -22,8 +22,8 @@ from services.page.configuration import (
 from services.page.model import RowType
 from services.page.production import production_documents
 from tests.support.effort import effort
-from tests.support.facts.strategies import page_overlays, page_requests, page_worlds
 from tests.support.pages.page_worlds import END, PromisingNothing
+from tests.support.strategies import page_overlays, page_requests, page_worlds
 from timetravel.facts.model import AttributeFact, EntityKind, EventKind
 
 if TYPE_CHECKING:

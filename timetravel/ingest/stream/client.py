@@ -14,7 +14,7 @@ from pagesim.ingest.v1 import ingest_pb2, ingest_pb2_grpc
 
 from core.errors import Unavailable
 from mesh.call.addresses import parse_address
-from mesh.calling.channels import CHANNEL_OPTIONS
+from mesh.channels.channels import CHANNEL_OPTIONS
 from timetravel.errors import StreamMismatch, TooManyStreams
 from timetravel.ingest.stream.answers import check_answer, raising_own_errors
 from timetravel.ingest.stream.cutting import count_records, cut_records

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from experiments.cli.db.database import database
 from experiments.cli.terminal import default_store
-from experiments.cli.upkeep.database import database
 from timetravel.database import migrate
 from timetravel.errors import SchemaOutdated, StoreNotFound
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from core.errors import PagesimError
 from core.moments import parse_moment
-from experiments.cli.upkeep.database import database
+from experiments.cli.db.database import database
 from timetravel.database import migrate
 from timetravel.database.engine import writing
 from timetravel.errors import BackupDamaged, FileExists, InvalidUpkeep

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.moments import format_moment, to_micros
-from experiments.making.stored_pages import find_page_ids
+from experiments.generation.stored_pages import find_page_ids
 from experiments.metrics.compute import METRICS_FILE
 from experiments.report.document import write_report
 from experiments.runs.purge import count_records, purge_erased_since, purge_results

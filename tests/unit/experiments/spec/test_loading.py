@@ -25,7 +25,7 @@ from experiments.spec.reference import describe_file
 from experiments.spec.schema import experiment_schema
 from experiments.spec.validation import find_configuration_mistakes, read_document
 from services.page.production import production_documents
-from tests.support.facts.strategies import experiment_specs
+from tests.support.strategies import experiment_specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

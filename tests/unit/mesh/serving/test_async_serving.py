@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from core.errors import InvalidInput
 from core.grpc_status import raising_peer_errors
 from mesh.call.context import context_headers, use_context
-from mesh.calling.async_channels import connect_async
+from mesh.channels.async_channels import connect_async
 from mesh.errors import MissingContext, UnknownStack
 from mesh.serving import connect_without_mesh
 from tests.support.mesh.probe import Answer, ProbeClient, Question, decode_answer, encode

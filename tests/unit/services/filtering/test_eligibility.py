@@ -16,8 +16,8 @@ from services.filtering.stage import FilteringStage
 from services.page.model import PageRequests
 from services.shared_facts.facts import SharedFacts
 from tests.support.effort import effort
-from tests.support.facts.strategies import page_requests, page_worlds
 from tests.support.pages.page_worlds import END, GENRES, PageWorld, make_world
+from tests.support.strategies import page_requests, page_worlds
 from timetravel.facts.model import AttributeFact, EntityKind, EventKind, Op
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from core.moments import format_moment
 from experiments.errors import LeakedPages
-from experiments.making.lineage import PageLeak, check_lineage, find_page_leaks
+from experiments.generation.lineage import PageLeak, check_lineage, find_page_leaks
 from experiments.validation.fidelity_report import render_outcome
 from experiments.validation.outcome import summarise
 from experiments.validation.validate import (

@@ -6,15 +6,15 @@ import sys
 
 import click
 
-from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
-from experiments.cli.upkeep.environment import upkeep_environment
-from experiments.cli.upkeep.options import ELSEWHERE
-from experiments.cli.upkeep.report import (
+from experiments.cli.db.environment import upkeep_environment
+from experiments.cli.db.options import ELSEWHERE
+from experiments.cli.db.report import (
     describe_carried_out,
     describe_upkeep,
     show_carried_out,
     show_upkeep,
 )
+from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
 from timetravel.database.engine import reading, writing
 from timetravel.errors import InvalidUpkeep
 from timetravel.removal import completion as caretaker

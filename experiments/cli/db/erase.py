@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
-from experiments.cli.upkeep.environment import now_micros, upkeep_environment
-from experiments.cli.upkeep.options import (
+from experiments.cli.db.environment import now_micros, upkeep_environment
+from experiments.cli.db.options import (
     ELSEWHERE,
     dry_run_option,
     profiles_argument,
     reason_option,
 )
-from experiments.cli.upkeep.report import describe_carried_out, show_carried_out, show_counts
+from experiments.cli.db.report import describe_carried_out, show_carried_out, show_counts
+from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
 from experiments.runs.purge import count_records
 from timetravel.database.engine import reading
 from timetravel.removal import completion as caretaker

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from experiments.making.pages import page_id_of
-from experiments.making.stored_pages import add_titles, read_logged, read_simulated
+from experiments.generation.pages import page_id_of
+from experiments.generation.stored_pages import add_titles, read_logged, read_simulated
 from services.page.canonical import parse_page
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.moments import format_moment
 from experiments.errors import LeakedPages
-from experiments.making.pages import page_id_of
+from experiments.generation.pages import page_id_of
 
 if TYPE_CHECKING:
     from services.page.model import AssembledPages

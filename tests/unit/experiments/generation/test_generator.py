@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from experiments.errors import StackFailed
-from experiments.making.generator import Pace, generate_pages
+from experiments.generation.generator import Pace, generate_pages
 from experiments.scope.scope import PageKey
 from mesh.call.context import CallContext, current_context, use_context
 from services.in_process import InProcessAssembler

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from core.moments import format_moment, parse_moment
+from experiments.cli.db.environment import now_micros, upkeep_environment
+from experiments.cli.db.options import ELSEWHERE, dry_run_option, reason_option
+from experiments.cli.db.report import describe_carried_out, show_carried_out, show_counts
 from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
-from experiments.cli.upkeep.environment import now_micros, upkeep_environment
-from experiments.cli.upkeep.options import ELSEWHERE, dry_run_option, reason_option
-from experiments.cli.upkeep.report import describe_carried_out, show_carried_out, show_counts
 from timetravel.database.engine import reading
 from timetravel.removal import completion as caretaker
 from timetravel.removal import removals, retention

@@ -12,8 +12,8 @@ from mesh.call.addresses import parse_address
 from mesh.call.context import current_context, forwarded_headers
 from mesh.call.deadlines import remaining_seconds
 from mesh.call.tracing import process_tracer
-from mesh.calling.channels import CHANNEL_OPTIONS
-from mesh.calling.outgoing import begin_call
+from mesh.channels.channels import CHANNEL_OPTIONS
+from mesh.channels.outgoing import begin_call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

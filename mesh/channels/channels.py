@@ -12,7 +12,7 @@ from mesh.call.call_details import change_details
 from mesh.call.context import context_headers, current_context, forwarded_headers
 from mesh.call.deadlines import remaining_seconds
 from mesh.call.tracing import process_tracer
-from mesh.calling.outgoing import begin_call
+from mesh.channels.outgoing import begin_call
 from mesh.security.certificates import Role
 from mesh.security.tls import channel_credentials
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.making.partitions import plan_partitions
+from experiments.generation.partitions import plan_partitions
 from experiments.scope.scope import PageKey
 from experiments.spec import Variant
 

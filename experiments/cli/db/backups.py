@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from experiments.cli.db.environment import draw_nonce, now_micros, upkeep_environment
+from experiments.cli.db.options import ELSEWHERE, dry_run_option
+from experiments.cli.db.report import describe_carried_out, show_carried_out
 from experiments.cli.terminal import (
     json_option,
     needed_store_option,
     print_json,
     progress,
 )
-from experiments.cli.upkeep.environment import draw_nonce, now_micros, upkeep_environment
-from experiments.cli.upkeep.options import ELSEWHERE, dry_run_option
-from experiments.cli.upkeep.report import describe_carried_out, show_carried_out
 from timetravel.backup.backup import back_up, check_target, describe_source
 from timetravel.backup.restore import plan_restore
 from timetravel.backup.restore import restore as restore_store

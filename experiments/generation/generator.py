@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from experiments.scope.scope import PageKey
 
-_log = structlog.get_logger("experiments.making")
+_log = structlog.get_logger("experiments.generation")
 
 _TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 _ATTEMPTS = 5

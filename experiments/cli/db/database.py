@@ -8,9 +8,9 @@ from experiments.cli.lazy import LazyCommand, LazyGroup
 from experiments.cli.terminal import make_default_folder, store_option
 from timetravel.database import migrate
 
-_HERE = "experiments.cli.upkeep.database"
-_ERASE = "experiments.cli.upkeep.erase"
-_BACKUPS = "experiments.cli.upkeep.backups"
+_HERE = "experiments.cli.db.database"
+_ERASE = "experiments.cli.db.erase"
+_BACKUPS = "experiments.cli.db.backups"
 COMMANDS = {
     "upgrade": LazyCommand(_HERE, "upgrade", "Create a store, or bring it up to date."),
     "current": LazyCommand(_HERE, "current", "Print the revision that a store is at."),
@@ -18,10 +18,10 @@ COMMANDS = {
     "erase": LazyCommand(_ERASE, "erase", "Erase profiles, everywhere."),
     "readmit": LazyCommand(_ERASE, "readmit", "Accept facts about erased profiles again."),
     "retain": LazyCommand(
-        "experiments.cli.upkeep.retain", "retain", "Remove versions superseded long ago."
+        "experiments.cli.db.retain", "retain", "Remove versions superseded long ago."
     ),
     "upkeep": LazyCommand(
-        "experiments.cli.upkeep.upkeep",
+        "experiments.cli.db.upkeep",
         "upkeep",
         "List erasures and retention, and finish them.",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from experiments.making.baseline import start_mesh
+from experiments.generation.baseline import start_mesh
 from mesh.call.context import use_context
 from mesh.serving import connect
 
