@@ -38,7 +38,7 @@ demo: $(INSTALLED) ## Run an experiment on a synthetic world, to its HTML report
 IN_TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: test
-test: check $(INSTALLED) ## Check everything and run the tests of every day
+test: check $(INSTALLED) ## Check everything and run the everyday tests
 	$(BIN)/pytest $(IN_TWO) -m "not long" $(PYTEST_FLAGS)
 
 .PHONY: test-long

@@ -1,4 +1,4 @@
-"""What every package stands on. It knows nothing of meshes, stores or pages.
+"""Code shared by all packages, independent of mesh, stores and pages.
 
 - `errors`: the root of the error tree, and the kinds that map to gRPC status codes.
 - `grpc_status`: errors as gRPC statuses with details, and back.

@@ -11,7 +11,7 @@ From the ground up; a room imports only from those above it in this list:
 - `writing/`: appending facts.
 - `segments/`: a snapshot laid out as sorted arrays, for fast reading.
 - `ledger/`: the record itself: every version of a fact, and when it was visible.
-- `store`: the door: one object that opens a store and reaches all of the above.
+- `store`: the entry point: one object that opens a store and reaches all of the above.
 - `reader_pool`: readers of pinned snapshots, shared between threads.
 - `rpc/`: the gRPC service of the past, its client, their messages.
 - `ingest/`: records from outside, checked and taken chunk by chunk, by file or by stream.

@@ -26,7 +26,7 @@
         ├── SegmentDamaged        (WrongState)       files that are not what was written
         ├── BackupDamaged         (WrongState)       a file that is not a whole backup
         ├── ProfileErased         (WrongState)       facts about whom must not come back
-        ├── BeforeRetention       (WrongState)       a question about what was let go of
+        ├── BeforeRetention       (WrongState)       a question about what retention removed
         ├── StoreReadOnly         (WrongState)       this user may not write to it
         ├── StoreChanged          (WrongState)       facts went away while they were read
         ├── ProgramMissing        (WrongState)       pg_dump or pg_restore is not installed
@@ -188,7 +188,7 @@ class ProfileErased(TimeTravelError, WrongState):
 
 
 class BeforeRetention(TimeTravelError, WrongState):
-    """Refuse a question whose answer has been let go of."""
+    """Refuse a question whose answer retention has removed."""
 
 
 class StoreReadOnly(TimeTravelError, WrongState):

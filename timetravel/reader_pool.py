@@ -4,8 +4,8 @@ From a directory comes the segment that was built for an experiment. Where there
 concerns the whole catalogue is laid out in memory, and rows about single profiles come from
 SQL. All of it answers alike, bit for bit.
 
-What was erased, or let go of, must not be answered from here any longer: the readers look every
-`NOTICE_SECONDS` whether there was any such upkeep, and begin anew.
+What was erased, or removed by retention, must not be answered from here any longer: the readers
+look every `NOTICE_SECONDS` whether there was any such upkeep, and begin anew.
 """
 
 from __future__ import annotations

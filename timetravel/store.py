@@ -174,7 +174,7 @@ class Store:
             known_by: Read as known by this moment rather than by each row's own.
 
         Raises:
-            BeforeRetention: What the snapshot or the moment could see has been let go of.
+            BeforeRetention: What the snapshot or the moment could see was removed by retention.
         """
         with self._reading() as connection:
             retained = read_retained(connection)
@@ -216,7 +216,7 @@ class Store:
             progress: Is told how far a build has come.
 
         Raises:
-            BeforeRetention: What the snapshot could see has been let go of.
+            BeforeRetention: What the snapshot could see was removed by retention.
             StoreChanged: Facts were taken out of the store meanwhile.
         """
         self.retained().check_view(snapshot, None)
@@ -328,7 +328,7 @@ class Store:
             return read_cursor(connection, name)
 
     def retained(self) -> Retained:
-        """Return what can still be asked after versions were let go of."""
+        """Return what can still be asked after retention."""
         with self._reading() as connection:
             return read_retained(connection)
 

@@ -55,9 +55,9 @@ COMMANDS = {
 )
 @click.version_option(package_name="pagesim")
 def cli() -> None:
-    """Simulate homepages at a past moment, under a change that nobody has shipped.
+    """Simulate homepages at a past moment, under a change that has not shipped yet.
 
-    To begin: `pagesim world generate`, `pagesim db upgrade`, `pagesim world live`, then
+    Getting started: `pagesim world generate`, `pagesim db upgrade`, `pagesim world live`, then
     `pagesim run EXPERIMENT.yaml`.
     """
 

@@ -94,7 +94,7 @@ def history(
     if retained.since > EARLIEST_MICROS:
         click.echo(
             f"Not shown: versions superseded before {format_minute(retained.since)}; "
-            "retention has let go of them.",
+            "retention has removed them.",
             err=True,
         )
     if as_json:

@@ -33,7 +33,9 @@ results to standard output.
 def describe_commands(root: click.Group) -> str:
     """Return the reference of a command and everything below it, as Markdown."""
     sections = [_HEADER]
-    context = click.Context(root, info_name="pagesim", terminal_width=88)
+    context = click.Context(
+        root, info_name="pagesim", terminal_width=88, **root.context_settings
+    )
     for command_context in _walk(context):
         title = command_context.command_path
         text = command_context.command.get_help(command_context).rstrip()

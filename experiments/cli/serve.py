@@ -49,7 +49,7 @@ _CHECK_SECONDS = 0.5
     "--as-of",
     required=True,
     metavar="MOMENT",
-    help="The moment to travel to, e.g. 2018-05-01 or 2018-05-01T12:00:00Z.",
+    help="The moment to simulate, e.g. 2018-05-01 or 2018-05-01T12:00:00Z.",
 )
 @click.option(
     "--known-by",

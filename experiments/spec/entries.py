@@ -133,7 +133,7 @@ class VariantEntry(Entry):
         examples=["popular-first"],
     )
     description: Description = Field(
-        "", description="For people.", examples=["Ranks by popularity"]
+        "", description="Free text, shown in reports.", examples=["Ranks by popularity"]
     )
     configuration: dict[str, Any] = Field(
         default_factory=dict,
@@ -180,7 +180,9 @@ class ExperimentEntry(Entry):
         examples=["rank-or-select"],
     )
     description: Description = Field(
-        "", description="For people.", examples=["What do members lose by popularity?"]
+        "",
+        description="Free text, shown in reports.",
+        examples=["What do members lose by popularity?"],
     )
     seed: int = _within(
         SEED,

@@ -43,7 +43,7 @@ class ReservedPort:
         self.address = Address(asked.host, self._socket.getsockname()[1])
 
     def close(self) -> None:
-        """Let go of the port."""
+        """Release the port."""
         self._socket.close()
 
     def __enter__(self) -> Self:

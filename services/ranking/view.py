@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
@@ -181,17 +181,29 @@ class RankingView:
         return order
 
     def _make_order(self, row: RowDefinition, country: str) -> Int32Array:
-        if row.type is RowType.TOP_TEN:
-            return order_by_trending(self._trending_in(country))
-        if row.type is RowType.TRENDING:
-            return order_by_rise(self._trending_in(country), self.popularity["events_365d"])
-        if row.type is RowType.NEW:
-            added_at = self.catalogue.videos.added_at
-            return order_by_age(added_at, added_at > EARLIEST_MICROS)
-        order = order_by_popularity(self.popularity)
-        if row.type is RowType.GENRE:
-            return order[self.catalogue.members(row.genre)[order]]
-        return order
+        match row.type:
+            case RowType.TOP_TEN:
+                return order_by_trending(self._trending_in(country))
+            case RowType.TRENDING:
+                rising = self._trending_in(country)
+                return order_by_rise(rising, self.popularity["events_365d"])
+            case RowType.NEW:
+                added_at = self.catalogue.videos.added_at
+                return order_by_age(added_at, added_at > EARLIEST_MICROS)
+            case RowType.GENRE:
+                order = order_by_popularity(self.popularity)
+                return order[self.catalogue.members(row.genre)[order]]
+            case (
+                RowType.POPULAR
+                | RowType.TOP_PICKS
+                | RowType.CONTINUE_WATCHING
+                | RowType.MY_LIST
+                | RowType.BECAUSE_YOU_WATCHED
+                | RowType.EDITORIAL
+            ):
+                return order_by_popularity(self.popularity)
+            case _:
+                assert_never(row.type)
 
     def _trending_in(self, country: str) -> Float32Array:
         missing = np.full(len(self.catalogue.video_ids), np.nan, np.float32)

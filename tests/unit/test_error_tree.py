@@ -10,6 +10,7 @@ import re
 import grpc
 import pytest
 
+import core
 import experiments
 import mesh
 import services
@@ -18,11 +19,12 @@ import worlds
 from core.errors import PagesimError
 from mesh.errors import MissingContext
 
-PACKAGES = [mesh, timetravel, services, worlds, experiments]
+PACKAGES = [core, mesh, timetravel, services, worlds, experiments]
 ERROR_MODULES = [
-    importlib.import_module(f"{package.__name__}.errors")
+    importlib.import_module(module.name)
     for package in PACKAGES
-    if any(module.name == "errors" for module in pkgutil.iter_modules(package.__path__))
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    if module.name.endswith(".errors")
 ]
 
 

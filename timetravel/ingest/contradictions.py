@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from timetravel.errors import BeforeRetention, ContradictingFacts, ProfileErased
 from timetravel.facts.model import (
@@ -135,3 +135,5 @@ def _keyed_content(fact: Fact) -> KeyedContent:
             return page, (fact.op, fact.device, context, fact.page, features)
         case FeatureFact():
             raise AssertionError("features come in batches")
+        case _:
+            assert_never(fact)

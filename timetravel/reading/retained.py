@@ -62,7 +62,7 @@ class Retained:
 
     def _too_early(self, moment: int, *, field: str) -> BeforeRetention:
         return BeforeRetention(
-            f"What was superseded before {format_moment(self.since)} has been let go of; "
+            f"What was superseded before {format_moment(self.since)} was removed by retention; "
             f"{format_moment(moment)} is earlier.",
             remedy="Ask for a later moment, or restore a backup from before retention.",
             field=field,
@@ -70,4 +70,4 @@ class Retained:
 
 
 EVERYTHING: Final = Retained()
-"""Nothing was ever let go of."""
+"""Nothing was ever removed by retention."""

@@ -33,7 +33,7 @@ class UpkeepKind(StrEnum):
     READMISSION = "readmission"
     """Erased profiles may come back."""
     RETENTION = "retention"
-    """Versions superseded before `cutoff` were let go of."""
+    """Versions superseded before `cutoff` were removed."""
     RESTORE = "restore"
     """The store was put back to a backup."""
 
@@ -48,7 +48,7 @@ class Upkeep:
         began_at: Microseconds.
         ended_at: Microseconds; None as long as it has to be carried on.
         reason: Why, in the words of who did it.
-        cutoff: Of retention: what was superseded before this moment was let go of.
+        cutoff: Of retention: what was superseded before this moment was removed.
         snapshot: Of retention: the first snapshot that is still answered for.
         removed: Rows taken out, by table.
     """
@@ -123,14 +123,14 @@ def read_retained(connection: sa.Connection) -> Retained:
 
 
 def check_retained(connection: sa.Connection, retained: Retained) -> None:
-    """Check that nothing more has been let go of since a reader was opened.
+    """Check that retention has removed nothing more since a reader was opened.
 
     Raises:
         StoreChanged: It has: the reader does not know what it may be asked.
     """
     if _newest(connection, _NEWEST_RETENTION) != retained.upkeep_id:
         raise StoreChanged(
-            "Versions have been let go of since this reader was opened.",
+            "Retention has removed versions since this reader was opened.",
             remedy="Open another.",
             field="snapshot",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from timetravel.database import schema
 from timetravel.errors import ContradictingFacts
@@ -167,6 +167,8 @@ def to_records(facts: Iterable[Fact | FeatureBatch], tx_id: int, registry: Regis
                 batch.add_document(fact)
             case LoggedPageFact():
                 batch.add_logged_page(fact)
+            case _:
+                assert_never(fact)
     blocks = to_blocks([*gather_facts(features, registry), *batches], registry)
     batch.note_features(blocks, registry)
     _check_one_version_per_event(batch.rows.get(schema.event_fact, {}))

@@ -89,7 +89,7 @@ def retain(
         described |= {"dry_run": dry_run, "removed": dict(removed)}
         print_json(described | describe_carried_out(done))
     else:
-        show_counts("Would let go of" if dry_run else "Let go of", removed)
+        show_counts("Would remove" if dry_run else "Removed", removed)
         click.echo(f"Answers from {format_moment(cutoff)} and snapshot {kept} on stay.")
         if pinned_by is not None:
             click.echo(f"That snapshot is pinned by {pinned_by}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from pagesim.ingest.v1 import ingest_pb2
 from pagesim.timetravel.v1 import timetravel_pb2
@@ -88,6 +88,8 @@ def encode_fact(fact: Fact) -> ingest_pb2.Record:
         case LoggedPageFact():
             record.logged_page.CopyFrom(_logged_page(fact))
             record.valid_from.CopyFrom(encode_timestamp(fact.shown_at))
+        case _:
+            assert_never(fact)
     return record
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from importlib.resources import files
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from experiments.report.description import VariantDescription
 from experiments.report.document import render_report
 from experiments.report.pages.sheets import Column, Sheet
 from experiments.report.pages.strips import Strip, Tile
+from services.page.model import RowType
 from tests.unit.experiments.report.plain_html import Page
 
 if TYPE_CHECKING:
@@ -170,3 +172,10 @@ def test_a_configuration_keeps_its_indentation(page: Page) -> None:
         '{\n  "ranking": {\n    "model": "popularity"\n  }\n}' in "".join(element.texts)
         for element in page.all("pre")
     )
+
+
+def test_every_row_type_has_a_colour_of_its_own() -> None:
+    css = files("experiments.report").joinpath("templates", "report.css").read_text()
+    colours = dict(re.findall(r"\.mix-(\d+) { fill: (#\w+); }", css))
+    assert sorted(map(int, colours)) == list(range(len(RowType)))
+    assert len(set(colours.values())) == len(colours)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -19,6 +19,13 @@ from experiments.spec import (
     ScopeSource,
     Variant,
     Window,
+)
+from experiments.spec.entries import (
+    ExperimentEntry,
+    LimitsEntry,
+    ScopeEntry,
+    VariantEntry,
+    WindowEntry,
 )
 from experiments.spec.loading import load_spec
 from experiments.spec.reference import describe_file
@@ -111,6 +118,21 @@ def test_a_spec_survives_its_own_file(spec: ExperimentSpec) -> None:
     source = read_source(text.encode())
     assert not source.mistakes
     assert read_document(source.value) == spec
+
+
+@given(experiment_specs())
+def test_all_that_a_file_may_say_is_in_the_document_of_a_run(spec: ExperimentSpec) -> None:
+    # What is accepted and documented, and read by nothing, would be missing here.
+    document: Any = spec.to_document()
+    scope = document["scope"]
+    for entry, found in (
+        (ExperimentEntry, document),
+        (ScopeEntry, scope),
+        (WindowEntry, scope["window"]),
+        (LimitsEntry, document["limits"]),
+        (VariantEntry, document["variants"][0]),
+    ):
+        assert found is None or found.keys() == entry.model_fields.keys()
 
 
 @given(experiment_specs())
