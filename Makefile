@@ -47,7 +47,7 @@ test-long: $(INSTALLED) ## Run what takes long, and the laws with many more exam
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## Run the tests that start no process
-	$(BIN)/pytest -m "not integration and not postgres and not long" $(PYTEST_FLAGS)
+	$(BIN)/pytest $(IN_TWO) -m "not integration and not postgres and not long" $(PYTEST_FLAGS)
 
 .PHONY: test-postgres
 test-postgres: $(INSTALLED) ## Run the PostgreSQL tests against a server of their own
