@@ -26,10 +26,9 @@ def atomic_file(target: Path, *, private: bool = False) -> Iterator[Path]:
     before it is renamed. After an error it is removed and the target is as it was.
 
     Args:
-        target: What is written. Its folder is made if it is missing.
+        target: What is written. Its folder must be there.
         private: Whether only this user may read and write it.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{secrets.token_hex(4)}{UNFINISHED}")
     created = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     descriptor = os.open(unfinished, created, _PRIVATE if private else _PUBLIC)

@@ -87,7 +87,7 @@ def history(
     chosen = None if field is None else choose_field(everything, field)
     if chosen is not None:
         found, everything = (
-            [version for version in history if chosen.holds(version.version)]
+            [historical for historical in history if chosen.holds(historical.version)]
             for history in (found, everything)
         )
     later = len(everything) - len(found)
@@ -113,7 +113,7 @@ def history(
     else:
         console.print(render_field(chosen, found, limit=limit), highlight=False)
         if can_be_drawn(chosen):
-            versions = [version.version for version in found]
+            versions = [historical.version for historical in found]
             console.print(draw_field(chosen, versions, console.width), highlight=False)
             console.print()
     console.print(render_legend(found))

@@ -109,7 +109,9 @@ def write_partition(
     rows.sort(key=lambda row: (row["page_id"], row["row_index"]))
     # The rows go first: whoever finds pages finds their rows too.
     for kind, records, schema in (("rows", rows, ROWS_SCHEMA), ("pages", pages, PAGES_SCHEMA)):
-        with atomic_file(path.file(kind)) as unfinished:
+        target = path.file(kind)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(target) as unfinished:
             pq.write_table(
                 pa.Table.from_pylist(records, schema), unfinished, compression="zstd"
             )

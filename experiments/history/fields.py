@@ -109,7 +109,9 @@ def choose_field(history: Sequence[HistoricalVersion], text: str) -> Field:
 
 
 def _parts_of(history: Sequence[HistoricalVersion], field: Field) -> list[str]:
-    values = (version.version.value for version in history if field.holds(version.version))
+    values = (
+        historical.version.value for historical in history if field.holds(historical.version)
+    )
     return sorted({name for value in values if isinstance(value, dict) for name in value})
 
 

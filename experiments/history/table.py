@@ -75,7 +75,7 @@ def _render(
     left_out = 0
     sources: dict[str, None] = {}
     for field in fields:
-        own = [version for version in history if field.holds(version.version)]
+        own = [historical for historical in history if field.holds(historical.version)]
         own.sort(key=lambda one: (one.version.valid_from, one.version.place))
         shown = own[-limit:] if limit else own
         left_out += len(own) - len(shown)
@@ -95,7 +95,7 @@ def _render(
 def render_legend(history: Sequence[HistoricalVersion]) -> Text:
     """Return what the signs mean that occur."""
     told = f"{_VISIBLE} visible  {_HIDDEN} not"
-    if any(version.version.synthetic for version in history):
+    if any(historical.version.synthetic for historical in history):
         told += f"  {_MADE_UP} made up by a seeded rule"
     return Text(told + "  all times UTC", style="dim")
 

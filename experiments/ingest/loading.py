@@ -141,7 +141,7 @@ class Loader:
             try:
                 to_records(decoded.all(), 1, self._plan.registry)
             except ContradictingFacts as error:
-                mistakes = find_contradictions(decoded, chunk.mistakes_kept)
+                mistakes = find_contradictions(decoded, chunk.mistakes_kept(decoded))
                 decoded = chunk.refuse(decoded, mistakes, error)
             self._bookmark = chunk.go_on(decoded)
             return
@@ -185,9 +185,8 @@ class _SliceChunk:
     def synthetic(self) -> bool:
         return self.plan.entry.synthetic
 
-    @property
-    def mistakes_kept(self) -> int:
-        return self.found.after - self.found.first
+    def mistakes_kept(self, decoded: DecodedChunk) -> int:
+        return len(decoded)  # a row may have many facts, and each that is refused is left out
 
     def find(self, writer: Writer) -> None:
         newest = writer.newest_chunk(self.plan.stream)

@@ -55,6 +55,7 @@ def compute_metrics(
     with _duckdb() as connection:
         measuring = Measuring(connection, run, store, options or MetricOptions())
         target = run.directory / PAGE_METRICS_FILE
+        target.parent.mkdir(exist_ok=True)
         with (
             atomic_file(target) as unfinished,
             pq.ParquetWriter(unfinished, PAGE_METRICS_SCHEMA) as writer,

@@ -198,6 +198,7 @@ def find_played_next(
     )
     # Pages of one profile and moment, on several devices, share what was played.
     _, keys = np.unique(np.stack([page_owners, moments]), axis=1, return_inverse=True)
+    keys = keys.reshape(-1)  # NumPy 2.0 returns it in two dimensions
     asked = keys[len(keys) - len(as_of) :]
     order = np.argsort(asked, kind="stable")
     attributed = followed != NO_PAGE

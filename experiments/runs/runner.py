@@ -297,6 +297,7 @@ class _Run:
         if overlay:
             # Partitions of a variant write the same text, side by side.
             text = json.dumps(overlay, indent=2, ensure_ascii=False)
+            overlay_file.parent.mkdir(exist_ok=True)
             with atomic_file(overlay_file) as unfinished:
                 unfinished.write_text(text, encoding="utf-8")
         return Stack(

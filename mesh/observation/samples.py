@@ -23,7 +23,7 @@ _TIMEOUT_SECONDS = 5.0
 def read_samples(
     address: Address, path: str = "/metrics", query: Mapping[str, str] | None = None
 ) -> tuple[Sample, ...] | None:
-    """Return the samples of a page; None if nobody answers there."""
+    """Return the samples of an endpoint; None if nobody answers there."""
     connection = http.client.HTTPConnection(
         address.host, address.port, timeout=_TIMEOUT_SECONDS
     )
@@ -43,5 +43,5 @@ def read_samples(
 
 def read_endpoints(addresses: Sequence[Address]) -> dict[Address, tuple[Sample, ...] | None]:
     """Return the samples of every address's endpoint /metrics; None where nobody answers."""
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="page") as executor:
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="endpoint") as executor:
         return dict(zip(addresses, executor.map(read_samples, addresses), strict=True))

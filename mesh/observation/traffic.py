@@ -58,7 +58,7 @@ class Observation:
         traffic: Of all processes together. A process counts from its own start, and forgets
             stacks that were silent for long.
         healthy: Replicas that Envoy calls, by owner (empty for the baseline) and the
-            service's name in statistics; None if Envoy's page did not answer.
+            service's name in statistics; None if Envoy's endpoint did not answer.
         silent: Addresses of metrics endpoints that did not answer.
     """
 

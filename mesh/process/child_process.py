@@ -200,11 +200,11 @@ def explain_failure(problem: str, log: Path | None) -> ProcessFailed:
 def _start(program: Program) -> ChildProcess:
     ready, child_ready = os.pipe()
     command = [part.replace(_READY_FD, str(child_ready)) for part in program.command]
-    launcher = [sys.executable, "-I", "-S", str(_PARENT_DEATH), str(os.getpid())]
+    wrapper = [sys.executable, "-I", "-S", str(_PARENT_DEATH), str(os.getpid())]
     try:
         with _open_log(program.log) as log:
             popen = subprocess.Popen(  # noqa: S603 - what we were asked to run, without a shell
-                [*launcher, *command],
+                [*wrapper, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=None if log is None else subprocess.STDOUT,

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _EXAMPLE = '[{"service": "pagesim.ranking.v1.RankingService", "module": "services.ranking"}]'
 _SECRETS = "secrets"
-_FIELD = re.compile(r'no field named "(\w+)"|Failed to parse (\w+) field')
+_KEYS = (*mesh_pb2.ServiceProcess.DESCRIPTOR.fields_by_name, _SECRETS)
+_FIELD = re.compile(r"Failed to parse (\w+) field: ")
 
 
 def write_baseline(processes: Sequence[ServiceProcess], path: Path) -> None:
@@ -115,20 +116,32 @@ def _read_entry(path: Path, number: int, entry: object) -> ServiceProcess:
     where = f"[{number}]"
     if not isinstance(entry, dict):
         raise _invalid(path, f"{entry!r} is not an object", where)
+    for key in entry:
+        if key not in _KEYS:
+            known = ", ".join(_KEYS)
+            raise _invalid(
+                path,
+                f"{key!r} is not a field of a process, which has {known}",
+                f"{where}.{key}",
+            )
     secrets = entry.get(_SECRETS, [])
     if not isinstance(secrets, list) or not all(isinstance(name, str) for name in secrets):
         raise _invalid(path, f"{secrets!r} is not a list of names", f"{where}.{_SECRETS}")
+    replicas = entry.get("replicas", 1)
+    # ProtoJSON takes the text "3" for a number, and reads 0 as a number that is not given.
+    if type(replicas) is not int or replicas == 0:
+        raise _invalid(path, f"{replicas!r} is not a number of replicas", f"{where}.replicas")
     try:
         process = parse_process(entry)
     except ParseError as error:
-        field = next((name for name in _FIELD.findall(str(error))), ("", ""))
-        raise _invalid(path, str(error), f"{where}.{''.join(field)}") from None
+        problem = str(error).splitlines()[0].rstrip(".")
+        field = _FIELD.search(problem)
+        problem = problem.removeprefix(field[0]) if field else problem
+        raise _invalid(path, problem, f"{where}.{field[1]}" if field else where) from None
     except InvalidInput as error:
         raise InvalidInput(
             error.problem, remedy=error.remedy, field=f"{where}.{error.field}"
         ) from None
-    if entry.get("replicas") == 0:
-        raise _invalid(path, "0 replicas cannot be run", f"{where}.replicas")
     return process
 
 

@@ -57,7 +57,7 @@ def check_names(files: Mapping[str, ProcessFile]) -> None:
     for name in files:
         if not _NAME.fullmatch(name):
             raise InvalidInput(
-                f"{name!r} is not a name of a file.",
+                f"{name!r} is not a valid name of a file.",
                 remedy="Use 1-63 of a-z, 0-9 and '_', starting with a letter.",
                 field="files",
             )

@@ -78,7 +78,7 @@ class ServiceProcess:
         for name in (*self.environment, *self.secrets):
             if not name or "=" in name:
                 raise InvalidInput(
-                    f"{name!r} is not a name of an environment variable.",
+                    f"{name!r} is not a valid name of an environment variable.",
                     remedy="Use letters, digits and '_'.",
                     field="environment",
                 )

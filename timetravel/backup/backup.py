@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import sqlalchemy as sa
 
+from core.atomic_files import UNFINISHED
 from timetravel.backup.postgres_programs import connection_environment, run_program
 from timetravel.backup.sqlite_files import (
-    UNFINISHED,
     check_integrity,
     copy_pages,
     new_file,

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-UNFINISHED: Final = ".unfinished"
-
 _PAGES_PER_STEP: Final = 2_000
 _BUSY_TIMEOUT_SECONDS: Final = 60.0
 

@@ -27,9 +27,8 @@ class IncomingChunk(Protocol):
     def synthetic(self) -> bool:
         """Whether they are made up."""
 
-    @property
-    def mistakes_kept(self) -> int:
-        """How many mistakes are reported of it."""
+    def mistakes_kept(self, decoded: DecodedChunk) -> int:
+        """Return how many mistakes are reported of it."""
 
     def find(self, writer: Writer) -> Chunk | None:
         """Return the chunk if the store has it, None if it is the next of its stream.
@@ -78,7 +77,7 @@ def _append(writer: Writer, chunk: IncomingChunk, decoded: DecodedChunk) -> Deco
         try:
             writer.append(decoded.all(), source=chunk.source, synthetic=chunk.synthetic)
         except REFUSALS as error:
-            mistakes = find_refused(decoded, writer, error, chunk.mistakes_kept)
+            mistakes = find_refused(decoded, writer, error, chunk.mistakes_kept(decoded))
             decoded = chunk.refuse(decoded, mistakes, error)
         else:
             break

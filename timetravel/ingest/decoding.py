@@ -72,8 +72,9 @@ def check_header(request: ingest_pb2.IngestRequest, rules: Rules) -> None:
     entries = len(request.records) + len(request.feature_groups)
     if not 1 <= entries <= rules.limits.chunk_records:
         raise InvalidChunk(
-            f"A chunk has {entries} records and feature groups.",
-            remedy=f"Send 1 to {rules.limits.chunk_records}.",
+            f"A chunk has {entries} records and feature groups, outside 1 to "
+            f"{rules.limits.chunk_records}.",
+            remedy="Send more, smaller chunks, and none that is empty.",
             field="records",
         )
     if request.sequence < 1:

@@ -109,7 +109,7 @@ def folders_behind(engine: sa.Engine) -> tuple[CopyFolder, ...]:
     with reading(engine) as connection:
         upkeep, places = read_upkeep(connection), read_copy_folders(connection)
     due = {
-        kind: max((copy.upkeep_id for copy in upkeep if copy.kind in causes), default=0)
+        kind: max((record.upkeep_id for record in upkeep if record.kind in causes), default=0)
         for kind, causes in _CAUSES.items()
     }
     return tuple(place for place in places if place.upkeep_id < due[place.kind])

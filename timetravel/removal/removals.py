@@ -144,7 +144,7 @@ def check_profiles(profile_ids: Sequence[int]) -> None:
     for profile_id in profile_ids:
         if not 0 <= profile_id <= LARGEST_ID:
             raise InvalidUpkeep(
-                f"{profile_id} is not a profile.",
+                f"{profile_id} is not the id of a profile.",
                 remedy="Ids are 0 or more, in 63 bits.",
                 field="profile",
             )

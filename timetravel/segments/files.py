@@ -207,13 +207,13 @@ def _describe_registry(registry: Registry) -> list[dict[str, object]]:
 
 def _restore_registry(described: list[dict[str, Any]]) -> Registry:
     groups: dict[str, RegisteredGroup] = {}
-    for array in described:
-        by_version = {version: tuple(names) for version, names in array["fields"]}
+    for entry in described:
+        by_version = {version: tuple(names) for version, names in entry["fields"]}
         newest = max(by_version)
         group = FeatureGroup(
-            array["name"], EntityKind(array["entity_kind"]), newest, by_version[newest]
+            entry["name"], EntityKind(entry["entity_kind"]), newest, by_version[newest]
         )
-        groups[group.name] = RegisteredGroup(array["group_id"], group, by_version)
+        groups[group.name] = RegisteredGroup(entry["group_id"], group, by_version)
     return Registry(groups)
 
 

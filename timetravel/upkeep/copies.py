@@ -55,7 +55,7 @@ class CopyFolder:
 def find_copy_folder(connection: sa.Connection, folder: CopyFolder) -> CopyFolder | None:
     """Return what the store knows of a folder, None if it knows nothing."""
     found = connection.execute(sa.select(copy_place).where(*_key(folder))).one_or_none()
-    return None if found is None else _place(found)
+    return None if found is None else _read_folder(found)
 
 
 def note_copy_folder(connection: sa.Connection, folder: CopyFolder) -> None:
@@ -76,7 +76,7 @@ def read_copy_folders(connection: sa.Connection) -> Sequence[CopyFolder]:
     rows = connection.execute(
         sa.select(copy_place).order_by(copy_place.c.host, copy_place.c.path)
     )
-    return [_place(row) for row in rows]
+    return [_read_folder(row) for row in rows]
 
 
 def mark_copy_folder(connection: sa.Connection, folder: CopyFolder, upkeep_id: int) -> None:
@@ -89,7 +89,7 @@ def forget_copy_folder(connection: sa.Connection, folder: CopyFolder) -> bool:
     return bool(connection.execute(copy_place.delete().where(*_key(folder))).rowcount)
 
 
-def _place(row: Any) -> CopyFolder:  # noqa: ANN401 - a database row
+def _read_folder(row: Any) -> CopyFolder:  # noqa: ANN401 - a database row
     return CopyFolder(row.host, Path(row.path), CopyKind(row.kind), row.snapshot, row.upkeep_id)
 
 

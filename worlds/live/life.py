@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CURSOR_NAME: Final = "live"
 _VISITS_PER_TRANSACTION: Final = 256
 
-_log = structlog.get_logger(__name__)
+_log = structlog.get_logger("worlds.live")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from experiments.cli.db.report import describe_carried_out, show_carried_out, sh
 from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
 from experiments.runs.purge import count_records
 from timetravel.database.engine import reading
-from timetravel.removal import completion as caretaker
-from timetravel.removal import removals
+from timetravel.removal import completion, removals
 from timetravel.removal.erasure import plan_erasure
 from timetravel.store import Store
 from timetravel.upkeep.copies import CopyFolder, CopyKind, read_copy_folders
@@ -67,7 +66,7 @@ def erase(
             return
         around = upkeep_environment(opened)
         with progress("Erasing"):
-            caretaker.note_results(opened.engine, runs)
+            completion.note_results(opened.engine, runs)
             plan = removals.erase_profiles(
                 opened.engine,
                 profiles,
@@ -75,7 +74,7 @@ def erase(
                 began_at=around.now_micros(),
                 nonce=around.draw_nonce(),
             )
-            done = caretaker.finish_upkeep(opened.engine, around)
+            done = completion.finish_upkeep(opened.engine, around)
     if as_json:
         print_json({"removed": dict(plan.removed), **describe_carried_out(done)})
     else:

@@ -15,8 +15,7 @@ from experiments.cli.db.options import ELSEWHERE, dry_run_option, reason_option
 from experiments.cli.db.report import describe_carried_out, show_carried_out, show_counts
 from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
 from timetravel.database.engine import reading
-from timetravel.removal import completion as caretaker
-from timetravel.removal import removals, retention
+from timetravel.removal import completion, removals, retention
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def retain(
             with reading(opened.engine) as connection:
                 removals.check_cutoff(connection, cutoff)
                 removed = retention.count_superseded(connection, bounds)
-            done = caretaker.CarriedOut()
+            done = completion.CarriedOut()
         else:
             with progress("Letting go of superseded versions"):
                 removed = removals.let_versions_go(
@@ -84,7 +83,7 @@ def retain(
                     began_at=around.now_micros(),
                     nonce=around.draw_nonce(),
                 )
-                done = caretaker.finish_upkeep(opened.engine, around)
+                done = completion.finish_upkeep(opened.engine, around)
     if as_json:
         described |= {"dry_run": dry_run, "removed": dict(removed)}
         print_json(described | describe_carried_out(done))
@@ -123,7 +122,7 @@ def _first_snapshot(store: Store, wanted: str | None) -> tuple[int, CopyFolder |
             )
         return int(wanted), None
     with reading(store.engine) as connection:
-        pinned = caretaker.oldest_pinned(connection, socket.gethostname())
+        pinned = completion.oldest_pinned(connection, socket.gethostname())
     if pinned is None or pinned.snapshot is None or pinned.snapshot > newest:
         return newest, None
     return pinned.snapshot, pinned

@@ -17,7 +17,7 @@ from experiments.cli.db.report import (
 from experiments.cli.terminal import json_option, needed_store_option, print_json, progress
 from timetravel.database.engine import reading, writing
 from timetravel.errors import InvalidUpkeep
-from timetravel.removal import completion as caretaker
+from timetravel.removal import completion
 from timetravel.store import Store
 from timetravel.upkeep.copies import forget_copy_folder, read_copy_folders
 
@@ -41,10 +41,10 @@ def upkeep(store: str, forgotten: tuple[str, ...], *, finish: bool, as_json: boo
     with Store.open(store) as opened:
         for name in forgotten:
             _forget(opened, name)
-        done = caretaker.CarriedOut(elsewhere=caretaker.folders_behind(opened.engine))
+        done = completion.CarriedOut(elsewhere=completion.folders_behind(opened.engine))
         if finish:
             with progress("Carrying on"):
-                done = caretaker.finish_upkeep(opened.engine, upkeep_environment(opened))
+                done = completion.finish_upkeep(opened.engine, upkeep_environment(opened))
         with reading(opened.engine) as connection:
             recorded, places = opened.upkeep(), read_copy_folders(connection)
     if as_json:

@@ -62,7 +62,7 @@ class ChosenMesh:
         Raises:
             UnknownStack: There is none of that id; the message lists those that are.
         """
-        stacks = {stack.stack.stack_id: stack for stack in self.client.list_stacks()}
+        stacks = {status.stack.stack_id: status for status in self.client.list_stacks()}
         if stack_id not in stacks:
             raise UnknownStack(
                 f"There is no stack {stack_id!r}.",

@@ -146,9 +146,9 @@ def _describe_services(
                 "replicas": len(found),
                 "healthy": now.healthy_replicas(stack_id, service),
                 "processes": [
-                    _describe_process(traffic)
-                    | {"answers": traffic.metrics_address not in now.silent}
-                    for traffic in found
+                    _describe_process(endpoint)
+                    | {"answers": endpoint.metrics_address not in now.silent}
+                    for endpoint in found
                 ],
             },
         )

@@ -131,10 +131,10 @@ def _slice(
     unreadable: Sequence[Unreadable],
     schema: pa.Schema,
 ) -> Slice:
-    table = pa.Table.from_batches([row.batch for row in rows], schema)
+    table = pa.Table.from_batches([piece.batch for piece in rows], schema)
     columns = {
         name: column.combine_chunks()
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
-    numbers = [row.numbers for row in rows] or [np.empty(0, np.int64)]
+    numbers = [piece.numbers for piece in rows] or [np.empty(0, np.int64)]
     return Slice(first, after, np.concatenate(numbers), columns, unreadable)

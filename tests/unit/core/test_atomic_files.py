@@ -25,7 +25,7 @@ with atomic_file(Path(sys.argv[1])) as unfinished:
 
 
 def test_what_was_written_replaces_the_target_and_leaves_nothing_else(tmp_path: Path) -> None:
-    target = tmp_path / "made for it" / "target"
+    target = tmp_path / "target"
     for text in ("first", "second"):
         with atomic_file(target) as unfinished:
             unfinished.write_text(text)

@@ -92,15 +92,15 @@ class _RequestChunk:
     def synthetic(self) -> bool:
         return self.request.synthetic
 
-    @property
-    def mistakes_kept(self) -> int:
+    def mistakes_kept(self, decoded: DecodedChunk) -> int:
+        del decoded
         return self.rules.limits.mistakes
 
     def find(self, writer: Writer) -> Chunk | None:
         return find_chunk(writer, self.request.stream, self.request.sequence, self.digest)
 
     def register(self, writer: Writer) -> None:
-        mistakes = Mistakes(self.mistakes_kept)
+        mistakes = Mistakes(self.rules.limits.mistakes)
         for index, group in self.groups:
             try:
                 writer.register(group)

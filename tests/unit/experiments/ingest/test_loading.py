@@ -249,6 +249,27 @@ def test_features_that_cannot_both_be_are_both_refused(load: Load, store: Store)
     assert np.array_equal(values, np.array([[np.nan] * 2, [1, np.nan]]), equal_nan=True)
 
 
+def test_rows_of_many_facts_that_contradict_each_other_leave_none(
+    load: Load, store: Store
+) -> None:
+    Path("films.csv").write_text(
+        "id,at,title,year,maturity\n"
+        "1,2024-03-04T12:00:00Z,A,1990,1\n"
+        "1,2024-03-04T12:00:00Z,B,1991,2\n"
+    )
+    mapping = """
+entity_kind: {constant: video}
+entity_id: id
+valid_from: at
+known_at: at
+values: {title: title, year: year, maturity: maturity}
+"""
+    for is_dry in (True, False):
+        report = load([Path("films.csv")], "attributes", mapping, is_dry=is_dry)
+        assert (report.facts, report.refused) == (0, 2)
+    assert not any(store.count_facts().values())
+
+
 def test_facts_about_an_erased_profile_are_refused_and_the_others_taken(
     load: Load, store: Store
 ) -> None:

@@ -185,6 +185,13 @@ def test_an_entity_of_which_nothing_is_visible_is_not_found(
             stub.GetEntity(request)
 
 
+def test_a_moment_outside_the_calendar_is_refused_by_the_service(
+    connect: OpenChannel,
+) -> None:
+    with pytest.raises(InvalidQuestion, match="as_of"):
+        TimeTravelClient(connect()).catalogue(2**62, [])
+
+
 def test_what_is_not_there_is_named(connect: OpenChannel) -> None:
     client = TimeTravelClient(connect())
     with pytest.raises(UnknownDocument, match="model/unheard"):
