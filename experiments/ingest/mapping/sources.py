@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from core.errors import InvalidInput
 from experiments.documents.entry import OWN_RULE, Entry
 from experiments.documents.mistakes import show
+from experiments.ingest.mapping.moment_formats import MomentFormat
 
 JsonType: TypeAlias = Literal["text", "integer", "number", "boolean", "json"]
 
@@ -46,6 +48,16 @@ def _check_zone(name: str) -> str:
 def mistake(problem: str, remedy: str) -> PydanticCustomError:
     """Return what pydantic raises of an entry."""
     return PydanticCustomError(OWN_RULE, "{problem}", {"problem": problem, "remedy": remedy})
+
+
+def _check_format(text: str) -> str:
+    try:
+        MomentFormat(text)
+    except InvalidInput as error:
+        raise mistake(
+            f"{show(text)} does not say which moment is meant. {error.problem}", error.remedy
+        ) from None
+    return text
 
 
 Zone: TypeAlias = Annotated[str, AfterValidator(_check_zone)]
@@ -101,7 +113,7 @@ class MomentEntry(_ColumnEntry):
     constant: str | None = Field(
         None, description="The same moment for every record.", examples=["2024-01-01T00:00:00Z"]
     )
-    format: str | None = Field(
+    format: Annotated[str, AfterValidator(_check_format)] | None = Field(
         None,
         description="How texts are written, as in Python's strptime; left out, ISO 8601.",
         examples=["'%d.%m.%Y %H:%M'"],

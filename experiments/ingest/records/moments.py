@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import date, datetime
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.moments import to_micros
+from core.errors import InvalidInput
+from core.moments import parse_iso_8601, to_micros
+from experiments.ingest.mapping.moment_formats import MomentFormat
 from timetravel.errors import InvalidFact
 
 if TYPE_CHECKING:
@@ -26,10 +29,21 @@ _MICROS: Final = {
     "microseconds": Decimal(1),
     "nanoseconds": Decimal("0.001"),
 }
-_SUBMICROS: Final = re.compile(r"[.,][0-9]{6}[0-9]*[1-9]")
+_COUNT: Final = re.compile(r"[-+]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,3})?")
+_FAR: Final = 10**24
+_EXACT: Final = Context(prec=100)
+"""Holds every product of a count, which has fewer digits than 100, and its unit."""
 _UTC: Final = "UTC"
 """The only zone in which Arrow places local times rightly: it forgets summer after 2037."""
 _ZONE: Final = pa.timestamp("us", tz=_UTC)
+_WITHOUT_ZONE: Final = (
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?$"
+)
+_WITH_ZONE: Final = (
+    "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?"
+    "(Z|[+-][0-9]{2}:?[0-9]{2})$"
+)
+"""What Arrow and `parse_iso_8601` read alike."""
 _LONGEST_TEXT: Final = 64
 
 
@@ -45,7 +59,7 @@ class Moments:
         name = entry.time_zone or time_zone
         self._zone = None if name is None else ZoneInfo(name)
         self._zone_name = name
-        self._format = entry.format
+        self._format = None if entry.format is None else MomentFormat(entry.format)
         self._unit = entry.unit
 
     def whole(self, column: Column) -> Int64Array | None:
@@ -79,7 +93,7 @@ class Moments:
 
     def _scale(self, column: pa.Array) -> Int64Array | None:
         if pa.types.is_string(column.type):
-            if not pc.all(pc.match_substring_regex(column, "^-?[0-9]{1,18}$")).as_py():
+            if not _all_match(column, "^-?[0-9]{1,18}$"):
                 return None
             column = column.cast(pa.int64())
         if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
@@ -94,49 +108,36 @@ class Moments:
     def _cast(self, column: pa.Array) -> Int64Array | None:
         kind = column.type
         if pa.types.is_string(kind):
-            try:
+            if _all_match(column, _WITH_ZONE):
                 moments = column.cast(_ZONE)
-            except pa.ArrowInvalid:
-                if self._zone_name != _UTC:
-                    raise
+            elif self._zone_name == _UTC and _all_match(column, _WITHOUT_ZONE):
                 moments = column.cast(pa.timestamp("us"))
-        elif pa.types.is_timestamp(kind):
-            moments = column.cast(pa.timestamp("us", tz=kind.tz))
-            if kind.tz is None and self._zone_name != _UTC:
+            else:
                 return None
+        elif kind == _ZONE or (kind == pa.timestamp("us") and self._zone_name == _UTC):
+            moments = column
         else:
             return None
         found: Int64Array = moments.cast(pa.int64()).to_numpy()
         return found
 
-    def _parse(self, text: str) -> datetime | Decimal:
+    def _parse(self, text: str) -> date | Decimal:
         text = text.strip()
         if len(text) > _LONGEST_TEXT:
             raise InvalidFact("This is not a moment.", remedy="Give e.g. 2018-05-01T12:00:00Z.")
         if self._unit is not None:
-            try:
-                return Decimal(text)
-            except InvalidOperation:
+            if _COUNT.fullmatch(text) is None:
                 raise InvalidFact(
                     "This is not a number.", remedy=f"Give {self._unit} since 1970."
-                ) from None
+                )
+            return Decimal(text)
         if self._format is not None:
-            try:
-                return datetime.strptime(text, self._format)  # noqa: DTZ007 - placed below
-            except ValueError:
-                raise InvalidFact(
-                    f"This is not written as {self._format}.",
-                    remedy="Fix it, or the format in the mapping.",
-                ) from None
-        if _SUBMICROS.search(text):
-            raise InvalidFact(
-                "This has a part of a microsecond.", remedy="Round it to microseconds."
-            )
+            return self._format.read(text, self._zone)
         try:
-            return datetime.fromisoformat(text)
-        except ValueError:
+            return parse_iso_8601(text)
+        except InvalidInput as error:
             raise InvalidFact(
-                "This is not a moment.",
+                error.problem,
                 remedy="Give e.g. 2018-05-01T12:00:00Z, or name format or unit in the mapping.",
             ) from None
 
@@ -145,11 +146,15 @@ class Moments:
             raise InvalidFact(
                 "This is a number.", remedy="Name its unit in the mapping, e.g. unit: seconds."
             )
-        try:
-            micros = Decimal(str(number)) * _MICROS[self._unit]
-            whole = int(micros.to_integral_value())
-        except (InvalidOperation, OverflowError, ValueError):
-            raise InvalidFact("This is not a moment.", remedy="Give a finite number.") from None
+        if isinstance(number, float) and not math.isfinite(number):
+            raise InvalidFact("This is not a moment.", remedy="Give a finite number.")
+        if not -_FAR < number < _FAR:
+            raise InvalidFact(
+                "This lies outside the years 1 to 9999.",
+                remedy=f"Give {self._unit} since 1970.",
+            )
+        micros = _EXACT.multiply(Decimal(str(number)), _MICROS[self._unit])
+        whole = int(micros.to_integral_value())
         # A float is seldom exact; a text or a whole number is.
         if whole != micros and not isinstance(number, float):
             raise InvalidFact(
@@ -158,13 +163,13 @@ class Moments:
         return whole
 
     def _place(self, moment: datetime) -> int:
+        if moment.tzinfo is None:
+            moment = self._localise(moment)
         try:
-            if moment.tzinfo is None:
-                moment = self._localise(moment)
-            return to_micros(moment.astimezone(UTC))
-        except OverflowError:
+            return to_micros(moment)
+        except InvalidInput as error:
             raise InvalidFact(
-                "This lies outside the years 1 to 9999.", remedy="Give a moment within them."
+                "This lies outside the years 1 to 9999.", remedy=error.remedy
             ) from None
 
     def _localise(self, moment: datetime) -> datetime:
@@ -182,3 +187,7 @@ class Moments:
                 remedy="Give it in UTC.",
             )
         return early
+
+
+def _all_match(column: pa.Array, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(column, pattern)).as_py())

@@ -162,7 +162,9 @@ def test_a_moment_is_read_as_the_mapping_says(
         (["2024"], {}, "UTC", "not a moment"),
         ("1709553600.0000001", {"unit": "seconds"}, None, "part of a microsecond"),
         (1709553600000000001, {"unit": "nanoseconds"}, None, "part of a microsecond"),
-        ("1e400", {"unit": "seconds"}, None, ""),
+        ("1e400", {"unit": "seconds"}, None, "outside the years"),
+        (10**400, {"unit": "seconds"}, None, "outside the years"),
+        ("9" * 60, {"unit": "seconds"}, None, "not a number"),
         (math.nan, {"unit": "seconds"}, None, "not a moment"),
         (math.inf, {"unit": "seconds"}, None, "not a moment"),
         ("noon", {"unit": "seconds"}, None, "not a number"),
@@ -172,9 +174,6 @@ def test_what_is_no_moment_is_refused(
     text: object, entry: dict[str, str], zone: str | None, rule: str
 ) -> None:
     moments = Moments(MomentEntry.model_validate({"column": "at", **entry}), zone)
-    if not rule:  # a number: whether it is a moment is a matter of the rules
-        assert moments.read(text) > 10**100
-        return
     with pytest.raises(InvalidFact, match=rule):
         moments.read(text)
 
