@@ -11,7 +11,7 @@ from experiments.documents.mistakes import Mistake, advise, show
 from experiments.errors import DataNotFound
 from experiments.ingest.files.files import open_files
 from experiments.ingest.mapping.entries import FeaturesEntry, MappingEntry
-from experiments.ingest.mapping.mapping import find_missing_columns
+from experiments.ingest.mapping.mapping import find_wrong_columns
 from experiments.ingest.mapping.sources import MomentEntry
 from experiments.ingest.records.facts import ENTITY_KINDS
 from timetravel.database.registry import RegisteredGroup, Registry
@@ -86,7 +86,7 @@ def make_plan(
         for file in files
         for present in [file.columns()]
         if present is not None
-        for mistake in find_missing_columns(settled, present, file.path)
+        for mistake in find_wrong_columns(settled, present, file.path)
     ]
     group = None
     if isinstance(entry, FeaturesEntry):

@@ -43,7 +43,7 @@ def _open(path: Path, csv: CsvEntry) -> DataFile:
     suffix = path.suffix.lower()
     if suffix in _CSV:
         tabs = suffix == ".tsv" and csv.delimiter == ","
-        return CsvFile(path, "\t" if tabs else csv.delimiter, csv.quote)
+        return CsvFile(path, csv.model_copy(update={"delimiter": "\t"}) if tabs else csv)
     if suffix in _JSON_LINES:
         return JsonLinesFile(path)
     if suffix in _PARQUET:

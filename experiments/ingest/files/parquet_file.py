@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from core.arrays import Int64Array
+
+_INT96: Final = "INT96"
+_NANOSECONDS: Final = 1_000_000_000
+_NO_SUCH_MICROSECONDS: Final = np.iinfo(np.int64).min
+"""Stands, in a column of INT96, for what has no value in microseconds."""
+
 
 class ParquetFile:
     """A Parquet file; a record's line is its number, from 1."""
@@ -22,24 +30,35 @@ class ParquetFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._share = 0.0
-        try:
-            with pq.ParquetFile(path) as file:
-                self._schema = file.schema_arrow
-                self._rows_by_group = [
-                    file.metadata.row_group(place).num_rows
-                    for place in range(file.metadata.num_row_groups)
-                ]
-        except (pa.ArrowInvalid, OSError) as error:
-            raise self._unreadable(error) from error
+        with self._open("ns") as file:
+            # A file without the names of its columns in UTF-8 fails here, not when it is read.
+            self._names = list(file.schema_arrow.names)
+            self._schema = file.schema_arrow
+            self._int96 = {
+                column.path
+                for column in map(file.schema.column, range(len(file.schema.names)))
+                if column.physical_type == _INT96
+            }
+            self._rows_by_group = [
+                file.metadata.row_group(place).num_rows
+                for place in range(file.metadata.num_row_groups)
+            ]
 
     def columns(self) -> list[str]:
         """Return the names of all columns."""
-        return list(self._schema.names)
+        return self._names
 
     def read(self, names: Sequence[str], start: int, size: int) -> Iterator[Slice]:
         """Yield slices; see `DataFile.read`."""
-        schema = pa.schema([self._schema.field(name) for name in names])
-        yield from cut_slices(self._read_rows(names, start, size), start, size, schema)
+        schema = pa.schema(
+            [
+                pa.field(name, pa.timestamp("us"))
+                if name in self._int96
+                else self._schema.field(name).remove_metadata()
+                for name in names
+            ]
+        )
+        yield from cut_slices(self._read_rows(schema, start, size), start, size, schema)
 
     def line_of(self, number: int) -> int:
         """Return a record's number, from 1."""
@@ -49,33 +68,76 @@ class ParquetFile:
         """Return how many bytes have been read so far, about."""
         return int(self._share * self.path.stat().st_size)
 
-    def _read_rows(self, names: Sequence[str], start: int, size: int) -> Iterator[Numbered]:
+    def _read_rows(self, schema: pa.Schema, start: int, size: int) -> Iterator[Numbered]:
         begins = np.concatenate([[0], np.cumsum(self._rows_by_group)]).astype(np.int64)
         group = int(np.searchsorted(begins, start, side="right")) - 1
         number = int(begins[group])
-        try:
-            with pq.ParquetFile(self.path) as file:
-                for batch in self._read_groups(file, names, group, size):
-                    numbers = np.arange(number, number + len(batch), dtype=np.int64)
-                    if len(batch):
-                        yield Numbered(numbers, batch.select(list(names)))
-                    number += len(batch)
-                    self._share = number / max(int(begins[-1]), 1)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise self._unreadable(error) from error
+        for batch in self._read_groups(schema, group, size):
+            numbers = np.arange(number, number + len(batch), dtype=np.int64)
+            if len(batch):
+                yield Numbered(numbers, batch)
+            number += len(batch)
+            self._share = number / max(int(begins[-1]), 1)
 
     def _read_groups(
-        self, file: pq.ParquetFile, names: Sequence[str], first: int, size: int
+        self, schema: pa.Schema, first: int, size: int
     ) -> Iterator[pa.RecordBatch]:
-        # Asked for several groups, it holds the bytes of all of them until the last is read.
-        for group in range(first, len(self._rows_by_group)):
-            yield from file.iter_batches(
-                batch_size=size, columns=list(names), row_groups=[group]
-            )
+        names = list(schema.names)
+        int96 = [name for name in names if name in self._int96]
+        with self._open("ns") as file, self._open("s") as in_seconds:
+            # Asked for several groups, it holds the bytes of all of them until the last is
+            # read.
+            for group in range(first, len(self._rows_by_group)):
+                seconds = in_seconds.iter_batches(
+                    batch_size=size, columns=int96, row_groups=[group]
+                )
+                for batch in file.iter_batches(
+                    batch_size=size, columns=names, row_groups=[group]
+                ):
+                    columns = {name: batch.column(name) for name in names}
+                    if int96:
+                        beside = next(seconds)
+                        columns |= {
+                            name: _exact_int96(columns[name], beside.column(name))
+                            for name in int96
+                        }
+                    yield pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
 
-    def _unreadable(self, error: Exception) -> UnreadableData:
-        return UnreadableData(
-            f"{self.path} cannot be read as Parquet: {str(error).splitlines()[0].rstrip('.')}.",
-            remedy="Write it again.",
-            field="FILES",
-        )
+    @contextmanager
+    def _open(self, int96_unit: str) -> Iterator[pq.ParquetFile]:
+        try:
+            with pq.ParquetFile(
+                self.path,
+                coerce_int96_timestamp_unit=int96_unit,
+                page_checksum_verification=True,
+            ) as file:
+                yield file
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UnreadableData(
+                f"{self.path} cannot be read as Parquet: {reason.rstrip('.')}.",
+                remedy="Write it again.",
+                field="FILES",
+            ) from error
+
+
+def _exact_int96(nanoseconds: pa.Array, seconds: pa.Array) -> pa.Array:
+    """Return INT96 moments in microseconds.
+
+    Args:
+        nanoseconds: As Arrow reads them: their last 64 bits.
+        seconds: Likewise in whole seconds, of which 64 bits hold all.
+    """
+    low: Int64Array = nanoseconds.cast(pa.int64()).fill_null(0).to_numpy()
+    whole: Int64Array = seconds.cast(pa.int64()).fill_null(0).to_numpy()
+    with np.errstate(over="ignore"):
+        rest = low - whole * _NANOSECONDS
+        micros = whole * 1_000_000 + rest // 1_000
+    fits = (np.abs(whole) < _SECONDS_WITHIN) & (rest >= 0) & (rest < _NANOSECONDS)
+    micros = np.where(fits & (rest % 1_000 == 0), micros, _NO_SUCH_MICROSECONDS)
+    absent = nanoseconds.is_null().to_numpy(zero_copy_only=False)
+    return pa.array(micros, pa.timestamp("us"), mask=absent)
+
+
+_SECONDS_WITHIN: Final = 2**63 // 1_000_000 - 1
+"""Seconds of which int64 holds the microseconds."""

@@ -32,6 +32,25 @@ class CsvEntry(Entry):
     quote: str = Field(
         '"', description="Around cells.", examples=["'\"'"], min_length=1, max_length=1
     )
+    escape: str | None = Field(
+        None,
+        description="Before a quote, a delimiter, the end of a line or itself, so that it "
+        "stands for itself; left out, a quote within quotes is doubled.",
+        examples=["'\\'"],
+        min_length=1,
+        max_length=1,
+    )
+
+    @model_validator(mode="after")
+    def _tell_apart(self) -> CsvEntry:
+        letters = [self.delimiter, self.quote, *([self.escape] if self.escape else [])]
+        if len(set(letters)) < len(letters) or not {*letters}.isdisjoint("\r\n\0"):
+            raise mistake(
+                "The delimiter, the quote and the escape are one character each, different "
+                "from each other and no end of a line.",
+                "Change one of them.",
+            )
+        return self
 
 
 class MappingEntry(Entry):

@@ -125,17 +125,16 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def find_missing_columns(
-    mapping: LoadedMapping, present: list[str], path: Path
-) -> list[Mistake]:
-    """Return a mistake for each column that a data file lacks."""
+def find_wrong_columns(mapping: LoadedMapping, present: list[str], path: Path) -> list[Mistake]:
+    """Return a mistake for each column that a data file lacks, or has more than once."""
     shown = ", ".join(map(show, present[:20])) + (", ..." if len(present) > 20 else "")  # noqa: PLR2004 - a line
-    return [
-        Mistake(
-            place,
-            f"{path} has no column {show(name)}.",
-            f"It has {shown}." if present else "It has none.",
-        )
-        for place, name in mapping.columns().items()
-        if name not in present
-    ]
+    found = []
+    for place, name in mapping.columns().items():
+        count = present.count(name)
+        if not count:
+            has = f"It has {shown}." if present else "It has none."
+            found.append(Mistake(place, f"{path} has no column {show(name)}.", has))
+        elif count > 1:
+            twice = f"{path} has the column {show(name)} {count} times."
+            found.append(Mistake(place, twice, "Rename all but one in the file."))
+    return found

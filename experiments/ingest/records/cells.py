@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,14 +23,14 @@ from timetravel.ingest.json_text import check_depth, parse_json_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.arrays import Float32Array, Int64Array
+    from core.arrays import Float32Array, Float64Array, Int64Array
     from experiments.ingest.files.slices import Column
     from timetravel.facts.model import JsonValue
     from timetravel.ingest.limits import Limits
 
 T = TypeVar("T")
 
-_WHOLE: Final = re.compile(r"[-+]?[0-9]{1,30}")
+_WHOLE: Final = re.compile(r"([-+]?[0-9]{1,30})(\.0*)?")
 _NUMBER: Final = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,5})?")
 _NAN: Final = {"nan", "NaN", "NAN"}
 
@@ -43,6 +44,11 @@ def whole_numbers(column: Column) -> Int64Array | None:
         if not pc.all(pc.match_substring_regex(column, "^[0-9]{1,18}$")).as_py():
             return None
         column = column.cast(pa.int64())
+    if pa.types.is_floating(column.type):
+        exact: Float64Array = column.cast(pa.float64()).to_numpy()
+        if not (np.abs(exact) <= _EXACT).all() or (exact % 1).any():
+            return None
+        column = pa.array(exact.astype(np.int64))
     if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
         return None
     numbers: Int64Array = column.to_numpy().astype(np.int64)
@@ -91,16 +97,24 @@ def to_text(cell: object) -> str:
         return cell
     if isinstance(cell, int) and not isinstance(cell, bool):
         return str(cell)
-    raise _wrong(cell, "text")
+    if isinstance(cell, Decimal) and cell == cell.to_integral_value():
+        return str(int(cell))
+    raise _wrong("text")
 
 
 def to_whole(cell: object) -> int:
-    """Return a cell as a whole number."""
-    if isinstance(cell, str) and _WHOLE.fullmatch(cell.strip()):
-        return int(cell)
-    if isinstance(cell, int) and not isinstance(cell, bool):
+    """Return a cell as a whole number; floats and decimals are taken if they are one."""
+    if isinstance(cell, str):
+        found = _WHOLE.fullmatch(cell.strip())
+        if found is not None:
+            return int(found[1])
+    elif isinstance(cell, int) and not isinstance(cell, bool):
         return cell
-    raise _wrong(cell, "a whole number")
+    elif (isinstance(cell, float) and cell.is_integer() and abs(cell) <= _EXACT) or (
+        isinstance(cell, Decimal) and cell == cell.to_integral_value()
+    ):
+        return int(cell)
+    raise _wrong("a whole number")
 
 
 def to_identity(cell: object) -> int:
@@ -120,7 +134,7 @@ def to_number(cell: object) -> float:
     except OverflowError:  # a whole number that float64 cannot hold
         number = math.inf
     if not math.isfinite(number):
-        raise _wrong(cell, "a finite number")
+        raise _wrong("a finite number")
     return number
 
 
@@ -140,7 +154,7 @@ def to_float32(cell: object) -> float:
         with np.errstate(over="ignore"):
             number = float(np.float32(number))
     if not math.isfinite(number):
-        raise _wrong(cell, "a finite number within float32")
+        raise _wrong("a finite number within float32")
     return float(number)
 
 
@@ -157,7 +171,11 @@ def to_json(cell: object, kind: str | None, limits: Limits) -> JsonValue:
         return read(cell)
     if kind == "json" and isinstance(cell, str):
         cell = parse_json_text(cell, limits)
-    value: Any = cell
+    value: Any = _to_json_number(cell) if isinstance(cell, Decimal) else cell
+    if isinstance(value, date):
+        raise InvalidFact(
+            "JSON has no dates.", remedy="Write it as text, as its readers expect it."
+        )
     text = canonical_json(value)
     if len(text.encode()) > limits.json_bytes:
         raise InvalidFact(
@@ -173,7 +191,7 @@ def _to_boolean(cell: object) -> bool:
         return cell
     if isinstance(cell, str) and cell.strip().lower() in {"true", "false"}:
         return cell.strip().lower() == "true"
-    raise _wrong(cell, "true or false")
+    raise _wrong("true or false")
 
 
 def _as_text(cell: object) -> str:
@@ -190,7 +208,17 @@ _JSON_READERS: Final[dict[str | None, Callable[[object], JsonValue]]] = {
 }
 
 
-def _wrong(cell: object, wanted: str) -> InvalidFact:
-    if isinstance(cell, bytes):
-        return InvalidFact("This is not UTF-8.", remedy="Save the file as UTF-8.")
+def _to_json_number(number: Decimal) -> float:
+    """Return a decimal as JSON has it: whole if it has no places for a fraction."""
+    if number.as_tuple().exponent == 0:
+        return int(number)
+    found = float(number)
+    if not math.isfinite(found) or Decimal(repr(found)) != number:
+        raise InvalidFact(
+            "This has more digits than a float holds.", remedy="Write it as text."
+        )
+    return found
+
+
+def _wrong(wanted: str) -> InvalidFact:
     return InvalidFact(f"This is not {wanted}.", remedy=f"Give {wanted}.")

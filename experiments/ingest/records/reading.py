@@ -16,7 +16,7 @@ from experiments.ingest.records.cells import (
     to_whole,
     whole_numbers,
 )
-from experiments.ingest.records.columns import plain_column
+from experiments.ingest.records.columns import UnreadableCell, plain_column, refuse_inexact
 from experiments.ingest.records.moments import Moments
 from timetravel.errors import InvalidFact
 from timetravel.facts.model import Op
@@ -79,7 +79,7 @@ class Reading:
 
     def identities(self, field: str, entry: IdentityEntry) -> Int64Array:
         """Return ids of profiles or videos."""
-        cells = self._cells(entry)
+        cells = refuse_inexact(self._cells(entry))
         whole = whole_numbers(cells)
         if whole is not None:
             return whole
@@ -128,7 +128,8 @@ class Reading:
         def read(cell: object) -> int:
             return check(to_whole(cell))
 
-        return self.each(field, self._cells(entry), read, 0, required=required)
+        cells = refuse_inexact(self._cells(entry))
+        return self.each(field, cells, read, 0, required=required)
 
     def given(self, *entries: TextEntry | MomentEntry | IntegerEntry) -> Int64Array:
         """Return int64[rows], how many of the entries stand in each record."""
@@ -219,6 +220,9 @@ class Reading:
             if cell is None:
                 if required:
                     self.wrong(row, field, None, _NOTHING)
+                continue
+            if isinstance(cell, UnreadableCell):
+                self.wrong(row, field, cell, InvalidFact(cell.problem, remedy=cell.remedy))
                 continue
             remembers = isinstance(cell, str)
             if remembers and cell in memory:

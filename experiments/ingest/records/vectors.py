@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -45,17 +45,26 @@ def read_lists(
 ) -> Float32Array:
     """Return float32[rows, fields] from one column of lists."""
     values = np.full((reading.rows, len(fields)), np.nan, np.float32)
-    for row, cell in enumerate(listed(reading.column(column))):
-        if ops[row] != Op.ASSERT:
-            continue
-        try:
-            values[row] = reading.rules.vector(_read_list(cell), fields)
-        except InvalidFact as error:
-            reading.wrong(row, "vector", cell, error)
+    cells = [
+        cell if op == Op.ASSERT else None
+        for cell, op in zip(listed(reading.column(column)), ops, strict=True)
+    ]
+
+    def read(cell: object) -> Float32Array:
+        return reading.rules.vector(_read_list(cell), fields)
+
+    for row, vector in enumerate(reading.each("vector", cells, read, required=False)):
+        if vector is not None:
+            values[row] = vector
+        elif cells[row] is None and ops[row] == Op.ASSERT:
+            reading.wrong(row, "vector", None, _NO_LIST)
     return values
 
 
 def _read_list(cell: object) -> Float32Array:
     if not isinstance(cell, list):
-        raise InvalidFact("This is not a list of numbers.", remedy="Give e.g. [0.5, 0.25].")
+        raise _NO_LIST
     return np.array([to_float32(element) for element in cell], np.float32)
+
+
+_NO_LIST: Final = InvalidFact("This is not a list of numbers.", remedy="Give e.g. [0.5, 0.25].")

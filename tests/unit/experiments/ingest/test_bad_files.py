@@ -215,7 +215,7 @@ def test_a_line_that_is_no_record_is_refused(load: Load, line: bytes, rule: str)
     ("name", "content", "words"),
     [
         ("empty.csv", b"", "it is empty"),
-        ("twice.csv", b"id,id\n1,2\n", "the column 'id' twice"),
+        ("quotes.csv", b'"id" x,at\n1,2\n', "text follows a closing quote"),
         ("data.parquet", b"id\n", "as Parquet"),
         ("data.xlsx", b"PK", "not a format that is read"),
         ("latin.csv", b"\xff,id\n", "header is not UTF-8"),
