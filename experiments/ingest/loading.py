@@ -14,12 +14,10 @@ from experiments.ingest.records.facts import read_facts
 from experiments.ingest.records.reading import Reading
 from experiments.ingest.refusals import Refusals, RowMistakes, write_refused
 from timetravel.database.chunks import Chunk
-from timetravel.errors import ContradictingFacts, StreamMismatch
-from timetravel.ingest.appending import append_chunk
-from timetravel.ingest.contradictions import find_contradictions
+from timetravel.errors import StreamMismatch
+from timetravel.ingest.appending import append_chunk, check_chunk
 from timetravel.ingest.limits import Limits
 from timetravel.ingest.rules import Rules
-from timetravel.writing.records import to_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,19 +134,12 @@ class Loader:
             rules=Rules(self._limits, now),
             refusals=refusals,
         )
-        if self._is_dry:
-            decoded = chunk.decode(self._plan.registry)
-            try:
-                to_records(decoded.all(), 1, self._plan.registry)
-            except ContradictingFacts as error:
-                mistakes = find_contradictions(decoded, chunk.mistakes_kept(decoded))
-                decoded = chunk.refuse(decoded, mistakes, error)
-            self._bookmark = chunk.go_on(decoded)
-            return
-        taken = append_chunk(self._store, chunk, now)
+        take = check_chunk if self._is_dry else append_chunk
+        taken = take(self._store, chunk, now)
         self._bookmark = Bookmark(**json.loads(taken.bookmark))
-        self._sequence = taken.sequence
-        self._snapshot = taken.tx_id
+        if not self._is_dry:
+            self._sequence = taken.sequence
+            self._snapshot = taken.tx_id
 
 
 @dataclass(frozen=True, slots=True)

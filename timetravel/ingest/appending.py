@@ -72,12 +72,40 @@ def append_chunk(store: Store, chunk: IncomingChunk, now_micros: int) -> Chunk:
     return taken
 
 
+def check_chunk(store: Store, chunk: IncomingChunk, now_micros: int) -> Chunk:
+    """Do all that `append_chunk` does, and leave the store as it was.
+
+    Raises:
+        TimeTravelError: As `append_chunk`.
+    """
+    try:
+        with store.begin(now_micros) as writer:
+            chunk.register(writer)
+            decoded = _append(writer, chunk, chunk.decode(writer.registry()))
+            raise _CheckedError(chunk.describe(decoded, writer.newest_tx_id))  # noqa: TRY301 - it ends the transaction
+    except _CheckedError as ended:
+        return ended.chunk
+
+
+class _CheckedError(Exception):
+    """Ends a transaction that is not to be kept."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        super().__init__()
+        self.chunk = chunk
+
+
 def _append(writer: Writer, chunk: IncomingChunk, decoded: DecodedChunk) -> DecodedChunk:
     while len(decoded):
         try:
-            writer.append(decoded.all(), source=chunk.source, synthetic=chunk.synthetic)
+            writer.append(
+                decoded.all(),
+                source=chunk.source,
+                synthetic=chunk.synthetic,
+                beside_stored=True,
+            )
         except REFUSALS as error:
-            mistakes = find_refused(decoded, writer, error, chunk.mistakes_kept(decoded))
+            mistakes = find_refused(decoded, writer, chunk.mistakes_kept(decoded))
             decoded = chunk.refuse(decoded, mistakes, error)
         else:
             break

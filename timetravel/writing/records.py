@@ -63,6 +63,7 @@ class _Batch:
     tx_id: int
     # Per table: rows by primary key, so that a repetition falls together with its original.
     rows: dict[sa.Table, dict[Row, Row]] = field(default_factory=lambda: defaultdict(dict))
+    page_groups: dict[Row, frozenset[str]] = field(default_factory=dict)
     entities: set[tuple[int, int]] = field(default_factory=set)
     edges: dict[str, set[tuple[int, int]]] = field(default_factory=lambda: defaultdict(set))
     window_ids: set[str] = field(default_factory=set)
@@ -128,6 +129,13 @@ class _Batch:
         context = canonical_json(fact.context)
         rest = (fact.op.value, fact.device, context, fact.page, fact.page_digest)
         self.add(schema.logged_page, key, rest)
+        groups = frozenset(logged.group for logged in fact.features)
+        if self.page_groups.setdefault(key, groups) != groups:
+            raise ContradictingFacts(
+                f"Two logged pages have the key {key[:-1]} and features of other groups.",
+                remedy="Give the one that holds a later known_at.",
+                field="facts",
+            )
         for logged in fact.features:
             self.add(
                 schema.logged_feature,

@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from timetravel.database import schema
 from timetravel.database.chunks import read_chunk, read_newest_chunk, write_chunk
 from timetravel.database.registry import Registry, read_registry
-from timetravel.errors import FeatureGroupExists, InvalidFact
+from timetravel.errors import ContradictingFacts, FeatureGroupExists, InvalidFact
 from timetravel.facts.model import canonical_json
 from timetravel.writing.bulk import insert, insert_features, insert_unless_there
 from timetravel.writing.change_notes import note_changes, note_overruled
 from timetravel.writing.digest import EMPTY, chain, digest_records
 from timetravel.writing.records import to_records
+from timetravel.writing.stored_versions import contents_of, read_contents, versions_of
 from timetravel.writing.write_guard import Withheld
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from timetravel.facts.model import Fact, FeatureGroup, JsonValue
     from timetravel.queries.live_reader import CurrentReader
     from timetravel.writing.records import Records
+    from timetravel.writing.stored_versions import Content, Version
 
 
 class Writer:
@@ -115,7 +117,12 @@ class Writer:
         self._registry = None
 
     def append(
-        self, facts: Iterable[Fact | FeatureBatch], *, source: str, synthetic: bool
+        self,
+        facts: Iterable[Fact | FeatureBatch],
+        *,
+        source: str,
+        synthetic: bool,
+        beside_stored: bool = False,
     ) -> int:
         """Append facts as one ingest transaction, and return its tx_id.
 
@@ -125,6 +132,8 @@ class Writer:
             facts: What to append, of any kinds.
             source: Who says so.
             synthetic: Whether a seeded rule made them up.
+            beside_stored: Whether a fact that differs from one in the store with the same key
+                and known_at is refused; otherwise it holds in its stead.
 
         Raises:
             InvalidFact: A fact contradicts itself or the registry.
@@ -135,6 +144,8 @@ class Writer:
         """
         # A refused batch must leave nothing, even if the caller goes on: check before writing.
         records = self._check(facts)
+        if beside_stored:
+            self._check_beside_stored(records)
         content = digest_records(records, self._newest_tx_id + 1)
         tx_id = self._next_transaction(source, content, synthetic=synthetic)
         insert_features(self._connection, records.features, tx_id)
@@ -146,13 +157,17 @@ class Writer:
         note_overruled(self._connection, sorted(records.window_ids), tx_id)
         return tx_id
 
-    def check(self, facts: Iterable[Fact | FeatureBatch]) -> None:
-        """Refuse facts that `append` would refuse, and append nothing.
+    def check(self, facts: Iterable[Fact | FeatureBatch]) -> Mapping[Version, Content]:
+        """Refuse facts that `append` would refuse, and append nothing; return what they say.
 
         Raises:
             TimeTravelError: As `append` does.
         """
-        self._check(facts)
+        return contents_of(self._check(facts))
+
+    def stored(self, versions: Iterable[Version]) -> dict[Version, Content]:
+        """Return what the store says already under keys and known_at."""
+        return read_contents(self._connection, versions)
 
     def set_cursor(self, name: str, value: Mapping[str, JsonValue]) -> None:
         """Save how far a job has come, together with what it appended."""
@@ -188,6 +203,18 @@ class Writer:
         records = to_records(facts, self._newest_tx_id + 1, self.registry())
         self._withheld.check(self._connection, records, self.registry())
         return records
+
+    def _check_beside_stored(self, records: Records) -> None:
+        stored = self.stored(versions_of(records))
+        if not stored:
+            return
+        for version, content in contents_of(records).items():
+            if stored.get(version, content) != content:
+                raise ContradictingFacts(
+                    f"The store has another fact of {version[0]} with the key {version[1]}.",
+                    remedy="Give the one that holds a later known_at.",
+                    field="facts",
+                )
 
     def _next_transaction(self, source: str, content: bytes, *, synthetic: bool) -> int:
         self._newest_tx_id += 1

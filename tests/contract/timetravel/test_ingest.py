@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -22,13 +24,22 @@ from tests.support.facts.dirty_facts import SPAN, START, random_batches, seeded
 from tests.support.facts.fact_answers import ask_everything, fill
 from tests.support.facts.ingest_service import chunk, ingestable, serving_ingest
 from timetravel.errors import ChunkExists, ChunkOutOfOrder, InvalidChunk
+from timetravel.facts.model import (
+    AllocationFact,
+    AttributeFact,
+    AvailabilityFact,
+    DocumentFact,
+    EventFact,
+    Fact,
+    FeatureFact,
+    Op,
+)
 from timetravel.ingest.stream.client import IngestClient
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-    from timetravel.facts.model import Fact
     from timetravel.store import Store
 
 MOMENTS = (START, START + SPAN // 2, START + SPAN)
@@ -119,3 +130,35 @@ def test_order_repetition_and_chunks_change_no_answer(
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )
+
+
+def test_a_fact_that_contradicts_the_store_is_refused_and_one_that_repeats_it_is_not(
+    store: Store, client: IngestClient
+) -> None:
+    fill(store, [])
+    facts = ingestable(random_batches(seeded(7), batches=1, facts=200)[0])
+    list(client.send([chunk(facts, 1)]))
+    list(client.send([chunk(facts, 2)]))
+    seen = set()
+    for fact in facts:
+        with pytest.raises(InvalidChunk, match="in the store has the same key"):
+            list(client.send([chunk([contradict(fact)], 3)]))
+        seen.add(type(fact))
+    assert len(seen) == len(get_args(Fact))
+
+
+def contradict(fact: Fact) -> Fact:
+    """Return another fact with the same key and known_at."""
+    if isinstance(fact, EventFact | AvailabilityFact):
+        return replace(fact, video_id=fact.video_id + 1)
+    if fact.op is not Op.ASSERT:
+        return replace(fact, op=Op.ABSENT if fact.op is Op.RETRACT else Op.RETRACT)
+    if isinstance(fact, AttributeFact):
+        return replace(fact, value=[fact.value])
+    if isinstance(fact, AllocationFact):
+        return replace(fact, cell=f"{fact.cell} 2")
+    if isinstance(fact, DocumentFact):
+        return replace(fact, body={"other": fact.body})
+    assert isinstance(fact, FeatureFact)
+    assert fact.values is not None
+    return replace(fact, values=np.nan_to_num(fact.values) + np.float32(1))

@@ -1,4 +1,4 @@
-"""A cell of CSV is what was written, wherever lines and blocks end; or the record is refused."""
+"""A cell of CSV is what was written, wherever lines and blocks end; or it is refused."""
 
 from __future__ import annotations
 

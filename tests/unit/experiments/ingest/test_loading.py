@@ -218,21 +218,22 @@ values: {views: share}
     assert store.as_of().features("fame", [2], NOW).values.tolist() == [[0.5]]
 
 
-def test_records_that_cannot_both_be_are_both_refused(load: Load, store: Store) -> None:
+@pytest.mark.parametrize("records_per_chunk", [1, 2, 3, 100])
+def test_of_records_that_cannot_both_be_the_first_is_taken_wherever_chunks_end(
+    load: Load, store: Store, records_per_chunk: int
+) -> None:
     path = write_plays(Path("plays.csv"), 0, 3)
     with path.open("a") as file:
         file.write("e1,1,2024-03-04T12:00:00Z,1,0.75\ne2,2,2024-03-04T12:00:00Z,2,0.5\n")
-    for is_dry in (True, False):
-        report = load([path], "events", PLAYS, is_dry=is_dry)
-        assert [(one.line, one.field) for one in report.first_refused] == [
-            (3, "known_at"),
-            (5, "known_at"),
-        ]
-        assert (report.facts, report.refused) == (3, 2)
-    assert store.count_facts()["events"] == 2
+    report = load([path], "events", PLAYS, records_per_chunk=records_per_chunk)
+    assert [(one.line, one.field) for one in report.first_refused] == [(5, "known_at")]
+    assert report.refused == 1
+    assert store.as_of().history([1], [NOW]).values.tolist() == [0.5]
+    again = load([path], "events", PLAYS, stream="again")
+    assert (again.records, again.refused) == (5, 1)
 
 
-def test_features_that_cannot_both_be_are_both_refused(load: Load, store: Store) -> None:
+def test_features_that_cannot_both_be_are_told(load: Load, store: Store) -> None:
     Path("taste.csv").write_text(
         "id,at,a,b\n"
         "1,2024-03-04T12:00:00Z,1,2\n"
@@ -243,19 +244,20 @@ def test_features_that_cannot_both_be_are_both_refused(load: Load, store: Store)
     mapping = (
         "group: profile_taste\nentity_id: id\nvalid_from: at\nknown_at: at\nvalues: [a, b]\n"
     )
-    report = load([Path("taste.csv")], "features", mapping)
-    assert [one.line for one in report.first_refused] == [2, 4]
+    for is_dry in (True, False):
+        report = load([Path("taste.csv")], "features", mapping, is_dry=is_dry)
+        assert [one.line for one in report.first_refused] == [4]
     values = store.as_of().features("profile_taste", [1, 2], NOW).values
-    assert np.array_equal(values, np.array([[np.nan] * 2, [1, np.nan]]), equal_nan=True)
+    assert np.array_equal(values, np.array([[1, 2], [1, np.nan]]), equal_nan=True)
 
 
-def test_rows_of_many_facts_that_contradict_each_other_leave_none(
-    load: Load, store: Store
-) -> None:
+def test_a_row_of_many_facts_is_refused_whole_if_one_contradicts(load: Load) -> None:
     Path("films.csv").write_text(
         "id,at,title,year,maturity\n"
         "1,2024-03-04T12:00:00Z,A,1990,1\n"
-        "1,2024-03-04T12:00:00Z,B,1991,2\n"
+        "1,2024-03-04T12:00:00Z,A,1991,2\n"
+        "1,2024-03-04T12:00:00Z,A,1990,2\n"
+        "1,2024-03-04T12:00:00Z,A,1990,1\n"
     )
     mapping = """
 entity_kind: {constant: video}
@@ -266,8 +268,8 @@ values: {title: title, year: year, maturity: maturity}
 """
     for is_dry in (True, False):
         report = load([Path("films.csv")], "attributes", mapping, is_dry=is_dry)
-        assert (report.facts, report.refused) == (0, 2)
-    assert not any(store.count_facts().values())
+        assert [one.line for one in report.first_refused] == [3, 4]
+        assert (report.facts, report.refused) == (6, 2)
 
 
 def test_facts_about_an_erased_profile_are_refused_and_the_others_taken(
