@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import grpc
@@ -53,8 +53,8 @@ class FailedCall(grpc.RpcError):
     def details(self) -> str:
         return self._status.details
 
-    def trailing_metadata(self) -> list[Entry]:
-        return [Entry(*pair) for pair in self._status.trailing_metadata or ()]
+    def trailing_metadata(self) -> Any:  # noqa: ANN401 - gRPC's own pairs
+        return tuple(Entry(*pair) for pair in self._status.trailing_metadata or ())
 
 
 @given(KINDS, TEXTS, TEXTS, TEXTS)
