@@ -56,8 +56,8 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     # Clients that keep a silent stream alive ping every 10 seconds or more; by default they
-    # would be cut off after three pings within 5 minutes.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+    # would be cut off after five pings.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 

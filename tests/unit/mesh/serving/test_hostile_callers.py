@@ -29,13 +29,13 @@ ROOT = Path(__file__).parents[4]
 def test_a_silent_stream_is_kept_alive_by_pings(
     start_probe: Callable[..., RunningServer], context: CallContext
 ) -> None:
-    # Four pings: a server with gRPC's defaults ends the connection at the third.
+    # Eight pings: a server with gRPC's defaults ends the connection at the fifth.
     options = (("grpc.keepalive_time_ms", 1_100), ("grpc.http2.max_pings_without_data", 0))
     last = threading.Event()
 
     def questions() -> Iterator[Question]:
         yield Question()
-        last.wait(5)
+        last.wait(9)
         yield Question()
 
     with grpc.insecure_channel(start_probe().address, options) as channel:
