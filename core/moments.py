@@ -15,6 +15,10 @@ from core.errors import InvalidInput
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
+FIRST_MICROS: Final = -62_135_596_800_000_000
+"""0001-01-01T00:00:00Z: no moment is earlier."""
+LAST_MICROS: Final = 253_402_300_799_999_999
+"""The last microsecond of the year 9999: no moment is later."""
 EARLIEST_MICROS = -(2**63)
 """Stands for "nothing was found" wherever a newest moment is asked for."""
 
@@ -56,6 +60,21 @@ def to_micros(moment: datetime) -> int:
 def from_micros(micros: int) -> datetime:
     """Return the aware UTC datetime of microseconds since 1970-01-01 UTC."""
     return EPOCH + timedelta(microseconds=micros)
+
+
+def check_moment(micros: int, *, field: str = "") -> int:
+    """Return the microseconds since 1970-01-01 UTC if some calendar has them.
+
+    Raises:
+        InvalidInput: They lie outside the years 1 to 9999.
+    """
+    if not FIRST_MICROS <= micros <= LAST_MICROS:
+        raise InvalidInput(
+            f"{micros} microseconds since 1970 lie outside the years 1 to 9999.",
+            remedy="Give a moment within them; is it in another unit?",
+            field=field,
+        )
+    return micros
 
 
 def format_moment(micros: int) -> str:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.moments import format_moment
-from timetravel.facts.model import FIRST_MICROS, EntityKind
+from core.moments import FIRST_MICROS, format_moment
+from timetravel.facts.model import EntityKind
 from worlds.errors import MalformedWorld
 from worlds.records import ATTRIBUTES, AVAILABILITY, DOCUMENTS, RECORD_KINDS
 

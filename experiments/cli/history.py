@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from core.moments import EARLIEST_MICROS, parse_moment
+from core.moments import EARLIEST_MICROS, LAST_MICROS, parse_moment
 from experiments.cli.terminal import json_option, store_option
 from experiments.history.fields import choose_field
 from experiments.history.lines import history_records
@@ -21,7 +21,6 @@ from experiments.history.table import (
     render_legend,
 )
 from experiments.report.figures import count_of
-from timetravel.facts.model import LAST_MICROS
 from timetravel.ledger.versions import Subject
 from timetravel.store import Store
 

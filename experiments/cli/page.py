@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from core.grpc_status import raising_peer_errors
-from core.moments import parse_moment
+from core.moments import LAST_MICROS, parse_moment
 from experiments.cli.terminal import (
     absolute_store,
     json_option,
@@ -28,7 +28,6 @@ from experiments.viewing.page_hints import check_profile, explaining_window
 from experiments.viewing.page_views import PageViews, find_logged, find_simulated
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
-from timetravel.facts.model import LAST_MICROS
 from timetravel.store import Store
 
 _CALL_TIMEOUT_SECONDS = 60.0

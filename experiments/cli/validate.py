@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import click
 from rich.console import Console
 
-from core.moments import parse_moment
+from core.moments import LAST_MICROS, parse_moment
 from experiments.cli.terminal import (
     absolute_store,
     json_option,
@@ -31,7 +31,6 @@ from experiments.validation.validate import (
 )
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
-from timetravel.facts.model import LAST_MICROS
 from timetravel.rpc.client import TimeTravelClient
 from timetravel.store import Store
 from timetravel.upkeep.copies import CopyKind

@@ -9,6 +9,7 @@ import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.moments import LAST_MICROS
 from experiments.metrics.comparison import OVERALL, adjust, compare_coverage, compare_variants
 from experiments.metrics.definitions.coverage import coverage
 from experiments.metrics.definitions.definition import LOGGED
@@ -29,7 +30,6 @@ from experiments.metrics.logged import (
 )
 from experiments.metrics.measured_pages import read_pages, read_rows
 from experiments.metrics.values import measure_pages
-from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

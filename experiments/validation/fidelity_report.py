@@ -10,10 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from core.moments import EARLIEST_MICROS, from_micros
+from core.moments import EARLIEST_MICROS, LAST_MICROS, from_micros
 from experiments.report.figures import count_of, format_count
 from experiments.validation.pages import Stage
-from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

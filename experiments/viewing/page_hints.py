@@ -8,10 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from core.errors import NotFound, WrongState
-from core.moments import format_moment
+from core.moments import LAST_MICROS, format_moment
 from experiments.errors import PageNotFound
 from services.page.inputs import COUNTRY
-from timetravel.facts.model import LAST_MICROS, EntityKind
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

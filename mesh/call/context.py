@@ -31,6 +31,7 @@ VARIANT_HEADER = "x-pagesim-variant"
 TRACEPARENT_HEADER = "traceparent"
 
 _STACK_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_SNAPSHOT_DIGITS = 18  # all such numbers are int64
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 P = ParamSpec("P")
@@ -244,7 +245,7 @@ def _single_values(metadata: Iterable[tuple[str, str | bytes]]) -> Mapping[str, 
 
 
 def _parse_snapshot(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= _SNAPSHOT_DIGITS):
         raise InvalidInput(
             f"{text!r} is not an append position.",
             remedy="Send a tx_id in decimal, e.g. 1042.",

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     Continue = Callable[[grpc.ClientCallDetails, Any], Any]
 
 MAX_MESSAGE_BYTES = 64 << 20
+MAX_METADATA_BYTES = 16 << 10
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
     ("grpc.enable_http_proxy", 0),  # a proxy of the environment has no business on loopback
     ("grpc.enable_retries", 0),  # Envoy retries, on another replica
     ("grpc.use_local_subchannel_pool", 1),

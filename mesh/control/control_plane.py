@@ -20,6 +20,7 @@ from mesh.envoy.data_plane import DataPlane
 from mesh.envoy.envoy import ACCESS_LOG, DISCOVERY_SOCKET, Envoy
 from mesh.security.certificates import Role
 from mesh.security.tls import Tls
+from mesh.serving.server import SERVER_OPTIONS
 from mesh.stacks.journal import JOURNAL, Journal
 from mesh.stacks.metrics import StackMetrics
 from mesh.stacks.probes import Prober
@@ -207,7 +208,8 @@ class ControlPlane:
         self, discovery: DiscoveryServer, directory: int, running: ExitStack
     ) -> None:
         server = grpc.server(
-            ThreadPoolExecutor(_DISCOVERY_WORKERS, thread_name_prefix="discovery")
+            ThreadPoolExecutor(_DISCOVERY_WORKERS, thread_name_prefix="discovery"),
+            options=SERVER_OPTIONS,
         )
         discovery.add_to_server(server)
         (self._directory / DISCOVERY_SOCKET).unlink(missing_ok=True)

@@ -11,9 +11,11 @@ import grpc
 from pagesim.mesh.v1 import host_pb2, host_pb2_grpc
 from prometheus_client import CollectorRegistry
 
+from core.timestamps import decode_duration
 from mesh.host.translation import read_program, write_process
 from mesh.serving.call_metrics import CallMetrics
 from mesh.serving.calls import CallInterceptor
+from mesh.serving.server import SERVER_OPTIONS
 
 if TYPE_CHECKING:
     from mesh.host.programs import Programs
@@ -22,6 +24,7 @@ HOST_SOCKET = "host.sock"
 SERVICE: str = host_pb2.DESCRIPTOR.services_by_name["HostService"].full_name
 
 _WORKERS = 256  # a call that waits for a process, to begin or to end, holds one
+_LONGEST_WAIT_SECONDS = 86400.0
 _PRIVATE_UMASK = 0o177
 
 
@@ -51,7 +54,9 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
     ) -> host_pb2.AwaitReadyResponse:
         """Wait for a ready line."""
         del context
-        seconds = request.timeout.ToTimedelta().total_seconds()
+        seconds = decode_duration(
+            request.timeout, field="timeout", most_seconds=_LONGEST_WAIT_SECONDS
+        )
         said = self._programs.find(request.process_key).wait_ready(seconds)
         return host_pb2.AwaitReadyResponse(said=said)
 
@@ -77,12 +82,15 @@ class HostServicer(host_pb2_grpc.HostServiceServicer):
     ) -> host_pb2.StopProcessResponse:
         """End a process."""
         del context
+        grace_seconds = decode_duration(
+            request.grace, field="grace", most_seconds=_LONGEST_WAIT_SECONDS
+        )
         running = {process.key: process for process in self._programs.list()}.get(
             request.process_key
         )
         if running is None:
             return host_pb2.StopProcessResponse()
-        running.stop(request.grace.ToTimedelta().total_seconds())
+        running.stop(grace_seconds)
         return host_pb2.StopProcessResponse(exit_reason=running.exit_reason() or "")
 
 
@@ -96,7 +104,8 @@ def serve_programs(programs: Programs, directory: int) -> grpc.Server:
     metrics = CallMetrics(CollectorRegistry(), labelled_stacks=1)
     server = grpc.server(
         ThreadPoolExecutor(_WORKERS, thread_name_prefix="host"),
-        interceptors=[CallInterceptor(metrics, contextless=[SERVICE])],
+        options=SERVER_OPTIONS,
+        interceptors=[CallInterceptor(metrics, workers=_WORKERS, contextless=[SERVICE])],
     )
     host_pb2_grpc.add_HostServiceServicer_to_server(HostServicer(programs), server)
     # Through the open directory, the path is short however long the directory's is.

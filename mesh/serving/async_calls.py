@@ -6,22 +6,22 @@ import asyncio
 import inspect
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 import grpc.aio
-import structlog
 
 from core.errors import InvalidInput, PagesimError
-from core.grpc_status import peer_details, write_status
+from core.grpc_status import write_peer_status, write_status
 from mesh.call.call_details import split_method
 from mesh.call.context import TRACEPARENT_HEADER, read_context, set_context
 from mesh.call.deadlines import set_remaining_seconds
 from mesh.serving.call_metrics import Served
-from mesh.serving.calls import INFRASTRUCTURE
+from mesh.serving.calls import INFRASTRUCTURE, report_failure, report_fault
+from mesh.serving.handlers import check_request, noting_malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from mesh.call.tracing import CallTracer
     from mesh.serving.call_metrics import CallMetrics
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     Handler = grpc.RpcMethodHandler[Any, Any]
     Behaviour = Callable[[Any, grpc.aio.ServicerContext[Any, Any]], Any]
 
-_log = structlog.get_logger("mesh.serving")
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -72,7 +71,7 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
         async def answer(request: Any, call: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401 - messages
             return await self._serve(service, method, behaviour, request, call)
 
-        return _make(handler)(answer, handler.request_deserializer, handler.response_serializer)
+        return _make(handler)(answer, noting_malformed(handler), handler.response_serializer)
 
     async def _serve(
         self,
@@ -96,42 +95,37 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
                 context = replace(context, traceparent=span.traceparent)
             set_context(context)
             served = Served(service, method, context.stack, context.variant)
-            answer = await _run(behaviour, request, call)
+            answer = await _run(behaviour, _checked(request), call)
             code = _code_set_by_handler(call)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
             raise
         except PagesimError as error:
             code = error.status
-            self._report(served, code, str(error))
             status = write_status(error)
-            await call.abort(status.code, status.details, tuple(status.trailing_metadata or ()))
-            raise AssertionError("abort raises") from error
+            report_failure(served, status)
+            await _abort(call, status)
         except grpc.RpcError as error:
             code = error.code()
-            self._report(served, code, error.details() or "")
-            await call.abort(code, error.details() or "", peer_details(error))
-            raise AssertionError("abort raises") from error
+            status = write_peer_status(error)
+            report_failure(served, status)
+            await _abort(call, status)
         except Exception as error:
             if (aborted := _code_set_by_handler(call)) is not None:
                 code = aborted
                 raise
             code = grpc.StatusCode.INTERNAL
-            _log.exception("call_crashed", service=served.service, method=served.method)
-            await call.abort(
-                code,
-                f"{type(error).__name__}: {error}. This is a fault in {served.service}; "
-                "its log has the traceback.",
-            )
-            raise AssertionError("abort raises") from error
+            await _abort(call, report_fault(error, served))
         finally:
             self._metrics.count(served, seconds=time.perf_counter() - started, code=code)
             if span is not None:
                 span.end(code)
         return answer
 
-    def _report(self, served: Served, code: grpc.StatusCode, message: str) -> None:
-        _log.warning("call_failed", **served._asdict(), code=code.name, message=message)
+
+async def _abort(call: grpc.aio.ServicerContext[Any, Any], status: grpc.Status) -> NoReturn:
+    await call.abort(status.code, status.details, tuple(status.trailing_metadata or ()))
+    raise AssertionError("abort raises")
 
 
 async def _run(
@@ -145,6 +139,15 @@ async def _run(
     async for message in answered:
         await call.write(message)
     return None
+
+
+def _checked(request: Any) -> Any:  # noqa: ANN401 - a message, or an iterator of messages
+    return _check_each(request) if hasattr(request, "__aiter__") else check_request(request)
+
+
+async def _check_each(requests: AsyncIterator[object]) -> AsyncIterator[object]:
+    async for request in requests:
+        yield check_request(request)
 
 
 def _behaviour(handler: Handler) -> Behaviour:

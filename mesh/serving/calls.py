@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 import structlog
 
-from core.errors import PagesimError
-from core.grpc_status import abort_like, abort_with
+from core.errors import Exhausted, PagesimError
+from core.grpc_status import shorten, write_peer_status, write_status, write_text
 from mesh.call.call_details import split_method
 from mesh.call.context import TRACEPARENT_HEADER, read_context, set_context
 from mesh.call.deadlines import set_remaining_seconds
 from mesh.serving.call_metrics import Served
-from mesh.serving.handlers import wrap_handler
+from mesh.serving.handlers import is_stream, wrap_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mesh.serving.call_metrics import CallMetrics
 
 INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
+_FAULT_CHARACTERS = 512
 _CENTURY_SECONDS = 100 * 365 * 86400.0
 
 Q = TypeVar("Q")
@@ -37,7 +39,9 @@ _log = structlog.get_logger("mesh.serving")
 class CallInterceptor(grpc.ServerInterceptor):
     """Serve each call in its context, answer errors as statuses, count and log.
 
-    Health and reflection pass untouched. A call to a service outside `contextless` fails
+    Health and reflection pass untouched. Of other calls, `workers` are served at once; those
+    that stream have places of their own, half as many, and more are refused: a stream lasts
+    for as long as its caller likes. A call to a service outside `contextless` fails
     with FAILED_PRECONDITION when it carries no stack or no as-of.
     """
 
@@ -45,10 +49,14 @@ class CallInterceptor(grpc.ServerInterceptor):
         self,
         metrics: CallMetrics,
         *,
+        workers: int,
         contextless: Collection[str] = (),
         tracer: CallTracer | None = None,
     ) -> None:
         self._metrics = metrics
+        self._working = threading.Semaphore(workers)
+        self._streams = max(workers // 2, 1)
+        self._streaming = threading.Semaphore(self._streams)
         self._contextless = frozenset(contextless)
         self._tracer = tracer
 
@@ -62,7 +70,31 @@ class CallInterceptor(grpc.ServerInterceptor):
         service, method = split_method(handler_call_details.method)
         if handler is None or service.startswith(INFRASTRUCTURE):
             return handler
-        return wrap_handler(handler, lambda call: self._serve(service, method, call))
+        a_place = self._a_stream if is_stream(handler) else self._a_worker
+
+        @contextmanager
+        def surround(call: grpc.ServicerContext) -> Iterator[contextvars.Context]:
+            with self._serve(service, method, call) as variables, a_place():
+                yield variables
+
+        return wrap_handler(handler, surround)
+
+    @contextmanager
+    def _a_worker(self) -> Iterator[None]:
+        with self._working:
+            yield
+
+    @contextmanager
+    def _a_stream(self) -> Iterator[None]:
+        if not self._streaming.acquire(blocking=False):
+            raise Exhausted(
+                f"{self._streams} streams are served already.",
+                remedy="Read or end those that are open, or try again later.",
+            )
+        try:
+            yield
+        finally:
+            self._streaming.release()
 
     @contextmanager
     def _serve(
@@ -84,28 +116,27 @@ class CallInterceptor(grpc.ServerInterceptor):
                 served = Served(service, method, context.stack, context.variant)
             yield variables
             code = _code_set_by_handler(call)
+            _shorten_status_set_by_handler(call, code)
         except GeneratorExit:
             code = grpc.StatusCode.CANCELLED
             raise
         except PagesimError as error:
             code = error.status
-            self._report(served, code, str(error))
-            abort_with(error, call)
+            status = write_status(error)
+            report_failure(served, status)
+            call.abort_with_status(status)
         except grpc.RpcError as error:
             code = error.code()
-            self._report(served, code, error.details() or "")
-            abort_like(error, call)
+            status = write_peer_status(error)
+            report_failure(served, status)
+            call.abort_with_status(status)
         except Exception as error:
             if (aborted := _code_set_by_handler(call)) is not None:
                 code = aborted
+                _shorten_status_set_by_handler(call, code)
                 raise
             code = grpc.StatusCode.INTERNAL
-            _log.exception("call_crashed", service=served.service, method=served.method)
-            call.abort(
-                code,
-                f"{type(error).__name__}: {error}. This is a fault in {served.service}; "
-                "its log has the traceback.",
-            )
+            call.abort_with_status(report_fault(error, served))
         finally:
             self._metrics.count(served, seconds=time.perf_counter() - started, code=code)
             if span is not None:
@@ -119,8 +150,31 @@ class CallInterceptor(grpc.ServerInterceptor):
         headers = dict(call.invocation_metadata())
         return self._tracer.serve(service, method, str(headers.get(TRACEPARENT_HEADER, "")))
 
-    def _report(self, served: Served, code: grpc.StatusCode, message: str) -> None:
-        _log.warning("call_failed", **served._asdict(), code=code.name, message=message)
+
+def report_failure(served: Served, status: grpc.Status) -> None:
+    """Log a call that ends with an error that a caller can do something about."""
+    _log.warning(
+        "call_failed", **served._asdict(), code=status.code.name, message=status.details
+    )
+
+
+def report_fault(error: Exception, served: Served) -> grpc.Status:
+    """Log what a handler should not have raised; return the status that the call ends with."""
+    _log.exception("call_crashed", service=served.service, method=served.method)
+    text = shorten(str(error), _FAULT_CHARACTERS)
+    return write_text(
+        grpc.StatusCode.INTERNAL,
+        f"{type(error).__name__}: {text}. This is a fault in {served.service}; its log has the "
+        "traceback.",
+    )
+
+
+def _shorten_status_set_by_handler(
+    call: grpc.ServicerContext, code: grpc.StatusCode | None
+) -> None:
+    details: object = call.details()  # type: ignore[attr-defined]  # the stubs lag behind
+    if code is not None and isinstance(details, bytes):
+        call.set_details(write_text(code, details.decode(errors="replace")).details)
 
 
 def _code_set_by_handler(call: grpc.ServicerContext) -> grpc.StatusCode | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
+
+from core.errors import InvalidInput
 
 if TYPE_CHECKING:
     import contextvars
@@ -17,6 +20,11 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
+def is_stream(handler: grpc.RpcMethodHandler[Q, R]) -> bool:
+    """Return whether either side of a call may send as many messages as it likes."""
+    return bool(handler.request_streaming or handler.response_streaming)
+
+
 def wrap_handler(
     handler: grpc.RpcMethodHandler[Q, R], surround: Surround
 ) -> grpc.RpcMethodHandler[Q, R]:
@@ -25,6 +33,8 @@ def wrap_handler(
     `surround` opens a context manager for the time of the call and gives the
     `contextvars.Context` to run the handler in. That is how a stream keeps its variables:
     gRPC may take each of its messages from another thread.
+
+    Bytes that are no message of the method are refused inside `surround` with InvalidInput.
     """
     if handler.response_streaming:
         return _wrap_stream(handler, surround)
@@ -32,9 +42,11 @@ def wrap_handler(
         handler.stream_unary if handler.request_streaming else handler.unary_unary
     )
 
-    def answer(request: object, call: grpc.ServicerContext) -> object:
+    take = check_each if handler.request_streaming else check_request
+
+    def answer(request: Any, call: grpc.ServicerContext) -> object:  # noqa: ANN401 - one or many
         with surround(call) as variables:
-            return variables.run(behaviour, request, call)
+            return variables.run(behaviour, take(request), call)
         raise AssertionError("a surrounded call returns or raises")
 
     make = (
@@ -42,7 +54,7 @@ def wrap_handler(
         if handler.request_streaming
         else grpc.unary_unary_rpc_method_handler
     )
-    return make(answer, handler.request_deserializer, handler.response_serializer)
+    return make(answer, noting_malformed(handler), handler.response_serializer)
 
 
 def _wrap_stream(
@@ -51,11 +63,12 @@ def _wrap_stream(
     behaviour = _present(
         handler.stream_stream if handler.request_streaming else handler.unary_stream
     )
+    take = check_each if handler.request_streaming else check_request
     finished = object()
 
-    def answer(request: object, call: grpc.ServicerContext) -> Iterator[object]:
+    def answer(request: Any, call: grpc.ServicerContext) -> Iterator[object]:  # noqa: ANN401
         with surround(call) as variables:
-            messages = iter(variables.run(behaviour, request, call))
+            messages = iter(variables.run(behaviour, take(request), call))
             while (message := variables.run(next, messages, finished)) is not finished:
                 yield message
 
@@ -64,10 +77,60 @@ def _wrap_stream(
         if handler.request_streaming
         else grpc.unary_stream_rpc_method_handler
     )
-    return make(answer, handler.request_deserializer, handler.response_serializer)
+    return make(answer, noting_malformed(handler), handler.response_serializer)
 
 
 def _present(behaviour: Callable[..., R] | None) -> Callable[..., R]:
     if behaviour is None:
         raise AssertionError("a handler has the behaviour of its kind")
     return behaviour
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Stands for a request that could not be decoded: gRPC would call that INTERNAL."""
+
+    size_bytes: int
+
+    def refusal(self) -> InvalidInput:
+        """Return the error that the call is to end with."""
+        return InvalidInput(
+            f"These {self.size_bytes} bytes are not a request of this method.",
+            remedy="Send a serialised message of its type; text in it must be UTF-8.",
+        )
+
+
+def noting_malformed(handler: grpc.RpcMethodHandler[Q, R]) -> Callable[[bytes], Any] | None:
+    """Return a deserialiser that gives Malformed where the handler's own raises."""
+    deserialise = handler.request_deserializer
+    if deserialise is None:
+        return None
+
+    def decode(body: bytes) -> Any:  # noqa: ANN401 - a message
+        try:
+            return deserialise(body)
+        except Exception:  # noqa: BLE001 - whatever it raises, this is no message of the method
+            return Malformed(len(body))
+
+    return decode
+
+
+def check_request(request: object) -> object:
+    """Return the request.
+
+    Raises:
+        InvalidInput: It is malformed.
+    """
+    if isinstance(request, Malformed):
+        raise request.refusal()
+    return request
+
+
+def check_each(requests: Iterator[object]) -> Iterator[object]:
+    """Yield the requests of a stream.
+
+    Raises:
+        InvalidInput: One is malformed.
+    """
+    for request in requests:
+        yield check_request(request)

@@ -23,7 +23,7 @@ from prometheus_client import (
 
 from mesh.call.addresses import Address, explain_bind_failure, parse_address
 from mesh.call.tracing import process_tracer
-from mesh.channels.channels import MAX_MESSAGE_BYTES
+from mesh.channels.channels import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from mesh.security.tls import server_credentials
 from mesh.serving.call_metrics import CallMetrics
 from mesh.serving.calls import CallInterceptor
@@ -40,10 +40,25 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("mesh.serving")
 
+THREADS = 2048
+"""Threads of a server at most; one is made when none is idle.
+
+A call occupies one from its first header, whether its message comes or not: with as many as
+are served at once, a few callers that send nothing would keep out all others, and the health
+check. One connection through the mesh has 1,024 calls at most.
+"""
+
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),  # else two processes would share a port, and calls, in silence
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Above 8 KiB gRPC would refuse a call's headers now and then.
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    # Clients that keep a silent stream alive ping every 10 seconds or more; by default they
+    # would be cut off after five pings.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    ("grpc.keepalive_permit_without_calls", 1),
 )
 
 
@@ -119,10 +134,15 @@ def start(
         if not registration.needs_context
     ]
     server = grpc.server(
-        ThreadPoolExecutor(options.workers, thread_name_prefix="call"),
+        ThreadPoolExecutor(THREADS, thread_name_prefix="call"),
         options=SERVER_OPTIONS,
         interceptors=[
-            CallInterceptor(metrics, contextless=contextless, tracer=process_tracer())
+            CallInterceptor(
+                metrics,
+                workers=options.workers,
+                contextless=contextless,
+                tracer=process_tracer(),
+            )
         ],
     )
     names = [registration.full_name for registration in registrations]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from core.moments import format_moment
+from core.errors import InvalidInput
+from core.moments import check_moment
 from mesh.call.context import CallContext, check_stack_id, check_variant
 from mesh.errors import InvalidStack
 from mesh.topology.service_process import check_each_once
@@ -120,10 +121,6 @@ class StackStatus:
 
 def _check_moment(micros: int, *, field: str) -> None:
     try:
-        format_moment(micros)
-    except OverflowError:
-        raise InvalidStack(
-            f"{micros} microseconds since 1970 lie outside the years 1 to 9999.",
-            remedy="Give a moment of the calendar.",
-            field=field,
-        ) from None
+        check_moment(micros, field=field)
+    except InvalidInput as error:
+        raise InvalidStack(error.problem, remedy=error.remedy, field=field) from None

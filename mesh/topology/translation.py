@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from google.protobuf.duration_pb2 import Duration
 from pagesim.mesh.v1 import mesh_pb2
 
-from core.timestamps import encode_timestamp
+from core.timestamps import decode_duration, decode_timestamp, encode_timestamp
 from mesh.call.addresses import parse_address
 from mesh.errors import InvalidStack
 from mesh.topology.process_files import ProcessFile
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Endpoint, Stack, StackState, StackStatus
 
-if TYPE_CHECKING:
-    from google.protobuf.timestamp_pb2 import Timestamp
-
-_MICROS = 1_000_000
-_NANOS_PER_MICRO = 1_000
 _STATES = {
     StackState.CREATING: mesh_pb2.STACK_STATE_CREATING,
     StackState.READY: mesh_pb2.STACK_STATE_READY,
@@ -49,7 +43,7 @@ def read_stack(message: mesh_pb2.Stack) -> Stack:
 
     Raises:
         InvalidStack: It has no as-of, or a value is out of bounds.
-        InvalidInput: A process in it cannot be run.
+        InvalidInput: A moment is none, or a process in it cannot be run.
     """
     if not message.HasField("as_of"):
         raise InvalidStack(
@@ -59,8 +53,8 @@ def read_stack(message: mesh_pb2.Stack) -> Stack:
         )
     return Stack(
         stack_id=message.stack_id,
-        as_of_micros=_read_moment(message.as_of, field="as_of"),
-        known_by_micros=_read_moment(message.known_by, field="known_by")
+        as_of_micros=decode_timestamp(message.as_of, field="as_of"),
+        known_by_micros=decode_timestamp(message.known_by, field="known_by")
         if message.HasField("known_by")
         else None,
         snapshot=message.snapshot or None,
@@ -170,16 +164,11 @@ def write_lease(seconds: float | None) -> Duration | None:
 def read_lease(
     message: mesh_pb2.StackStatus | mesh_pb2.CreateStackRequest | mesh_pb2.RenewLeaseResponse,
 ) -> float | None:
-    """Return the length of the lease in the message, in seconds; None if it has none."""
-    return message.lease.ToTimedelta().total_seconds() if message.HasField("lease") else None
+    """Return the length of the lease in the message, in seconds; None if it has none.
 
-
-def _read_moment(moment: Timestamp, *, field: str) -> int:
-    micros, rest = divmod(moment.nanos, _NANOS_PER_MICRO)
-    if rest:
-        raise InvalidStack(
-            f"{moment.nanos} nanoseconds are not whole microseconds.",
-            remedy="Round the moment to microseconds.",
-            field=field,
-        )
-    return moment.seconds * _MICROS + micros
+    Raises:
+        InvalidInput: It is negative, or no duration.
+    """
+    if not message.HasField("lease"):
+        return None
+    return decode_duration(message.lease, field="lease")

@@ -149,7 +149,10 @@ def _render_cluster(name: str, service: str, *, tls: bool) -> JsonMessage:
             "interval": "1s",
             "base_ejection_time": "2s",
             "max_ejection_time": "10s",
-            "max_ejection_percent": 100,
+            # Less than all: the last replica is never ejected. If it is dead, its health check
+            # says so.
+            "max_ejection_percent": 99,
+            "always_eject_one_host": False,
         },
         # Without panic mode a dead replica is never called in the hope that it might live.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
@@ -201,7 +204,12 @@ def _render_listener(listen: Address, access_log: str, *, tls: bool) -> JsonMess
         "codec_type": "HTTP2",
         "rds": {"route_config_name": ROUTE_TABLE, "config_source": _ADS},
         "http2_protocol_options": _HTTP2,
-        "common_http_protocol_options": {"idle_timeout": _NEVER},
+        "common_http_protocol_options": {
+            "idle_timeout": _NEVER,
+            # Envoy resets a stream with more, as it does one with headers of more than 60 KiB;
+            # services answer RESOURCE_EXHAUSTED to much less.
+            "max_headers_count": 1000,
+        },
         "stream_idle_timeout": _NEVER,
         "generate_request_id": True,
         "early_header_mutation_extensions": [_render_default_stack()],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pagesim.assembler.v1 import assembler_pb2, assembler_pb2_grpc
 
+from core.timestamps import encode_timestamp
 from services.assembler.wire import decode_response
 from services.page.canonical import page_of
 from services.page.wire import encode_batch
@@ -54,6 +55,6 @@ class AssemblerClient:
         """
         request = assembler_pb2.GetPageRequest(profile_id=profile_id, device=device)
         if as_of_micros is not None:
-            request.as_of.FromMicroseconds(as_of_micros)
+            request.as_of.CopyFrom(encode_timestamp(as_of_micros))
         response = self._stub.GetPage(request, timeout=self._timeout_seconds)
         return page_of(response.page)

@@ -8,6 +8,7 @@ from pagesim.assembler.v1 import assembler_pb2, assembler_pb2_grpc
 from pagesim.timetravel.v1 import timetravel_pb2
 
 from core.moments import EARLIEST_MICROS
+from core.timestamps import decode_timestamp, encode_timestamp
 from mesh.call.context import current_context
 from services.assembler.peers import PeerStages
 from services.assembler.rows.catalogue import CATALOGUE_ATTRIBUTES
@@ -15,7 +16,7 @@ from services.assembler.stage import AssemblerStage
 from services.assembler.wire import encode_response
 from services.page.canonical import page_message
 from services.page.model import PageRequests
-from services.page.wire import decode_batch
+from services.page.wire import check_device, decode_batch
 from services.shared_facts.facts import SharedFacts, connect_facts
 from services.shared_facts.pool import StagePool
 
@@ -55,7 +56,8 @@ class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
         stack = current_context()
         as_of = stack.as_of_micros
         if request.HasField("as_of"):
-            as_of = request.as_of.ToMicroseconds()
+            as_of = decode_timestamp(request.as_of, field="as_of")
+        check_device(request.device, field="device")
         stage = self._stages.stage()
         pages = stage.assemble(
             PageRequests.of([(request.profile_id, as_of, request.device)]),
@@ -72,7 +74,7 @@ class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
         lineage = timetravel_pb2.Lineage(snapshot=stack.snapshot or 0)
         newest = int(pages.newest_known_at[0])
         if newest > EARLIEST_MICROS:
-            lineage.newest_known_at.FromMicroseconds(newest)
+            lineage.newest_known_at.CopyFrom(encode_timestamp(newest))
         return assembler_pb2.GetPageResponse(
             page=page, lineage=lineage, page_digest=pages.digests[0]
         )

@@ -11,7 +11,7 @@ import hashlib
 from google.protobuf.message import DecodeError
 from pagesim.page.v1 import page_pb2
 
-from core.moments import from_micros, to_micros
+from core.timestamps import decode_timestamp, encode_timestamp
 from services.errors import InvalidPages
 from services.page.model import Geometry, Page, PageRow, PageVideo, RowType
 
@@ -40,7 +40,7 @@ def page_message(page: Page, *, with_titles: bool = True) -> page_pb2.Page:
         ],
         geometry=geometry_message(page.geometry),
     )
-    message.as_of.FromDatetime(from_micros(page.as_of_micros))
+    message.as_of.CopyFrom(encode_timestamp(page.as_of_micros))
     return message
 
 
@@ -73,10 +73,11 @@ def page_of(message: page_pb2.Page) -> Page:
 
     Raises:
         InvalidPages: The message is not a page: a row type or the geometry is not set.
+        InvalidInput: Its as-of is no moment.
     """
     return Page(
         profile_id=message.profile_id,
-        as_of_micros=to_micros(message.as_of.ToDatetime(from_micros(0).tzinfo)),
+        as_of_micros=decode_timestamp(message.as_of, field="as_of"),
         device=message.device,
         rows=tuple(
             PageRow(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.page.v1 import page_pb2
 
 from core.kernel import kernel
+from core.timestamps import encode_timestamp
 from services.page.canonical import geometry_message
 from services.page.model import starts
 
@@ -195,8 +195,7 @@ def encode_pages(
 
 
 def _head(profile_id: int, as_of_micros: int, device: str) -> bytes:
-    as_of = Timestamp()
-    as_of.FromMicroseconds(as_of_micros)
+    as_of = encode_timestamp(as_of_micros)
     page = page_pb2.Page(profile_id=profile_id, as_of=as_of, device=device)
     return page.SerializeToString(deterministic=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.grpc_status import shorten
 from core.moments import EARLIEST_MICROS
 from services.errors import InvalidPages
 
@@ -204,7 +205,7 @@ class PageFailure:
     @classmethod
     def of(cls, index: int, error: PagesimError) -> PageFailure:
         """Return the failure of the page at a place, for an error."""
-        return cls(index, error.status, str(error), error)
+        return cls(index, error.status, shorten(str(error)), error)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pagesim.page.v1 import page_pb2
 
 from core.columns import decode_integers, encode_integers
+from core.moments import check_moment
 from services.errors import InvalidPages
 from services.page.model import PageRequests, RowDefinition, RowOrdering, RowType, SeenPolicy
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from core.arrays import Int64Array, UInt8Array
 
 
+_LONGEST_DEVICE = 512
 MAXIMUM_PAGES = 4096
 """Pages of one batch at most; 128 to 256 is what costs least."""
 
@@ -38,7 +41,9 @@ def decode_batch(message: page_pb2.PageBatch) -> PageRequests:
 
     Raises:
         InvalidColumn: Columns differ in length, or are malformed.
-        InvalidPages: There are no pages or too many, or a device index names nothing.
+        InvalidPages: There are no pages or too many, a device index names nothing, or a
+            device's name is too long.
+        InvalidInput: A moment is none.
     """
     profile_ids = decode_integers(message.profile_ids, field="pages.profile_ids")
     pages = len(profile_ids)
@@ -55,13 +60,30 @@ def decode_batch(message: page_pb2.PageBatch) -> PageRequests:
         limit=len(message.device_names),
     )
     names = list(message.device_names)
+    for name in names:
+        check_device(name, field="pages.device_names")
+    moments = decode_integers(message.as_of_micros, field="pages.as_of_micros", length=pages)
+    for moment in (moments.min(), moments.max()):
+        check_moment(int(moment), field="pages.as_of_micros")
     return PageRequests(
         profile_ids=profile_ids,
-        as_of_micros=decode_integers(
-            message.as_of_micros, field="pages.as_of_micros", length=pages
-        ),
+        as_of_micros=moments,
         devices=tuple(names[index] for index in indexes.tolist()),
     )
+
+
+def check_device(name: str, *, field: str) -> None:
+    """Check that a text is no longer than a device's name can be.
+
+    Raises:
+        InvalidPages: It is. Each page of a batch that fails for its device names it.
+    """
+    if len(name) > _LONGEST_DEVICE:
+        raise InvalidPages(
+            f"A device's name has {len(name)} characters.",
+            remedy=f"Give at most {_LONGEST_DEVICE}.",
+            field=field,
+        )
 
 
 def encode_row(row: RowDefinition) -> page_pb2.RowDefinition:
@@ -82,7 +104,8 @@ def decode_row(message: page_pb2.RowDefinition) -> RowDefinition:
     """Return the row definition of a message.
 
     Raises:
-        InvalidPages: Its type or ordering is not set or not known here.
+        InvalidPages: Its type or ordering is not set or not known here, or its prior is not
+            a number.
     """
     types = {member.value for member in RowType}
     orderings = {member.value for member in RowOrdering}
@@ -90,6 +113,12 @@ def decode_row(message: page_pb2.RowDefinition) -> RowDefinition:
         raise InvalidPages(
             f"Row {message.row_id!r} has type {message.type} and ordering {message.ordering}.",
             remedy=f"Types are {sorted(types)}, orderings {sorted(orderings)}.",
+            field="rows",
+        )
+    if not math.isfinite(message.prior):
+        raise InvalidPages(
+            f"Row {message.row_id!r} has a prior of {message.prior}.",
+            remedy="Give a finite number.",
             field="rows",
         )
     return RowDefinition(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from core.moments import FIRST_MICROS, LAST_MICROS
 from timetravel.errors import InvalidFact
-from timetravel.facts.model import FIRST_MICROS, LAST_MICROS, Op
+from timetravel.facts.model import Op
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

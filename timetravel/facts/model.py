@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
+from core.moments import FIRST_MICROS, LAST_MICROS
 from timetravel.errors import InvalidFact
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ JsonValue: TypeAlias = (
     "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 )
 
-FIRST_MICROS: Final = -62_135_596_800_000_000
-"""0001-01-01T00:00:00Z: no fact is earlier."""
-LAST_MICROS: Final = 253_402_300_799_999_999
-"""The last microsecond of the year 9999: no fact is later."""
 LARGEST_ID: Final = 2**63 - 1
 ALLOCATION_PREFIX: Final = "allocation/"
 """Begins no attribute's name: allocations are kept under such names."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from timetravel.errors import TimeTravelError
+from core.errors import InvalidInput
+from core.timestamps import decode_timestamp
 from timetravel.facts.model import EntityKind, EventKind, Op, canonical_json
 from timetravel.ingest.json_text import parse_json_text
 
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 V = TypeVar("V")
-
-_MICROS_PER_SECOND: Final = 1_000_000
-_NANOS_PER_MICRO: Final = 1_000
-_NANOS_PER_SECOND: Final = 1_000_000_000
 
 _OPS: Final = {1: Op.ASSERT, 2: Op.ABSENT, 3: Op.RETRACT}
 """By number of pagesim.timetravel.v1.Op."""
@@ -60,7 +57,7 @@ class Fields:
         """Return what the check returns; note what it raises, and return something else."""
         try:
             return check(value)
-        except TimeTravelError as error:
+        except InvalidInput as error:
             self.wrong(field, value, error.problem, error.remedy)
             return instead
 
@@ -79,16 +76,13 @@ class Fields:
         if not given:
             self.wrong(field, None, "Nothing is given.", "Give a moment.")
             return 0
-        micros, rest = divmod(timestamp.nanos, _NANOS_PER_MICRO)
-        if rest or not 0 <= timestamp.nanos < _NANOS_PER_SECOND:
-            self.wrong(
-                field,
-                f"{timestamp.nanos} ns",
-                "Moments are whole microseconds, and nanos lie within a second.",
-                "Round it.",
-            )
+        try:
+            micros = decode_timestamp(timestamp, field=field)
+        except InvalidInput as error:
+            told = f"{timestamp.seconds} s, {timestamp.nanos} ns"
+            self.wrong(field, told, error.problem, error.remedy)
             return 0
-        return self.take(field, check, timestamp.seconds * _MICROS_PER_SECOND + micros, 0)
+        return self.take(field, check, micros, 0)
 
     def op(self, number: int) -> Op:
         """Take what the fact does."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from core.grpc_status import shorten
 from timetravel.errors import Mistake
 
 _SHOWN_LENGTH: Final = 80
+_TOLD_LENGTH: Final = 512  # of what may echo something
 
 
 @dataclass(slots=True)
@@ -28,7 +30,8 @@ class Mistakes:
         """Note a mistake."""
         self.total += 1
         if len(self.kept) < self.kept_at_most:
-            self.kept.append(Mistake(index, field, show(value), rule, remedy))
+            told = [shorten(text, _TOLD_LENGTH) for text in (rule, remedy)]
+            self.kept.append(Mistake(index, field, show(value), *told))
 
 
 def show(value: object) -> str:

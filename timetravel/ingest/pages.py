@@ -9,7 +9,9 @@ from google.protobuf.message import DecodeError
 from pagesim.page.v1 import page_pb2
 
 from core.columns import decode_floats, decode_integers
-from timetravel.errors import InvalidFact, TimeTravelError
+from core.errors import InvalidInput
+from core.timestamps import decode_timestamp
+from timetravel.errors import InvalidFact
 from timetravel.facts.model import LoggedFeatures, LoggedPageFact, Op
 
 if TYPE_CHECKING:
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
 
     from timetravel.ingest.fields import Fields
     from timetravel.ingest.limits import Limits
-
-_MICROS_PER_SECOND = 1_000_000
-_NANOS_PER_MICRO = 1_000
 
 
 def read_logged_page(
@@ -77,6 +76,7 @@ def check_page(
 
     Raises:
         InvalidFact: They are not the canonical bytes of a page, or of another visit's.
+        InvalidInput: Its as-of is no moment.
     """
     if len(page) > limits.json_bytes:
         raise InvalidFact(
@@ -98,7 +98,7 @@ def check_page(
             remedy="Serialise it deterministically, without video titles.",
         )
     _check_rows(message)
-    as_of = message.as_of.seconds * _MICROS_PER_SECOND + message.as_of.nanos // _NANOS_PER_MICRO
+    as_of = decode_timestamp(message.as_of, field="as_of")
     if (message.profile_id, as_of, message.device) != (profile_id, shown_at, device):
         raise InvalidFact(
             f"The page is profile {message.profile_id}'s, of {as_of} microseconds since 1970, "
@@ -149,6 +149,6 @@ def _read_features(
             decode_integers(message.known_at_micros, field="known_at_micros", length=rows),
             decode_integers(message.valid_from_micros, field="valid_from_micros", length=rows),
         )
-    except TimeTravelError as error:
+    except InvalidInput as error:
         fields.wrong(f"{place}.{error.field}", None, error.problem, error.remedy)
         return None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
-from core.moments import format_moment
+from core.moments import FIRST_MICROS, LAST_MICROS, format_moment
 from timetravel.errors import InvalidFact
-from timetravel.facts.model import FIRST_MICROS, LARGEST_ID, LAST_MICROS
+from timetravel.facts.model import LARGEST_ID
 from timetravel.ingest.mistakes import show
 
 if TYPE_CHECKING:

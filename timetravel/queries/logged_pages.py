@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import sqlalchemy as sa
 
-from core.moments import EARLIEST_MICROS
+from core.moments import EARLIEST_MICROS, LAST_MICROS
 from timetravel.database.schema import logged_feature, logged_page
 from timetravel.facts.logged_features import decode_logged_features
-from timetravel.facts.model import LAST_MICROS
 from timetravel.queries.visibility import (
     Bounds,
     is_asserted,

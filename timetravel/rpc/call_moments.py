@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from core.columns import decode_integers
-from core.moments import format_moment
+from core.moments import check_moment, format_moment
+from core.timestamps import decode_timestamp
 from mesh.call.context import current_context
 from mesh.errors import ContradictingAsOf
-from timetravel.rpc.wire import check_moment, decode_moment
 
 if TYPE_CHECKING:
     from google.protobuf.timestamp_pb2 import Timestamp
@@ -37,7 +37,7 @@ def moment_of(request: AsOfRequest) -> int:
 
     Raises:
         ContradictingAsOf: It is later than that.
-        InvalidQuestion: No calendar has it.
+        InvalidInput: No calendar has it, or it has a part of a microsecond.
     """
     as_of = request.as_of if request.HasField("as_of") else None
     return moment_or_as_of(as_of, field="as_of")
@@ -48,7 +48,7 @@ def moment_or_as_of(moment: Timestamp | None, *, field: str) -> int:
     as_of_micros = current_context().as_of_micros
     if moment is None:
         return as_of_micros
-    micros = decode_moment(moment, field=field)
+    micros = decode_timestamp(moment, field=field)
     _check_not_later(micros, as_of_micros, field=field)
     return micros
 
@@ -63,8 +63,7 @@ def moments_of(column: IntegerColumn, rows: int) -> Int64Array:
     if not column.values:
         return np.full(rows, as_of_micros, dtype=np.int64)
     moments = decode_integers(column, field="as_of_micros", length=rows)
-    for moment in (moments.min(), moments.max()):
-        check_moment(int(moment), field="as_of_micros")
+    _check_calendar(moments, field="as_of_micros")
     _check_not_later(int(moments.max()), as_of_micros, field="as_of_micros")
     return moments
 
@@ -74,10 +73,18 @@ def first_moments_of(column: IntegerColumn, rows: int) -> Int64Array | None:
 
     Raises:
         InvalidColumn: There are not as many moments as rows.
+        InvalidInput: No calendar has one of them.
     """
     if not column.values:
         return None
-    return decode_integers(column, field="since_micros", length=rows)
+    moments = decode_integers(column, field="since_micros", length=rows)
+    _check_calendar(moments, field="since_micros")
+    return moments
+
+
+def _check_calendar(moments: Int64Array, *, field: str) -> None:
+    for moment in (moments.min(), moments.max()):
+        check_moment(int(moment), field=field)
 
 
 def _check_not_later(moment: int, as_of_micros: int, *, field: str) -> None:

@@ -13,7 +13,7 @@ from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 from core.columns import decode_floats, decode_integers, encode_integers
 from core.errors import InvalidColumn
 from core.grpc_status import error_from_call
-from core.timestamps import encode_timestamp
+from core.timestamps import decode_timestamp, encode_timestamp
 from timetravel.errors import TimeTravelError
 from timetravel.reading.reader import (
     AllocationRows,
@@ -34,7 +34,6 @@ from timetravel.rpc.wire import (
     decode_group,
     decode_history,
     decode_lineage,
-    decode_moment,
     encode_entity_kind,
     encode_event_kinds,
 )
@@ -262,4 +261,4 @@ def _unchanged_until(
 ) -> int | None:
     if not response.HasField("unchanged_until"):
         return None
-    return decode_moment(response.unchanged_until, field="unchanged_until")
+    return decode_timestamp(response.unchanged_until, field="unchanged_until")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 
 from core.columns import decode_integers, encode_integers
+from core.timestamps import decode_timestamp
 from mesh.call.context import current_context
 from timetravel.errors import InvalidQuestion
 from timetravel.facts.model import canonical_json
@@ -31,7 +32,7 @@ from timetravel.rpc.ledger_wire import (
     encode_version,
 )
 from timetravel.rpc.page_wire import encode_engagement, encode_logged_page, newest_of
-from timetravel.rpc.wire import decode_event_kinds, decode_moment, encode_lineage
+from timetravel.rpc.wire import decode_event_kinds, encode_lineage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -135,7 +136,9 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         profile_ids = decode_integers(request.profile_ids, field="profile_ids")
         _check_few(len(profile_ids), field="profile_ids")
         since = (
-            decode_moment(request.since, field="since") if request.HasField("since") else None
+            decode_timestamp(request.since, field="since")
+            if request.HasField("since")
+            else None
         )
         pages = self._ledger().logged_pages(
             moment_of(request),
@@ -226,7 +229,7 @@ def _changes_of(request: timetravel_pb2.ListFactChangesRequest) -> Changes:
     until = request.until if request.HasField("until") else None
     return Changes(
         TimeAxis(request.axis),
-        decode_moment(request.since, field="since"),
+        decode_timestamp(request.since, field="since"),
         moment_or_as_of(until, field="until"),
         decode_fact_kinds(request.kinds),
         frozenset(

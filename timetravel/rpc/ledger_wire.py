@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from pagesim.timetravel.v1 import timetravel_pb2
 
-from core.timestamps import encode_timestamp
+from core.timestamps import decode_timestamp, encode_timestamp
 from timetravel.errors import InvalidQuestion
 from timetravel.facts.model import FactKind, Op, canonical_json
 from timetravel.ledger.questions import HistoricalVersion
 from timetravel.ledger.spans import Span
 from timetravel.ledger.versions import FactVersion, Subject
-from timetravel.rpc.wire import decode_entity_kind, decode_moment, encode_entity_kind
+from timetravel.rpc.wire import decode_entity_kind, encode_entity_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -151,4 +151,4 @@ def decode_historical(message: timetravel_pb2.HistoricalVersion) -> HistoricalVe
 
 
 def _moment(timestamp: Timestamp) -> int:
-    return decode_moment(timestamp, field="moment")
+    return decode_timestamp(timestamp, field="moment")

@@ -15,11 +15,11 @@ from core.columns import (
 )
 from core.errors import InvalidColumn
 from core.moments import EARLIEST_MICROS
-from core.timestamps import encode_timestamp
+from core.timestamps import decode_timestamp, encode_timestamp
 from timetravel.facts.model import LoggedFeatures, canonical_json
 from timetravel.queries.logged_pages import LoggedPage
 from timetravel.reading.engagement import EngagementRows
-from timetravel.rpc.wire import decode_history, decode_moment
+from timetravel.rpc.wire import decode_history
 
 
 def encode_logged_page(page: LoggedPage) -> timetravel_pb2.LoggedPage:
@@ -53,8 +53,8 @@ def decode_logged_page(message: timetravel_pb2.LoggedPage) -> LoggedPage:
     """
     return LoggedPage(
         profile_id=message.profile_id,
-        shown_at=decode_moment(message.shown_at, field="shown_at"),
-        known_at=decode_moment(message.known_at, field="known_at"),
+        shown_at=decode_timestamp(message.shown_at, field="shown_at"),
+        known_at=decode_timestamp(message.known_at, field="known_at"),
         device=message.device,
         context=json.loads(message.context_json),
         page=message.page,

@@ -10,54 +10,20 @@ from pagesim.timetravel.v1 import timetravel_pb2
 from core.columns import decode_floats, decode_integers, encode_integers
 from core.errors import InvalidColumn
 from core.moments import EARLIEST_MICROS
-from core.timestamps import encode_timestamp
+from core.timestamps import decode_timestamp, encode_timestamp
 from timetravel.errors import InvalidQuestion
-from timetravel.facts.model import (
-    FIRST_MICROS,
-    LAST_MICROS,
-    EntityKind,
-    EventKind,
-    FeatureGroup,
-)
+from timetravel.facts.model import EntityKind, EventKind, FeatureGroup
 from timetravel.reading.reader import AllocationRows, HistoryRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from google.protobuf.timestamp_pb2 import Timestamp
     from pagesim.columns.v1.columns_pb2 import IntegerColumn
 
     from core.arrays import BoolArray, Int64Array
 
-_MICROS_PER_SECOND: Final = 1_000_000
-_NANOS_PER_MICRO: Final = 1_000
 _FIRST_CELL: Final = 2
 """The code of the first cell; those before it say that there is none."""
-
-
-def decode_moment(timestamp: Timestamp, *, field: str) -> int:
-    """Return a timestamp in microseconds; a part of one is dropped.
-
-    Raises:
-        InvalidQuestion: It lies outside the years 1 to 9999.
-    """
-    micros = timestamp.seconds * _MICROS_PER_SECOND + timestamp.nanos // _NANOS_PER_MICRO
-    check_moment(micros, field=field)
-    return micros
-
-
-def check_moment(micros: int, *, field: str) -> None:
-    """Refuse a moment that no calendar has.
-
-    Raises:
-        InvalidQuestion: It lies outside the years 1 to 9999.
-    """
-    if not FIRST_MICROS <= micros <= LAST_MICROS:
-        raise InvalidQuestion(
-            f"{micros} microseconds since 1970 lie outside the years 1 to 9999.",
-            remedy="Give a moment within them.",
-            field=field,
-        )
 
 
 def encode_lineage(newest_known_at: int, snapshot: int) -> timetravel_pb2.Lineage:
@@ -72,7 +38,7 @@ def decode_lineage(lineage: timetravel_pb2.Lineage) -> int:
     """Return the newest known_at of an answer, EARLIEST_MICROS if it was made from nothing."""
     if not lineage.HasField("newest_known_at"):
         return EARLIEST_MICROS
-    return decode_moment(lineage.newest_known_at, field="lineage.newest_known_at")
+    return decode_timestamp(lineage.newest_known_at, field="lineage.newest_known_at")
 
 
 def encode_group(group: FeatureGroup) -> timetravel_pb2.FeatureGroup:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from core.moments import LAST_MICROS
 from experiments.generation.stored_pages import (
     add_titles,
     read_logged,
@@ -15,7 +16,6 @@ from experiments.generation.stored_pages import (
 )
 from experiments.metrics.facts import find_played_next
 from experiments.metrics.logged import SHOWN_SCHEMA
-from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

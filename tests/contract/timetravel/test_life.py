@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.moments import LAST_MICROS
 from tests.oracle.in_memory import InMemoryFacts
 from tests.support.effort import effort
 from tests.support.facts.dirty_facts import (
@@ -35,7 +36,6 @@ from tests.support.facts.fact_answers import (
 from timetravel.database.engine import reading, writing
 from timetravel.errors import BeforeRetention, ProfileErased, StoreChanged, UnknownEntity
 from timetravel.facts.model import (
-    LAST_MICROS,
     AllocationFact,
     AttributeFact,
     DocumentFact,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.moments import LAST_MICROS
 from tests.support.effort import effort
 from tests.support.facts.dirty_facts import (
     SPAN,
@@ -19,7 +20,6 @@ from tests.support.facts.dirty_facts import (
     seeded,
 )
 from tests.support.facts.fact_answers import QUESTIONS, ask_everything, fill
-from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from tests.contract.timetravel.conftest import Backend

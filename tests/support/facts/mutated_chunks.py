@@ -68,6 +68,12 @@ def mutate_fields(chance: random.Random, whole: bytes) -> bytes:
     return chunk.SerializeToString()
 
 
+def mutate_message(chance: random.Random, message: Message) -> None:
+    """Set a field or two of a message, or of one inside it, to something else."""
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        _mutate(chance, _some_message(chance, message))
+
+
 def _some_message(chance: random.Random, message: Message) -> Message:
     """Return the message, or one inside it."""
     while True:
@@ -84,13 +90,21 @@ def _some_message(chance: random.Random, message: Message) -> Message:
 
 def _mutate(chance: random.Random, message: Message) -> None:
     fields: list[Any] = list(message.DESCRIPTOR.fields)
+    if not fields:
+        return
     field = chance.choice(fields)
     if chance.random() < 0.2:
         message.ClearField(field.name)
         return
     current: Any = getattr(message, field.name)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        current[chance.choice(("a", "b", "c", "unheard"))] = chance.choice(_FLOATS)
+        key, value = chance.choice(("a", "b", "c", "unheard")), field.message_type.fields[1]
+        if value.message_type is not None:
+            current.get_or_create(key)
+        elif value.cpp_type in _NUMBERS:
+            current[key] = chance.choice(_FLOATS)
+        else:
+            current[key] = _value(chance, value)
     elif field.is_repeated:
         if field.message_type is None:
             current.append(_value(chance, field))

@@ -42,7 +42,8 @@ class Question:
         faultless_hops: Services that do neither of these first.
         sleep_seconds: Time that the last service of the path waits first.
         fault: "known" raises an error of our own, "unknown" another one, "code" sets a
-            status, "abort" aborts, "unavailable" answers UNAVAILABLE, "exit" ends the process.
+            status, "abort" aborts, "unavailable" answers UNAVAILABLE, "exit" ends the process;
+            "long", "abort long", "code long" and "unknown long" say the padding meanwhile.
         last_fault: Fault of the last service of the path.
         padding: Makes the message as large as one likes.
     """
@@ -150,7 +151,7 @@ class Probe:
     def _ask(self, question: Question, call: grpc.ServicerContext) -> Answer:
         if question.sleep_seconds and not question.path:
             time.sleep(question.sleep_seconds)
-        self._fail_as_told(question.fault, call)
+        self._fail_as_told(question.fault, call, question.padding)
         if not question.path:
             inner = None
         elif question.in_thread:
@@ -180,7 +181,9 @@ class Probe:
         answer: Answer = ProbeClient(channel, service).ask(onward)
         return answer
 
-    def _fail_as_told(self, fault: str, call: grpc.ServicerContext) -> None:
+    def _fail_as_told(  # noqa: C901 - a table
+        self, fault: str, call: grpc.ServicerContext, text: str
+    ) -> None:
         match fault:
             case "known":
                 raise UnknownStack("There is no x.", remedy="Create it.", field="stack_id")
@@ -192,6 +195,15 @@ class Probe:
                 call.abort(grpc.StatusCode.OUT_OF_RANGE, "too far")
             case "unavailable":
                 call.abort(grpc.StatusCode.UNAVAILABLE, f"told to fail in {os.getpid()}")
+            case "long":
+                raise UnknownStack(text, remedy=text, field=text)
+            case "abort long":
+                call.abort(grpc.StatusCode.OUT_OF_RANGE, text)
+            case "code long":
+                call.set_code(grpc.StatusCode.DATA_LOSS)
+                call.set_details(text)
+            case "unknown long":
+                raise ZeroDivisionError(text)
             case "exit":
                 os._exit(3)
 

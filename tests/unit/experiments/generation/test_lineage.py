@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from core.moments import format_moment
+from core.moments import LAST_MICROS, format_moment
 from experiments.errors import LeakedPages
 from experiments.generation.lineage import PageLeak, check_lineage, find_page_leaks
 from experiments.validation.fidelity_report import render_outcome
@@ -29,7 +29,7 @@ from tests.support.facts.leaks import LeakyWorld
 from tests.support.pages.page_worlds import DAY, END, START, PromisingNothing, make_world
 from timetravel.database.migrate import upgrade
 from timetravel.errors import LeakedFact
-from timetravel.facts.model import LAST_MICROS, FactKind
+from timetravel.facts.model import FactKind
 from timetravel.reading.leak_guard import GuardedReader
 from timetravel.reading.lineage import Leak
 from timetravel.segments.reader import SegmentReader

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.moments import parse_moment
+from core.moments import LAST_MICROS, parse_moment
 from experiments.cli.history import history
 from experiments.errors import FieldNotFound
 from experiments.history import picture
@@ -24,7 +24,6 @@ from tests.support.facts.upkeep import retain
 from timetravel.database import migrate
 from timetravel.errors import InvalidQuestion, UnknownEntity
 from timetravel.facts.model import (
-    LAST_MICROS,
     AllocationFact,
     AttributeFact,
     Attribution,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
+from core.moments import LAST_MICROS
 from experiments.validation.errors import InvalidValidation, NothingLogged
 from experiments.validation.fidelity_report import render_outcome
 from experiments.validation.outcome import summarise
@@ -22,7 +23,6 @@ from services.in_process import InProcessAssembler
 from services.page.canonical import parse_page
 from services.page.model import Geometry, Page
 from tests.support.pages.page_worlds import DAY, START
-from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from experiments.validation.outcome import ValidationOutcome

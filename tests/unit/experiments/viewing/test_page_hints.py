@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.moments import format_moment
+from core.moments import LAST_MICROS, format_moment
 from experiments.errors import PageNotFound
 from experiments.viewing.page_hints import check_profile, explaining_window
 from services.errors import NothingToShow
 from tests.support.pages.page_worlds import DAY, START
-from timetravel.facts.model import LAST_MICROS
 
 if TYPE_CHECKING:
     from tests.support.pages.simulated_runs import SimulatedRun

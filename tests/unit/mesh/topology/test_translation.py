@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pagesim.mesh.v1 import mesh_pb2
 
+from core.errors import InvalidInput
 from mesh.call.addresses import Address
 from mesh.errors import InvalidStack
 from mesh.topology.service_process import ServiceProcess
@@ -53,5 +54,5 @@ def test_a_stack_without_as_of_is_refused_rather_than_run_at_1970_or_now() -> No
 def test_a_moment_finer_than_microseconds_is_refused_rather_than_rounded() -> None:
     message = write_stack(Stack("trial", 1))
     message.as_of.nanos += 1
-    with pytest.raises(InvalidStack, match="whole microseconds"):
+    with pytest.raises(InvalidInput, match="whole microseconds"):
         read_stack(message)

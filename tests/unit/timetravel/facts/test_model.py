@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pagesim.timetravel.v1 import timetravel_pb2
 
+from core.moments import LAST_MICROS
 from timetravel.errors import InvalidFact
 from timetravel.facts.model import (
-    LAST_MICROS,
     AllocationFact,
     AttributeFact,
     Attribution,

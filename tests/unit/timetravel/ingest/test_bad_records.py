@@ -117,7 +117,7 @@ WRONG: dict[str, tuple[ingest_pb2.Record, str, str]] = {
     "nanos of another second": (
         taste(known_at=at(1, 1_000_000_000)),
         "known_at",
-        "nanos lie within a second",
+        "do not lie within a second",
     ),
     "valid_to before valid_from": (
         licence(valid_to=at(SECONDS - 120)),
