@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,9 @@ from services.shared_facts.content import content_fields, era_of
 from services.shared_facts.content_index import UNKNOWN_YEAR, ContentIndex
 from tests.support.pages.content_vectors import content_vectors
 from timetravel.reading.reader import CatalogueRows
+
+if TYPE_CHECKING:
+    from timetravel.facts.model import JsonValue
 
 GENRES = st.lists(st.sampled_from("ABCDE"), max_size=4).map(tuple)
 VIDEOS = st.lists(st.tuples(GENRES, st.none() | st.integers(1900, 2030)), max_size=8)
@@ -64,7 +69,7 @@ def test_listings_one_after_another_are_numbered_as_each_by_itself(
     index = ContentIndex()
     for version, listing in enumerate(listings):
         ids = sorted(listing)
-        columns = {
+        columns: dict[str, list[JsonValue]] = {
             GENRES_NAME: [list(listing[video][0]) for video in ids],
             YEAR: [listing[video][1] for video in ids],
         }
