@@ -33,7 +33,8 @@ class Manifest:
         until_micros: When it ends; nothing is known later.
         countries: Codes, ascending.
         genres: Ascending.
-        eras: First years of the decades that videos are from, ascending.
+        eras: First years of the decades that videos are from, ascending; none of videos
+            without years.
         video_grid_micros: How often features of videos are computed.
         profile_grid_micros: How often features of profiles are computed.
         counts: Records per file and entities per kind, e.g. {"events": 100836}.
@@ -65,10 +66,11 @@ class Manifest:
             )
         for name in ("countries", "genres", "eras"):
             values = getattr(self, name)
-            if not values or sorted(set(values)) != list(values):
+            needed = name != "eras"  # no video may have a year
+            if (needed and not values) or sorted(set(values)) != list(values):
                 raise MalformedWorld(
                     f"The {name} of the world are {list(values)}.",
-                    remedy="Name at least one, each once, ascending.",
+                    remedy=f"Name {'at least one, ' if needed else ''}each once, ascending.",
                     field=name,
                 )
 

@@ -12,7 +12,7 @@ import click
 
 from core.errors import PagesimError
 from experiments.cli.lazy import LazyCommand, LazyGroup
-from experiments.cli.terminal import console, print_error
+from experiments.cli.terminal import console, guard_screens, print_error
 
 INTERRUPTED = 130
 
@@ -64,6 +64,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; say what is wrong in one message."""
+    guard_screens()
     try:
         # Without standalone mode click returns the exit code of `context.exit`.
         sys.exit(cli(standalone_mode=False))

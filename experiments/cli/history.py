@@ -7,10 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from core.moments import EARLIEST_MICROS, LAST_MICROS, parse_moment
-from experiments.cli.terminal import json_option, store_option
+from experiments.cli.terminal import ScreenConsole, json_option, store_option
 from experiments.history.fields import choose_field
 from experiments.history.lines import history_records
 from experiments.history.picture import can_be_drawn, draw_field
@@ -100,20 +99,18 @@ def history(
         for record in history_records(found):
             sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
         return
-    console = Console(width=width)
-    console.print(
-        _headline(subject, found, snapshot, at if as_of else None, fixed), highlight=False
-    )
+    console = ScreenConsole(width=width)
+    console.print(_headline(subject, found, snapshot, at if as_of else None, fixed))
     if later:
         console.print(f"{later:,} became known later and are left out.", style="dim")
     console.print()
     if chosen is None:
-        console.print(render_history(found, limit=limit), highlight=False)
+        console.print(render_history(found, limit=limit))
     else:
-        console.print(render_field(chosen, found, limit=limit), highlight=False)
+        console.print(render_field(chosen, found, limit=limit))
         if can_be_drawn(chosen):
             versions = [historical.version for historical in found]
-            console.print(draw_field(chosen, versions, console.width), highlight=False)
+            console.print(draw_field(chosen, versions, console.width))
             console.print()
     console.print(render_legend(found))
 

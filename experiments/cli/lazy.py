@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from experiments.cli.terminal import show_logs
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,7 +23,8 @@ class LazyCommand:
     short_help: str
 
     def load(self) -> click.Command:
-        """Import the command."""
+        """Import the command; what it logs goes to the console."""
+        show_logs()
         command = getattr(import_module(self.module), self.attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - the table names commands
         return command

@@ -7,11 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from rich.console import Console
 
 from core.grpc_status import raising_peer_errors
 from core.moments import LAST_MICROS, parse_moment
 from experiments.cli.terminal import (
+    ScreenConsole,
     absolute_store,
     json_option,
     print_json,
@@ -108,10 +108,10 @@ def show(
         played = read_played_next(
             opened, next(iter(shown.simulated.values())), shown.snapshot, EngagementWindow()
         )
-    output = Console(width=width)
-    output.print(shown.heading, style="bold", highlight=False)
+    output = ScreenConsole(width=width)
+    output.print(shown.heading, style="bold")
     output.print(render_columns(shown.columns(played)))
-    output.print(shown.sentence, highlight=False)
+    output.print(shown.sentence)
 
 
 def _simulate(

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from experiments.cli.terminal import (
+    ScreenConsole,
     absolute_store,
     console,
     json_option,
@@ -88,7 +88,7 @@ def run(
             }
         )
         return
-    Console().print(render(result.metrics))
+    ScreenConsole().print(render(result.metrics))
     made = result.record.pages - result.record.failures
     console.print(
         f"{made} of {result.record.pages} pages made, snapshot {result.record.snapshot}."

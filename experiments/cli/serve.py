@@ -175,7 +175,7 @@ def _explain(description: dict[str, object]) -> None:
         click.echo(f"  {service['service']:44} {service['address']:21} {service['metrics']}")
     click.echo(f"  {'Envoy':44} {address:21} {description['envoy_metrics']}")
     click.echo(f"  {'control plane':44} {'':21} {description['mesh_metrics']}")
-    console.print("\nCtrl-C ends it.", highlight=False)
+    console.print("\nCtrl-C ends it.")
 
 
 def _write_call(mesh: MeshProcess, stack_id: str) -> str:

@@ -1,4 +1,8 @@
-"""What commands share: console, progress, JSON, the store option."""
+"""What commands share: screens, console, progress, JSON, the store option.
+
+Whatever a command writes goes through `ScreenStream`, which shows control characters of data
+as text; the styles of a `ScreenConsole` alone are ours, and pass.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import click
 from rich.console import Console
@@ -22,15 +26,82 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from core.screen_text import escape_controls, escape_line
 from timetravel.database.engine import parse_url, sqlite_path
 from timetravel.errors import StoreNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
     from core.errors import PagesimError
 
-console = Console(stderr=True)
+
+class ScreenStream:
+    """Write to a stream without the control characters of data."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text; lines and tabs stay."""
+        self.stream.write(escape_controls(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write lines."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
+        if name == "buffer":  # a way around
+            raise AttributeError(name)
+        return getattr(self.stream, name)
+
+
+def guard_screens() -> None:
+    """Have everything that the process prints from now on go through `ScreenStream`."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, ScreenStream):
+            setattr(sys, name, cast("IO[str]", ScreenStream(stream)))
+
+
+class ScreenConsole(Console):
+    """Style what is printed; texts are data, in which nothing has a meaning.
+
+    Args:
+        stderr: Print on standard error.
+        width: Columns; those of the terminal if left out.
+    """
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+    @property
+    def file(self) -> IO[str]:
+        """Where it prints: a stream that lets its styles pass."""
+        file = super().file
+        return file.stream if isinstance(file, ScreenStream) else file
+
+    @file.setter
+    def file(self, new_file: IO[str]) -> None:
+        self._file = new_file
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the segments of a renderable, and of those inside it, fit for a screen."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield segment._replace(text=escape_controls(segment.text))
+
+
+console = ScreenConsole(stderr=True)
 """Messages and progress; results go to standard output."""
 
 _LINES = 10
@@ -57,11 +128,14 @@ def progress(description: str, total: int | None = None) -> Iterator[Advance]:
     if not console.is_terminal:
         yield _Lines(description, total).advance
         return
-    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+    columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()]
     counts: list[ProgressColumn] = [TimeElapsedColumn()]
     if total is not None:
         counts = [MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, *counts, console=console, transient=False) as display:
+    # Redirected, texts would be searched for styles.
+    with Progress(
+        *columns, *counts, console=console, redirect_stdout=False, redirect_stderr=False
+    ) as display:
         task = display.add_task(description, total=total)
 
         def advance(amount: int = 1, /, *, description: str | None = None) -> None:
@@ -78,7 +152,7 @@ class _Lines:
         self._total = total
         self._done = 0
         self._next_line = 1
-        console.print(f"{description} ...", highlight=False)
+        console.print(f"{description} ...")
 
     def advance(self, amount: int = 1, /, *, description: str | None = None) -> None:
         """Print a line when another tenth is done."""
@@ -88,22 +162,44 @@ class _Lines:
             share = self._done / self._total
             console.print(
                 f"{self._description}: {self._done}/{self._total} ({share:.0%})",
-                highlight=False,
             )
             self._next_line = int(share * _LINES) + 1
 
 
 def print_json(result: object) -> None:
     """Print a result as JSON on standard output, for pipes."""
-    json.dump(result, sys.stdout, indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write("\n")
+    text = json.dumps(result, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write(f"{escape_controls(text)}\n")
     sys.stdout.flush()  # a pipe holds it back, and `serve` goes on for hours
 
 
 def print_error(error: PagesimError) -> None:
     """Print what is wrong and what to do, on standard error."""
-    console.print("[bold red]error:[/] ", end="")
-    console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+    console.print("error: ", style="bold red", end="")
+    console.print(str(error), soft_wrap=True)
+
+
+class _ConsoleLogger:
+    """Print what is logged on the console, above a progress bar if there is one."""
+
+    def msg(self, line: str) -> None:
+        console.print(escape_line(line), soft_wrap=True)
+
+    debug = info = warning = error = critical = msg
+
+
+def show_logs() -> None:
+    """Print what this process logs on standard error: standard output is for results."""
+    import structlog  # noqa: PLC0415 - not for help
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        logger_factory=lambda *_: _ConsoleLogger(),
+    )
 
 
 def default_store() -> str:

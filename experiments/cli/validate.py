@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
-from rich.console import Console
 
 from core.moments import LAST_MICROS, parse_moment
 from experiments.cli.terminal import (
+    ScreenConsole,
     absolute_store,
     json_option,
     print_json,
@@ -116,7 +116,7 @@ def validate(
     if as_json:
         print_json(summarise(outcome))
     else:
-        Console().print(render_outcome(outcome))
+        ScreenConsole().print(render_outcome(outcome))
     if not outcome.passes:
         sys.exit(BELOW_THRESHOLD)
 

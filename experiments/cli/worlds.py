@@ -209,7 +209,6 @@ def _show_start(report: LifeReport, stop: int) -> None:
         console.print(
             f"Going on from {format_moment(report.lived_until)}, "
             f"with {report.pages:,} pages logged so far.",
-            highlight=False,
         )
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from core.moments import from_micros
+from core.screen_text import escape_line
 from experiments.history.fields import fields_of
 from timetravel.facts.model import FactKind, Op
 
@@ -85,7 +86,7 @@ def _render(
             table.add_row(
                 *_cells(field, version, name), style="" if version.is_visible else "dim"
             )
-    heading = Text(title, style="bold")
+    heading = Text(escape_line(title), style="bold")
     heading.append(f"  said by {', '.join(sources)}", style="not bold dim")
     if left_out:
         heading.append(f"; {left_out:,} earlier left out", style="not bold dim")
@@ -110,14 +111,14 @@ def _cells(field: Field, one: HistoricalVersion, name: str) -> list[str | Text]:
         Text(_VISIBLE, style="green") if one.is_visible else Text(_HIDDEN),
         format_minute(version.valid_from),
         "at once" if at_once else format_minute(version.known_at),
-        Text(what),
+        Text(escape_line(what)),
         "" if version.op is Op.RETRACT else _seen(one.spans),
         f"#{version.tx_id}",
     ]
 
 
 def _source(one: HistoricalVersion) -> str:
-    return f"{one.version.source}{_MADE_UP if one.version.synthetic else ''}"
+    return f"{escape_line(one.version.source)}{_MADE_UP if one.version.synthetic else ''}"
 
 
 def _seen(spans: Sequence[Span]) -> str:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from core.screen_text import escape_controls, escape_line
 from timetravel.ingest.mistakes import Mistakes
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Refused:
     def __str__(self) -> str:
         where = ": ".join(part for part in (f"{self.file}:{self.line}", self.field) if part)
         shown = f" ({self.value})" if self.value else ""
-        return f"{where}{shown}: {self.rule} {self.remedy}"
+        return escape_line(f"{where}{shown}: {self.rule} {self.remedy}")
 
 
 class Refusals:
@@ -68,7 +69,8 @@ class Refusals:
         if len(self.first) < _TOLD:
             self.first.append(refused)
         if self._file is not None:
-            self._file.write(json.dumps(asdict(refused), ensure_ascii=False).encode() + b"\n")
+            text = escape_controls(json.dumps(asdict(refused), ensure_ascii=False))
+            self._file.write(text.encode() + b"\n")
 
     def flush(self) -> int:
         """Hand everything to the operating system, and return the file's length."""

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from core.atomic_files import atomic_file
 from core.moments import from_micros
+from core.screen_text import escape_controls
 from experiments.metrics.compute import METRICS_FILE
 from experiments.metrics.definitions.definition import Family
 from experiments.metrics.definitions.registry import METRICS
@@ -121,7 +122,7 @@ def render_report(
         as_json=lambda value: json.dumps(value, indent=2, ensure_ascii=False),
         as_yaml=lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
     )
-    return _without_indentation(text)
+    return escape_controls(_without_indentation(text))
 
 
 def _summarise(pages: pa.Table, findings: Findings) -> list[tuple[str, str]]:

@@ -8,40 +8,46 @@ in which profiles are met, and a larger draw holds the smaller one.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.screen_text import escape_line
 from experiments.errors import NoLoggedPages, TooFewProfiles
 from experiments.spec.model import DEVICE
-from timetravel.facts.model import EntityKind
+from timetravel.facts.model import EntityKind, canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from experiments.spec import Scope
+    from timetravel.facts.model import JsonValue
     from timetravel.reading.reader import FactReader
     from timetravel.store import Store
 
 COUNTRY = "country"
 EVERYBODY = "all"
-UNKNOWN = "unknown"
+
+_PLAIN_TEXT = re.compile(r"""[^\W_](?:[^\s\\",=]| (?! |$))*""")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class PageKey:
     """Name one page of an experiment: a profile at a moment on a device.
 
-    country and stratum are as of that moment; a stratum reads, e.g.,
-    "country=US, device=tv".
+    country and stratum are as of that moment; country is None where the profile has none. A
+    stratum reads, e.g., "country=US, device=tv", and "no country, device=tv" of profiles
+    without a country: no value reads so.
     """
 
     as_of_micros: int
     profile_id: int
     device: str
-    country: str = UNKNOWN
+    country: str | None = None
     stratum: str = EVERYBODY
 
 
@@ -87,19 +93,40 @@ def describe_keys(
     )
     described = []
     for index, key in enumerate(keys):
-        values: dict[str, object] = {name: rows.columns[name][index] for name in names}
+        values: dict[str, JsonValue] = {name: rows.columns[name][index] for name in names}
         values[DEVICE] = key.device
-        known = {name: UNKNOWN if value is None else value for name, value in values.items()}
+        country = values[COUNTRY]
         described.append(
             PageKey(
                 key.as_of_micros,
                 key.profile_id,
                 key.device,
-                str(known[COUNTRY]),
-                ", ".join(f"{name}={known[name]}" for name in strata) or EVERYBODY,
+                None if country is None else str(country),
+                ", ".join(_describe(name, values[name]) for name in strata) or EVERYBODY,
             )
         )
     return described
+
+
+def _describe(name: str, value: JsonValue) -> str:
+    """Return the part of a stratum that tells of one attribute; other values read otherwise.
+
+    A text stands as it is if it reads like nothing else, otherwise as in JSON.
+    """
+    if value is None:
+        return f"no {name}"
+    is_plain = isinstance(value, str) and _is_plain(value)
+    return f"{name}={value if is_plain else escape_line(canonical_json(value))}"
+
+
+def _is_plain(text: str) -> bool:
+    if not _PLAIN_TEXT.fullmatch(text) or escape_line(text) != text:
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return True
+    return False
 
 
 def select_pages(candidates: Iterable[PageKey], scope: Scope, seed: int) -> list[PageKey]:

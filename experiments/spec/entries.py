@@ -119,7 +119,7 @@ class ScopeEntry(Entry):
         max_length=MAXIMUM_STRATA,
         description="Names of attributes that profiles in the store have, or `device`. "
         "Profiles are drawn from each combination of their values in proportion, and results "
-        "are given for each.",
+        "are given for each; profiles without an attribute are apart from those of any value.",
         examples=["[country]"],
     )
 

@@ -116,7 +116,7 @@ def _find_changed(before: CatalogueRows, rows: CatalogueRows, places: Int32Array
         if old is new and same_listing:
             continue
         if not same_listing:
-            old = [old[place] for place in places.tolist()]
+            old = [old[place] if place >= 0 else None for place in places.tolist()]
         # Most values are the same object or equal, which this finds out fastest.
         changed.update(
             video

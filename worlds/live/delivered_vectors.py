@@ -80,16 +80,13 @@ class DeliveredGroup:
     def log(self, entity_ids: Int64Array) -> LoggedFeatures:
         """Return the vectors of entities with their times; NaN where none was delivered."""
         places = self._find(entity_ids)
-        missing = places < 0
-        values = self._values[places]
-        values[missing] = np.nan
-        return LoggedFeatures(
-            self._group.name,
-            entity_ids,
-            values,
-            np.where(missing, EARLIEST_MICROS, self._known_at[places]),
-            np.where(missing, EARLIEST_MICROS, self._valid_from[places]),
-        )
+        found = places >= 0
+        values = np.full((len(places), len(self._group.fields)), np.nan, np.float32)
+        known_at, valid_from = (np.full(len(places), EARLIEST_MICROS) for _ in range(2))
+        values[found] = self._values[places[found]]
+        known_at[found] = self._known_at[places[found]]
+        valid_from[found] = self._valid_from[places[found]]
+        return LoggedFeatures(self._group.name, entity_ids, values, known_at, valid_from)
 
     def _find(self, entity_ids: Int64Array) -> Int64Array:
         found = [self._places.get(entity_id, -1) for entity_id in entity_ids.tolist()]

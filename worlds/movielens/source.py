@@ -39,9 +39,11 @@ EARLIEST_SECONDS: Final = parse_moment("1995-01-01") // SECOND_MICROS
 LATEST_SECONDS: Final = parse_moment("2100-01-01") // SECOND_MICROS
 """Ratings lie between: a time that lost its last digit does not."""
 
-_RATINGS_OF_README: Final = re.compile(r"contains (\d+) ratings")
-_MOVIES_OF_README: Final = re.compile(r"across (\d+) movies")
+_RATINGS_OF_README: Final = re.compile(r"contains ([0-9]+) ratings")
+_MOVIES_OF_README: Final = re.compile(r"across ([0-9]+) movies")
 _REPORT_EVERY: Final = 10_000
+_MOST_DIGITS: Final = len(str(LARGEST_ID))
+_LONGEST_QUOTE: Final = 80
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,10 +128,19 @@ def read_movies(directory: Path, advance: Callable[[int], None]) -> tuple[Movie,
             )
         title, year = split_title(text)
         if not title:
-            raise _malformed(path, line, f"has the title {text!r}", "Give the film a title.")
+            raise _malformed(
+                path, line, f"has the title {_quote(text)}", "Give the film a title."
+            )
         movies[movie_id] = Movie(movie_id, title, year, _read_texts(path, line, genres))
     if not movies:
         raise _malformed(path, 2, "holds no film", "Download the release again.")
+    if not any(movie.genres for movie in movies.values()):
+        raise MalformedSource(
+            f"{path} names no genre of any film; a world needs at least one, to tell what "
+            "members like.",
+            remedy="Name the genres of films in the third column, e.g. Comedy|Drama.",
+            field=path.name,
+        )
     return tuple(movies.values())
 
 
@@ -148,9 +159,13 @@ def check_readme(directory: Path, *, ratings: int, movies: int) -> None:
         (MOVIES_NAME, _MOVIES_OF_README, movies),
     ):
         said = pattern.search(text)
-        if said is not None and found < int(said[1]):
+        if said is None:
+            continue
+        number = _read_digits(said[1])
+        if not 0 <= number <= found:
             raise MalformedSource(
-                f"{directory / name} holds {found} records; {README_NAME} says {said[1]}.",
+                f"{directory / name} holds {found} records; {README_NAME} says "
+                f"{_quote(said[1])[1:-1]}.",
                 remedy=f"The file was cut off: download it again. To import a part on "
                 f"purpose, remove {README_NAME}.",
                 field=name,
@@ -186,7 +201,8 @@ def _lines(
                     raise _malformed(
                         path,
                         begin,
-                        f"has {len(fields)} fields, not {len(header)}: {','.join(fields)!r}",
+                        f"has {len(fields)} fields, not {len(header)}: "
+                        f"{_quote(','.join(fields))}",
                         "The line is cut off or badly quoted: fix it, or download again.",
                     )
                 yield begin, fields
@@ -211,18 +227,33 @@ def _lines(
 
 
 def _read_id(path: Path, line: int, name: str, text: str) -> int:
-    # str.isdecimal: int() would also take "1_000" and " 7".
-    if not (text.isascii() and text.isdecimal()) or int(text) > LARGEST_ID:
+    number = _read_digits(text)
+    if number > LARGEST_ID or number < 0:
         raise _malformed(
-            path, line, f"has the {name} {text!r}", "Ids are whole numbers, 0 or more."
+            path,
+            line,
+            f"has the {name} {_quote(text)}",
+            f"Ids are whole numbers from 0 to {LARGEST_ID}.",
         )
-    return int(text)
+    return number
+
+
+def _read_digits(text: str) -> int:
+    """Return a number written in digits; -1 if it is not, or has more than an int64."""
+    # str.isdecimal: int() would also take "1_000" and " 7"; and refuses thousands of digits.
+    if not (text.isascii() and text.isdecimal()):
+        return -1
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) <= _MOST_DIGITS else -1
 
 
 def _read_stars(path: Path, line: int, text: str) -> float:
     if text not in _STARS:
         raise _malformed(
-            path, line, f"has the rating {text!r}", "Ratings are 0.5 to 5.0 in half stars."
+            path,
+            line,
+            f"has the rating {_quote(text)}",
+            "Ratings are 0.5 to 5.0 in half stars.",
         )
     return _STARS[text]
 
@@ -233,12 +264,12 @@ _STARS: Final = {
 
 
 def _read_time(path: Path, line: int, text: str) -> int:
-    seconds = int(text) if text.isascii() and text.isdecimal() else -1
+    seconds = _read_digits(text)
     if not EARLIEST_SECONDS <= seconds < LATEST_SECONDS:
         raise _malformed(
             path,
             line,
-            f"has the timestamp {text!r}",
+            f"has the timestamp {_quote(text)}",
             "Timestamps are seconds since 1970, from "
             f"{format_moment(EARLIEST_SECONDS * SECOND_MICROS)[:4]} on; if this is the last "
             "line, the file is cut off: download it again.",
@@ -252,7 +283,10 @@ def _read_texts(path: Path, line: int, text: str) -> tuple[str, ...]:
     genres = text.split("|")
     if not all(genres) or len(set(genres)) != len(genres):
         raise _malformed(
-            path, line, f"has the genres {text!r}", f"Separate them by |, or say {_NO_GENRES}."
+            path,
+            line,
+            f"has the genres {_quote(text)}",
+            f"Separate them by |, or say {_NO_GENRES}.",
         )
     return tuple(genres)
 
@@ -271,6 +305,13 @@ def _refuse_second_ratings(path: Path, ratings: Ratings) -> None:
             f"{ratings.user_ids[place]}",
             "Keep one of the lines.",
         )
+
+
+def _quote(text: str) -> str:
+    """Return a value as a message shows it: quoted, and cut off where it is long."""
+    if len(text) <= _LONGEST_QUOTE:
+        return repr(text)
+    return f"{text[:_LONGEST_QUOTE]!r}... ({len(text)} characters)"
 
 
 def _malformed(path: Path, line: int, problem: str, remedy: str) -> MalformedSource:

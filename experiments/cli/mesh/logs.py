@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from core.moments import format_moment, parse_moment, to_micros
+from core.screen_text import escape_line
 from experiments.cli.mesh.choice import mesh_option, open_mesh
 from experiments.cli.terminal import console, json_option
 from mesh.client.announcement import announcement_folder, find_announcements
@@ -88,7 +89,7 @@ def logs(
         time.sleep(_POLL_SECONDS)
         _print(read(), as_json)
     if follow:
-        console.print("The mesh has ended.", highlight=False)
+        console.print("The mesh has ended.")
 
 
 def parse_since(text: str, now_micros: int) -> int:
@@ -110,7 +111,7 @@ def _is_running(directory: Path) -> bool:
 
 def _print(lines: Sequence[LogLine], as_json: bool) -> None:  # noqa: FBT001 - as the flag is
     for line in lines:
-        sys.stdout.write(f"{_write_json(line) if as_json else _write(line)}\n")
+        sys.stdout.write(f"{_write_json(line) if as_json else escape_line(_write(line))}\n")
     sys.stdout.flush()
 
 

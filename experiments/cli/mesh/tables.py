@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from core.screen_text import escape_line
+from experiments.cli.terminal import ScreenConsole
 from mesh.call.context import AS_OF_HEADER, STACK_HEADER, TRACEPARENT_HEADER
 
 if TYPE_CHECKING:
@@ -23,10 +25,10 @@ _WIDEST = 1000
 
 def print_wide(shown: RenderableType) -> None:
     """Print on standard output without cutting: names are to be copied."""
-    console = Console()
+    console = ScreenConsole()
     needed = Measurement.get(console, console.options.update(max_width=_WIDEST), shown)
     console.width = max(console.width, needed.maximum)
-    console.print(shown, highlight=False)
+    console.print(shown)
 
 
 def render_status(document: Document) -> RenderableType:
@@ -141,7 +143,7 @@ def _state(stack: Document) -> Text:
     if stack["restarts"]:
         state.append(f", {stack['restarts']} restarted", style="yellow")
     if stack["reason"]:
-        state.append(f"\n{stack['reason']}", style="bold red")
+        state.append(f"\n{escape_line(stack['reason'])}", style="bold red")
     return state
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.moments import from_micros
+from core.screen_text import escape_line
 from experiments.report.figures import count_of, format_count
 from experiments.report.pages.differences import Change, compare_pages
 from experiments.report.pages.strips import Strip, make_strip
@@ -103,7 +104,7 @@ def make_column(
     """
     change = compare_pages(page, reference or page)
     width = max(LEAST_TILES, page.geometry.viewport_columns)
-    left = [video.title for video in change.left]
+    left = [escape_line(video.title) for video in change.left]
     more = len(left) - _MOST_LEFT
     return Column(
         title=title,
@@ -112,7 +113,7 @@ def make_column(
         strips=tuple(
             make_strip(row, index, page, width, played) for index, row in enumerate(change.rows)
         ),
-        gone=tuple(row.title for row in change.gone),
+        gone=tuple(escape_line(row.title) for row in change.gone),
         left=(*left[:_MOST_LEFT], *([f"and {more} more"] if more > 0 else [])),
         columns=width,
     )

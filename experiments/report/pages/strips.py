@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from core.screen_text import escape_line
 from experiments.report.pages.differences import Change
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def make_strip(
         note = f"+{len(hidden)}, {changed} changed"
     return Strip(
         number=index + 1,
-        title=row.row.title,
+        title=escape_line(row.row.title),
         mark=row.change.value,
         badge=_badge(row),
         tiles=tuple(
@@ -95,7 +96,7 @@ def _tile(
     else:
         mark = "moved"
     return Tile(
-        title=own.video.title or str(own.video.video_id),
+        title=escape_line(own.video.title) or str(own.video.video_id),
         hue=own.video.video_id % HUES,
         mark=mark,
         is_beyond=is_beyond,

@@ -34,6 +34,7 @@ def test_worlds_that_differ_have_different_ids(manifest: Manifest) -> None:
         ({"countries": ()}, "countries"),
         ({"countries": ("US", "DE")}, "countries"),
         ({"genres": ("Drama", "Drama")}, "genres"),
+        ({"genres": ()}, "genres"),
         ({"eras": (2000, 1990)}, "eras"),
     ],
 )

@@ -55,3 +55,21 @@ def test_in_the_end_production_is_as_its_documents_say(facts: list[DocumentFact]
     newest = {(fact.collection, fact.name): fact.body for fact in facts}
     for document in production_documents():
         assert newest[document.collection, document.name] == document.body
+
+
+@pytest.mark.parametrize("days", [*range(1, 11), 3650])
+@pytest.mark.parametrize("since", [SINCE, SINCE + DAY_MICROS // 2])
+def test_in_a_world_of_any_length_no_document_has_two_versions_from_one_moment(
+    days: int, since: int
+) -> None:
+    facts = [entry.fact for entry in document_history(since, since + days * DAY_MICROS)]
+    versions = [
+        (fact.collection, fact.name, fact.valid_from)
+        for fact in facts
+        if isinstance(fact, DocumentFact)
+    ]
+    assert len(versions) == len(set(versions)) == len(facts)
+    assert min(fact.known_at for fact in facts) == since
+    newest = {fact.name: fact.body for fact in facts if isinstance(fact, DocumentFact)}
+    for document in production_documents():
+        assert newest[document.name] == document.body

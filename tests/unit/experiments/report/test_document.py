@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from core.screen_text import escape_controls
 from experiments.metrics.definitions.registry import METRICS
 from experiments.metrics.measured_pages import read_pages
 from experiments.metrics.options import MetricOptions
@@ -179,3 +180,20 @@ def test_every_row_type_has_a_colour_of_its_own() -> None:
     colours = dict(re.findall(r"\.mix-(\d+) { fill: (#\w+); }", css))
     assert sorted(map(int, colours)) == list(range(len(RowType)))
     assert len(set(colours.values())) == len(colours)
+
+
+def test_control_characters_of_data_are_text_in_a_report(
+    described_run: RunDescription, findings: Findings
+) -> None:
+    hostile = (
+        "\x1b[2J\x1b]8;;x\x07 \x9b31m \x7f \x00 a\rb \u202ex \u2066 ad\u200bmin \u2028 \ud800"
+    )
+    tile = Tile(hostile, 3, "arrived", is_beyond=False, is_played=True)
+    strip = Strip(1, hostile, "arrived", hostile, (tile,), hostile, ends_viewport=True)
+    column = Column(hostile, hostile, hostile, (strip,), (hostile,), (hostile,))
+    names = (hostile,) * 5
+    run = replace(described_run, name=hostile, experiment={"experiment": hostile})
+    text = render(run, findings, Sheet("page-1", names[0], 1, *names[1:], names, (column,)))
+    assert escape_controls(text) == text
+    text.encode()
+    assert r"\u001b[2J" in text

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from experiments.report.findings import Verdict
+import shutil
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.metrics.compute import compute_metrics
+from experiments.metrics.options import MeasuredRun
+from experiments.report.findings import Findings, Verdict
 from experiments.report.strata import describe_changed_strata, describe_outliers, make_strata
 from tests.support.pages.plain_results import better, findings_of, result, unclear
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.pages.simulated_runs import SimulatedRun
+    from timetravel.store import Store
 
 CHANGED, PLAYED = "changed_pages", "recall_in_view"
 
@@ -75,3 +89,30 @@ def test_strata_stand_below_everyone_on_one_scale_and_small_ones_are_flagged() -
 
 def test_an_experiment_without_strata_has_none() -> None:
     assert make_strata(findings_of(unclear(PLAYED, "a"))) == []
+
+
+def test_pages_of_profiles_without_a_country_are_apart_from_those_of_one_called_unknown(
+    simulated_run: SimulatedRun, store: Store, tmp_path: Path
+) -> None:
+    directory = tmp_path / "run"
+    shutil.copytree(simulated_run.directory / "rows", directory / "rows")
+    for path in simulated_run.directory.glob("pages/**/*.parquet"):
+        pages = pq.read_table(path, partitioning=None)
+        told = [
+            {"country": None, "stratum": "no country"}
+            if page["profile_id"] % 2
+            else {"country": "unknown", "stratum": "country=unknown"}
+            for page in pages.to_pylist()
+        ]
+        for name in ("country", "stratum"):
+            place = pages.schema.get_field_index(name)
+            column = pa.array([own[name] for own in told], pa.string())
+            pages = pages.set_column(place, pages.schema.field(place), column)
+        target = directory / path.relative_to(simulated_run.directory)
+        target.parent.mkdir(parents=True)
+        pq.write_table(pages, target)
+    run = MeasuredRun(directory, simulated_run.variants, simulated_run.snapshot)
+    results = Findings.of(compute_metrics(run, store))
+    assert results.strata == ("country=unknown", "no country")
+    lines = make_strata(results)[0].lines
+    assert [line.stratum for line in lines] == ["everyone", "country=unknown", "no country"]

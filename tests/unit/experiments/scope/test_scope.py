@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.screen_text import escape_line
 from experiments.errors import TooFewProfiles
-from experiments.scope.scope import PageKey, select_pages, share_out
+from experiments.scope.scope import PageKey, describe_keys, select_pages, share_out
 from experiments.spec import Scope, ScopeSource
+from timetravel.database.migrate import upgrade
+from timetravel.facts.model import AttributeFact, EntityKind, JsonValue, Op
+from timetravel.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def scope_of(profiles: int, pages_per_profile: int = 1) -> Scope:
@@ -70,6 +78,55 @@ def test_profiles_are_drawn_uniformly_within_a_stratum() -> None:
 def test_asking_for_more_profiles_than_there_are_names_how_many_there_are() -> None:
     with pytest.raises(TooFewProfiles, match="at most 7"):
         select_pages(candidates_of(7), scope_of(8), seed=1)
+
+
+ALIKE: tuple[JsonValue, ...] = (
+    *("unknown", "None", "null", "", " ", "no country", "no plan", "all", "absent", "-"),
+    *(1, "1", 1.0, "1.0", True, "true", False, 0, ["a"], '["a"]', {"a": 1}, '{"a":1}'),
+    *("a, plan=b", 'a"', "a=b", "a b", "a  b", "a ", "US", '"US"', "us", "Curaçao"),
+    *(
+        "\x1b[31m",
+        "\\u001b[31m",
+        '"\\u001b[31m"',
+        "x\x9b",
+        "x\\u009b",
+        "x\u202e",
+        "x\n",
+        "x\\n",
+    ),
+)
+"""Values of a country that might read alike."""
+
+
+def test_profiles_without_an_attribute_are_apart_from_those_of_any_value(
+    tmp_path: Path,
+) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    upgrade(url)
+    facts = [
+        AttributeFact(EntityKind.PROFILE, profile, "country", 0, 0, value)
+        for profile, value in enumerate(ALIKE)
+    ]
+    withdrawn, never = len(ALIKE), len(ALIKE) + 1
+    facts.append(AttributeFact(EntityKind.PROFILE, withdrawn, "country", 0, 0, None, Op.ABSENT))
+    with Store.open(url) as store:
+        with store.begin(0) as writer:
+            writer.append(facts, source="test", synthetic=False)
+        keys = [PageKey(1, profile, "tv") for profile in range(never + 1)]
+        reader = store.as_of(store.snapshot())
+        described = describe_keys(reader, keys, ["country"])
+        both = describe_keys(reader, keys, ["plan", "country", "device"])
+    assert [key.profile_id for key in described if key.country is None] == [withdrawn, never]
+    assert {key.stratum for key in described[withdrawn:]} == {"no country"}
+    assert both[never].stratum == "no plan, no country, device=tv"
+    strata = [key.stratum for key in described]
+    assert len(set(strata)) == len(ALIKE) + 1
+    assert len({key.stratum for key in both}) == len(ALIKE) + 1
+    assert [stratum for stratum in strata if escape_line(stratum) != stratum] == []
+    assert strata[ALIKE.index("US")] == "country=US"
+    assert strata[ALIKE.index("a b")] == "country=a b"
+    drawn = select_pages(described, scope_of(len(keys)), seed=1)
+    assert Counter(key.stratum for key in drawn)["no country"] == 2
 
 
 @given(

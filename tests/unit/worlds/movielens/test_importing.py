@@ -189,3 +189,50 @@ def test_progress_adds_up_to_the_bytes_of_the_release(
     told: list[int] = []
     import_movielens(folder, tmp_path / "world", seed=1, advance=told.append)
     assert sum(told) == source_bytes(folder)
+
+
+TWO = ("1,A (1990),Comedy", "2,B (1991),Drama")
+MAX = 2**63 - 1
+ODD: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "one of each": (("1,A (1990),Comedy",), ("1,1,4.0,1262304000",)),
+    "no years": (("1,A,Comedy", "2,B,Drama"), ("1,1,4.0,1262304000", "2,2,3.0,1262390400")),
+    "a film of the future": (("1,A (2090),Comedy",), ("1,1,4.0,1262304000",)),
+    "ids 0": (("0,A (1990),Comedy", "1,B (1991),Drama"), ("0,0,4.0,1262304000",)),
+    "ids at the end": (
+        (f"{MAX},A (1990),Comedy", f"{MAX - 1},B (1991),Drama"),
+        (f"{MAX},{MAX},4.0,1262304000", f"0,{MAX - 1},4.0,1272304000"),
+    ),
+    "the first second": (TWO, ("1,1,4.0,788918400", "1,2,4.0,788918400")),
+    "the last second": (TWO, ("1,1,4.0,4102444799",)),
+    "all at one moment": (TWO, tuple(f"{user},1,4.0,1262304000" for user in range(5))),
+    "a text of two lines": (('1,"A\nB (1990)","Com\nedy"',), ("1,1,4.0,1262304000",)),
+    "a long text": ((f"1,{'A' * 100_000} (1990),Comedy",), ("1,1,4.0,1262304000",)),
+    "control characters": (
+        ("1,\x1b[2J\x00\x9b\u202e (1990),\x1b]8;;x\x07",),
+        ("1,1,4.0,1262304000",),
+    ),
+    "five ratings": (
+        (*TWO, "3,C,Comedy", "4,D,(no genres listed)", "5,E (2009–),Drama"),  # noqa: RUF001
+        tuple(
+            f"{user},{1 + day},4.0,{1262390400 + 86_400 * day}"
+            for day, user in enumerate((2, 3, 1, 2, 3))
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_release_is_lived_to_its_end(
+    name: str, write_release: WriteRelease, tmp_path: Path
+) -> None:
+    films, ratings = ODD[name]
+    import_movielens(write_release(movies=films, ratings=ratings), tmp_path / "world", seed=1)
+    world = open_world(tmp_path / "world")
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    upgrade(url)
+    with Store.open(url) as store:
+        report = live_forward(world, store)
+        assert report.is_complete
+        assert report.pages + report.failures == len(world.visits())
+        # The first pages of five ratings are shown before a job has delivered a feature.
+        assert (report.pages > 0) == (name == "five ratings")

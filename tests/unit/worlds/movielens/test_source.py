@@ -51,6 +51,23 @@ def test_ratings_are_read_in_the_order_of_the_file(write_release: WriteRelease) 
         ("Shanghai Triad (Yao a yao) (1995)", "Shanghai Triad (Yao a yao)", 1995),
         ("Death Note (2006-2007)", "Death Note", 2006),
         ("Moonlight (2007–)", "Moonlight", 2007),  # noqa: RUF001 - the data has en dashes
+        ("Harbour Office (2009– )", "Harbour Office", 2009),  # noqa: RUF001 - as the data has it
+        ("Small Hours (1999 - 2003)", "Small Hours", 1999),
+        ("Small Hours (1999—2003)", "Small Hours", 1999),
+        ("Small Hours (1999-03)", "Small Hours", 1999),
+        ("The Tin Kite (1983))", "The Tin Kite", 1983),
+        ("Plain Road ( 1990 ) ", "Plain Road", 1990),
+        ("Plain Road(1990)", "Plain Road", 1990),
+        ("Two\nLines (1990)", "Two\nLines", 1990),
+        ("Night Ferry (1957) (The Last Boat)", "Night Ferry (The Last Boat)", 1957),
+        ("Remade (1957) (1990)", "Remade (1957)", 1990),
+        ("Night (1957) of the Ferry", "Night (1957) of the Ferry", None),
+        ("Year 3000 (3000)", "Year 3000 (3000)", None),
+        ("Arabic digits (١٩٩٠)", "Arabic digits (١٩٩٠)", None),
+        ("Backwards (-1990)", "Backwards (-1990)", None),
+        ("Half (1990", "Half (1990", None),
+        ("Month (1990-1991-1992)", "Month (1990-1991-1992)", None),
+        ("", "", None),
         ("1984", "1984", None),
         ("(500) Days", "(500) Days", None),
         ("(1995)", "(1995)", None),
@@ -106,6 +123,63 @@ def test_a_bad_film_is_refused_with_file_line_and_value(
     with pytest.raises(MalformedSource) as caught:
         read_movies(folder, ignore)
     assert f"Line 3 of {folder / 'movies.csv'} {told}" in str(caught.value)
+
+
+LONG = "9" * 5_000
+TOLD = f"'{'9' * 80}'... (5000 characters)"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (f"{LONG},3,4.0,964982703", f"has the userId {TOLD}"),
+        (f"7,{LONG},4.0,964982703", f"has the movieId {TOLD}"),
+        (f"7,3,4.0,{LONG}", f"has the timestamp {TOLD}"),
+        (f"7,3,{LONG},964982703", f"has the rating {TOLD}"),
+        (f"7,3,4.0,{'0' * 5_000}", f"has the timestamp {TOLD.replace('9', '0')}"),
+        (f"{LONG}x,3,4.0,964982703", "(5001 characters)"),
+        (f"-{LONG},3,4.0,964982703", "(5001 characters)"),
+        (f"{2**63},3,4.0,964982703", "has the userId '9223372036854775808'"),
+        (f"7,{10**19},4.0,964982703", "has the movieId '10000000000000000000'"),
+        (f"7,3,4.0,{10**19}", "has the timestamp '10000000000000000000'"),
+        ("\u0667,3,4.0,964982703", "has the userId '\u0667'"),
+        (LONG, "has 1 fields, not 4: " + TOLD),
+    ],
+)
+def test_a_number_of_too_many_digits_is_refused_with_file_line_and_value(
+    write_release: WriteRelease, line: str, told: str
+) -> None:
+    folder = write_release(ratings=("7,2,4.5,964982703", line))
+    with pytest.raises(MalformedSource) as caught:
+        read_ratings(folder, ignore)
+    assert f"Line 3 of {folder / 'ratings.csv'} has" in str(caught.value)
+    assert told in str(caught.value)
+    assert len(str(caught.value)) < 1_000
+
+
+def test_zeros_in_front_do_not_make_an_id_another(write_release: WriteRelease) -> None:
+    folder = write_release(
+        movies=(f"{'0' * 5_000}1,Toy Story (1995),Comedy", f"{LONG},Too long,Comedy"),
+        ratings=(f"{'0' * 5_000}7,{2**63 - 1},4.5,964982703", "000,0,4.5,964982703"),
+    )
+    ratings = read_ratings(folder, ignore)
+    assert ratings.user_ids.tolist() == [7, 0]
+    assert ratings.movie_ids.tolist() == [2**63 - 1, 0]
+    with pytest.raises(MalformedSource, match=r"Line 3 of .*movies\.csv has the movieId '9+'"):
+        read_movies(folder, ignore)
+
+
+def test_films_without_any_genre_make_no_world(write_release: WriteRelease) -> None:
+    folder = write_release(movies=("1,A (1990),(no genres listed)", "2,B,(no genres listed)"))
+    with pytest.raises(MalformedSource, match=r"movies\.csv names no genre of any film"):
+        read_movies(folder, ignore)
+
+
+def test_a_readme_may_claim_any_number(write_release: WriteRelease) -> None:
+    folder = write_release()
+    (folder / "README.txt").write_text(f"It contains {LONG} ratings.\n")
+    with pytest.raises(MalformedSource, match=r"README\.txt says 9+"):
+        check_readme(folder, ratings=4, movies=4)
 
 
 def test_lines_are_counted_across_titles_that_span_several(
