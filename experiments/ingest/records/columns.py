@@ -15,8 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.moments import EPOCH
-from timetravel.facts.model import FIRST_MICROS, LAST_MICROS
+from core.moments import EPOCH, FIRST_MICROS, LAST_MICROS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
