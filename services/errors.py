@@ -10,6 +10,7 @@
         ├── UnsupportedSchema      (InvalidInput)    a document from a later pagesim
         ├── UnknownDevice          (InvalidInput)    a device without geometry
         ├── UnknownProfile         (NotFound)        a profile not known at the as-of
+        ├── UnreadableProfile      (WrongState)      restrictions that cannot be read
         ├── NothingToShow          (WrongState)      no eligible video, so no page
         └── CatalogueMismatch      (Unavailable)     services that saw different listings
 """
@@ -45,6 +46,10 @@ class UnknownDevice(ServicesError, InvalidInput):
 
 class UnknownProfile(ServicesError, NotFound):
     """Refuse a profile of which nothing was known at the as-of."""
+
+
+class UnreadableProfile(ServicesError, WrongState):
+    """Refuse a profile for which something is blocked that cannot be read."""
 
 
 class NothingToShow(ServicesError, WrongState):

@@ -20,7 +20,7 @@ from services.errors import UnknownDevice
 from services.page.model import AssembledPages, PageFailure
 from services.shared_facts.epochs import Epoch, EpochCache, combine, group_by_epoch
 from services.shared_facts.facts import CAPACITY
-from services.shared_facts.profiles import read_profiles, unknown_profile
+from services.shared_facts.profiles import read_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,20 +112,15 @@ class AssemblerStage:
         )
         profiles = read_profiles(self._facts.reader, requests)
         failures = [
-            PageFailure.of(index, unknown_profile(profile_id))
-            if not country
-            else PageFailure.of(index, _unknown_device(device, geometry))
-            for index, (profile_id, country, device) in enumerate(
-                zip(
-                    requests.profile_ids.tolist(),
-                    profiles.countries,
-                    requests.devices,
-                    strict=True,
-                )
+            PageFailure.of(index, fault)
+            for index, (profile_id, device) in enumerate(
+                zip(requests.profile_ids.tolist(), requests.devices, strict=True)
             )
-            if not country or device not in geometry.devices
+            for fault in [
+                profiles.find_fault(index, profile_id) or _find_device_fault(device, geometry)
+            ]
+            if fault is not None
         ]
-
         return _assemble_others(
             requests,
             failures,
@@ -167,7 +162,9 @@ def _too_late(moment: int, latest: int) -> ContradictingAsOf:
     )
 
 
-def _unknown_device(device: str, geometry: GeometrySection) -> UnknownDevice:
+def _find_device_fault(device: str, geometry: GeometrySection) -> UnknownDevice | None:
+    if device in geometry.devices:
+        return None
     return UnknownDevice(
         f"{device!r} is not a device of the configuration.",
         remedy=f"Use one of {', '.join(sorted(geometry.devices))}.",

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.page.inputs import ADDED_AT, GENRES, MATURITY, REQUIRES, WITHDRAWN
-from services.shared_facts.attributes import read_texts
+from services.shared_facts.attributes import (
+    read_genres,
+    read_maturity,
+    read_texts,
+    read_withdrawn,
+)
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Int32Array, Int64Array, UInt8Array
@@ -49,17 +55,16 @@ class FilteredCatalogue:
         videos = len(rows.video_ids)
         for place, needed in enumerate(rows.columns[REQUIRES]):
             if needed:
-                mark = requires.setdefault(
-                    frozenset(read_texts(needed)), np.zeros(videos, np.bool_)
-                )
+                texts = read_texts(EntityKind.VIDEO, REQUIRES, needed) or ()
+                mark = requires.setdefault(frozenset(texts), np.zeros(videos, np.bool_))
                 mark[place] = True
         for place, own in enumerate(rows.columns[GENRES]):
-            for genre in read_texts(own):
+            for genre in read_genres(own):
                 genres.setdefault(genre, np.zeros(videos, np.bool_))[place] = True
         return cls(
             is_present=np.array(
                 [
-                    (age is not None or moment is not None) and withdrawn is not True
+                    (age is not None or moment is not None) and not read_withdrawn(withdrawn)
                     for age, moment, withdrawn in zip(
                         ages, added, rows.columns[WITHDRAWN], strict=True
                     )
@@ -67,7 +72,11 @@ class FilteredCatalogue:
                 np.bool_,
             ),
             maturity=np.array(
-                [age if isinstance(age, int) else _UNKNOWN_AGE for age in ages], np.int64
+                [
+                    _UNKNOWN_AGE if age is None else age
+                    for age in map(read_maturity, rows.columns[MATURITY])
+                ],
+                np.int64,
             ),
             requires=requires,
             genres=genres,

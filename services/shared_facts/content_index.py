@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from services.page.inputs import GENRES, YEAR
-from services.shared_facts.attributes import read_texts, read_year
+from services.shared_facts.attributes import read_genres, read_year
 from services.shared_facts.content import ContentEntries, content_entries, era_of
 from services.shared_facts.listing import find_positions
 
@@ -72,7 +72,7 @@ class ContentIndex:
         genre_column, year_column = rows.columns[GENRES], rows.columns[YEAR]
         for video in changed:
             year = read_year(year_column[video])
-            content = (tuple(sorted(read_texts(genre_column[video]))), era_of(year))
+            content = (tuple(sorted(read_genres(genre_column[video]))), era_of(year))
             numbers[video] = self._number_of(content)
             years[video] = UNKNOWN_YEAR if year is None else year
         self._rows, self._known = rows, VideoContents(numbers, years)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.errors import UnknownProfile
+from services.errors import ServicesError, UnknownProfile, UnreadableProfile
 from services.page.inputs import (
     BLOCKED_GENRES,
     BLOCKED_VIDEOS,
@@ -16,7 +16,11 @@ from services.page.inputs import (
     MATURITY_LIMIT,
     PROFILE_ATTRIBUTES,
 )
-from services.shared_facts.attributes import read_texts, read_whole_numbers
+from services.shared_facts.attributes import (
+    read_maturity_limit,
+    read_texts,
+    read_video_ids,
+)
 from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
@@ -34,6 +38,7 @@ class Profiles:
         maturity_limits: Age of each; None where it is not known.
         blocked_genres: Genres that a parent has blocked for each.
         blocked_videos: Likewise, ids of videos.
+        unreadable: What is blocked for each and cannot be read; "" where all can.
         newest_known_at: int64[pages] in microseconds.
     """
 
@@ -41,6 +46,7 @@ class Profiles:
     maturity_limits: tuple[int | None, ...]
     blocked_genres: tuple[tuple[str, ...], ...]
     blocked_videos: tuple[tuple[int, ...], ...]
+    unreadable: tuple[str, ...]
     newest_known_at: Int64Array
 
     def take(self, indexes: Int64Array) -> Profiles:
@@ -51,18 +57,38 @@ class Profiles:
             maturity_limits=tuple(self.maturity_limits[place] for place in places),
             blocked_genres=tuple(self.blocked_genres[place] for place in places),
             blocked_videos=tuple(self.blocked_videos[place] for place in places),
+            unreadable=tuple(self.unreadable[place] for place in places),
             newest_known_at=self.newest_known_at[indexes],
         )
 
+    def find_fault(self, index: int, profile_id: int) -> ServicesError | None:
+        """Return why a profile has no page; None if it can have one."""
+        if not self.countries[index]:
+            return UnknownProfile(
+                f"Of profile {profile_id} no {COUNTRY} was known at the page's as-of.",
+                remedy="Ask for a profile of the store, at a moment after it joined.",
+                field="profile_ids",
+            )
+        if self.unreadable[index]:
+            return UnreadableProfile(
+                f"What is blocked for profile {profile_id} cannot be read: "
+                f"{self.unreadable[index]} is not a list.",
+                remedy=f"Correct {self.unreadable[index]} in the store, with a later known_at.",
+                field="profile_ids",
+            )
+        return None
+
     def check_known(self, requests: PageRequests) -> None:
-        """Refuse a batch with an unknown profile.
+        """Refuse a batch with a profile that can have no page.
 
         Raises:
-            UnknownProfile: Names the first.
+            UnknownProfile: Nothing is known of the first such profile.
+            UnreadableProfile: What is blocked for it cannot be read.
         """
-        for index, country in enumerate(self.countries):
-            if not country:
-                raise unknown_profile(int(requests.profile_ids[index]))
+        for index, profile_id in enumerate(requests.profile_ids.tolist()):
+            fault = self.find_fault(index, profile_id)
+            if fault is not None:
+                raise fault
 
 
 def read_profiles(reader: FactReader, requests: PageRequests) -> Profiles:
@@ -70,15 +96,22 @@ def read_profiles(reader: FactReader, requests: PageRequests) -> Profiles:
     rows = reader.attributes(
         EntityKind.PROFILE, requests.profile_ids, requests.as_of_micros, PROFILE_ATTRIBUTES
     )
+    kind = EntityKind.PROFILE
+    genres = [read_texts(kind, BLOCKED_GENRES, value) for value in rows.columns[BLOCKED_GENRES]]
+    videos = [
+        read_video_ids(kind, BLOCKED_VIDEOS, value) for value in rows.columns[BLOCKED_VIDEOS]
+    ]
     return Profiles(
         countries=tuple(
             country if isinstance(country, str) else "" for country in rows.columns[COUNTRY]
         ),
-        maturity_limits=tuple(
-            limit if isinstance(limit, int) else None for limit in rows.columns[MATURITY_LIMIT]
+        maturity_limits=tuple(map(read_maturity_limit, rows.columns[MATURITY_LIMIT])),
+        blocked_genres=tuple(texts or () for texts in genres),
+        blocked_videos=tuple(numbers or () for numbers in videos),
+        unreadable=tuple(
+            BLOCKED_GENRES if texts is None else BLOCKED_VIDEOS if numbers is None else ""
+            for texts, numbers in zip(genres, videos, strict=True)
         ),
-        blocked_genres=tuple(map(read_texts, rows.columns[BLOCKED_GENRES])),
-        blocked_videos=tuple(map(read_whole_numbers, rows.columns[BLOCKED_VIDEOS])),
         newest_known_at=np.asarray(rows.newest_known_at, np.int64),
     )
 
@@ -86,12 +119,3 @@ def read_profiles(reader: FactReader, requests: PageRequests) -> Profiles:
 def read_history(reader: FactReader, requests: PageRequests) -> HistoryRows:
     """Return what each page's profile had done by the page's moment, newest first."""
     return reader.history(requests.profile_ids, requests.as_of_micros, HISTORY_KINDS)
-
-
-def unknown_profile(profile_id: int) -> UnknownProfile:
-    """Return the error of a profile without a country."""
-    return UnknownProfile(
-        f"Of profile {profile_id} no {COUNTRY} was known at the page's as-of.",
-        remedy="Ask for a profile of the store, at a moment after it joined.",
-        field="profile_ids",
-    )

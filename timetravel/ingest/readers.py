@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from timetravel.errors import InvalidFact
+from timetravel.facts.meanings import check_event_value, convert_attribute
 from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
@@ -45,15 +47,17 @@ def _read_attribute(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
     op = fields.op(record.op)
     given = message.HasField("value") and message.value.WhichOneof("kind") is not None
     fields.nothing_but_assert("attribute.value", op, given=given)
-    read = (
-        fields.entity_kind("attribute.kind", message.kind),
-        fields.identity("attribute.entity_id", message.entity_id),
-        fields.name("attribute.name", message.name),
-        _valid_from(record, fields),
-        _known_at(record, fields),
-        _read_value(message.value, fields) if given else None,
-    )
-    return AttributeFact(*read, op) if fields.are_right() else None
+    kind = fields.entity_kind("attribute.kind", message.kind)
+    name = fields.name("attribute.name", message.name)
+    value = _read_value(message.value, fields) if given else None
+    if given and fields.are_right():
+        convert = partial(convert_attribute, kind, name)
+        value = fields.take("attribute.value", convert, value, None)
+    entity_id = fields.identity("attribute.entity_id", message.entity_id)
+    moments = _valid_from(record, fields), _known_at(record, fields)
+    if not fields.are_right():
+        return None
+    return AttributeFact(kind, entity_id, name, *moments, value, op)
 
 
 def _read_value(value: ingest_pb2.Value, fields: Fields) -> JsonValue:
@@ -126,15 +130,22 @@ def _read_event(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
     value = None
     if message.HasField("value"):
         value = fields.take("event.value", fields.rules.event_value, message.value, 0.0)
-    read = (
+    event = (
         fields.name("event.event_id", message.event_id),
         fields.identity("event.profile_id", message.profile_id),
         _happened_at(record, fields),
-        fields.event_kind("event.kind", message.kind),
+    )
+    kind = fields.event_kind("event.kind", message.kind)
+    op = fields.op(record.op)
+    if op is Op.ASSERT and fields.are_right():
+        fields.take("event.value", partial(check_event_value, kind), value, None)
+    read = (
+        *event,
+        kind,
         fields.identity("event.video_id", message.video_id),
         value,
         _known_at(record, fields),
-        fields.op(record.op),
+        op,
         _read_attribution(message, fields),
     )
     return EventFact(*read) if fields.are_right() else None

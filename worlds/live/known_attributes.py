@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from services.page.inputs import COUNTRY, GENRES, YEAR
-from services.shared_facts.attributes import read_texts, read_year
+from services.shared_facts.attributes import read_genres, read_year
 from timetravel.facts.model import EntityKind, Op
 from worlds.features.content import VideoContent
 from worlds.live.changed_entities import Touched
@@ -51,7 +51,7 @@ class KnownAttributes:
         """Return the content of the catalogue listing."""
         touched = self._touched_videos.take(at)
         for video in touched:
-            self._genres[video] = read_texts(self._value(EntityKind.VIDEO, video, GENRES, at))
+            self._genres[video] = read_genres(self._value(EntityKind.VIDEO, video, GENRES, at))
             self._years[video] = read_year(self._value(EntityKind.VIDEO, video, YEAR, at))
         if touched or self._content is None:
             ids = sorted(self._genres)

@@ -22,7 +22,9 @@ from experiments.ingest.records.identified import (
     read_logged_pages,
 )
 from experiments.ingest.records.vectors import read_lists, read_vectors
+from timetravel.errors import InvalidFact
 from timetravel.facts.feature_batch import FeatureBatch
+from timetravel.facts.meanings import MEANINGS, convert_attribute
 from timetravel.facts.model import (
     AllocationFact,
     AttributeFact,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from experiments.ingest.mapping.entries import MappingEntry
     from experiments.ingest.records.reading import Reading
     from timetravel.database.registry import Registry
-    from timetravel.facts.model import Fact
+    from timetravel.facts.model import Fact, JsonValue
 
 ENTITY_KINDS: Final[Mapping[str, EntityKind]] = {kind.name.lower(): kind for kind in EntityKind}
 
@@ -131,7 +133,8 @@ def _read_attributes(
             for values in [reading.values(f"values.{name}", source, ops, required=False)]
         ]
     for field, names, values, always in columns:
-        records = zip(kinds, entity_ids, names, valid_from, known, values, ops, strict=True)
+        read = _convert(reading, field, kinds, names, values)
+        records = zip(kinds, entity_ids, names, valid_from, known, read, ops, strict=True)
 
         def build(record: tuple[object, ...]) -> Fact:
             return AttributeFact(*record)  # type: ignore[arg-type]  # as they were read
@@ -148,6 +151,25 @@ def _read_attributes(
     # A record of which one value is wrong makes no fact at all.
     wrong = reading.wrong_rows
     return DecodedChunk([(row, fact) for row, fact in facts if not wrong[row]], [])
+
+
+def _convert(
+    reading: Reading,
+    field: str,
+    kinds: Sequence[EntityKind],
+    names: Sequence[str | None],
+    values: Sequence[JsonValue],
+) -> list[JsonValue]:
+    """Return values as page services read them, where these do."""
+    converted = list(values)
+    for row, (kind, name, value) in enumerate(zip(kinds, names, values, strict=True)):
+        if value is None or name is None or (kind, name) not in MEANINGS:
+            continue
+        try:
+            converted[row] = convert_attribute(kind, name, value)
+        except InvalidFact as error:
+            reading.wrong(row, field, value, error)
+    return converted
 
 
 def _read_allocations(

@@ -9,6 +9,7 @@ import numpy as np
 from experiments.ingest.records.fact_builder import build_facts
 from experiments.ingest.records.logged_pages import logged_page
 from timetravel.errors import InvalidFact
+from timetravel.facts.meanings import check_event_value
 from timetravel.facts.model import Attribution, AvailabilityFact, EventFact, EventKind, Op
 
 if TYPE_CHECKING:
@@ -47,13 +48,21 @@ def read_events(
     reading: Reading, entry: EventsEntry, known: Sequence[int], ops: Sequence[Op]
 ) -> list[tuple[int, Fact]]:
     """Return events, each with its row."""
+    kinds = reading.choices("kind", entry.kind, EVENT_KINDS)
+    values = reading.numbers("value", entry.value)
+    for row, (kind, value, op) in enumerate(zip(kinds, values, ops, strict=True)):
+        if op is Op.ASSERT and not reading.wrong_rows[row]:
+            try:
+                check_event_value(kind, value)
+            except InvalidFact as error:
+                reading.wrong(row, "value", value, error)
     records = zip(
         reading.texts("event_id", entry.event_id),
         reading.identities("profile_id", entry.profile_id).tolist(),
         reading.moments("event_at", entry.event_at, reading.rules.past).tolist(),
-        reading.choices("kind", entry.kind, EVENT_KINDS),
+        kinds,
         reading.identities("video_id", entry.video_id).tolist(),
-        reading.numbers("value", entry.value),
+        values,
         known,
         ops,
         _read_attributions(reading, entry),

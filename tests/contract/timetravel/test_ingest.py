@@ -154,7 +154,7 @@ def contradict(fact: Fact) -> Fact:
     if fact.op is not Op.ASSERT:
         return replace(fact, op=Op.ABSENT if fact.op is Op.RETRACT else Op.RETRACT)
     if isinstance(fact, AttributeFact):
-        return replace(fact, value=[fact.value])
+        return replace(fact, op=Op.ABSENT, value=None)
     if isinstance(fact, AllocationFact):
         return replace(fact, cell=f"{fact.cell} 2")
     if isinstance(fact, DocumentFact):

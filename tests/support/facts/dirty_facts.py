@@ -49,6 +49,14 @@ Batches: TypeAlias = "list[list[Fact]]"
 
 _OPS: Final = (Op.ASSERT, Op.ASSERT, Op.ASSERT, Op.ABSENT, Op.RETRACT, Op.RETRACT)
 
+_VALUES: Final = {
+    EventKind.PLAY: (None, 0.5, 1.0),
+    EventKind.RATING: (0.5, 4.0, 5.0),
+    EventKind.THUMB: (1.0, -1.0, 1.0),
+    EventKind.LIST: (1.0, 0.0, 1.0),
+    EventKind.IMPRESSION: (None, None, None),
+}
+
 
 def seeded(seed: int) -> random.Random:
     """Return chance that repeats itself."""
@@ -111,13 +119,16 @@ class Dirt:
         attribution = Attribution(
             self.moment(chance), chance.choice(("genre", "popular")), chance.randrange(3)
         )
+        event_id = f"event-{chance.randrange(self.events)}"
+        profile_id = chance.choice(self.profiles)
+        kind = chance.choice(tuple(EventKind))
         return EventFact(
-            event_id=f"event-{chance.randrange(self.events)}",
-            profile_id=chance.choice(self.profiles),
+            event_id=event_id,
+            profile_id=profile_id,
             event_at=valid_from,
-            kind=chance.choice(tuple(EventKind)),
+            kind=kind,
             video_id=chance.choice(self.videos),
-            value=chance.choice((None, 0.5, 4.0)),
+            value=chance.choice(_VALUES[kind]),
             known_at=known_at,
             op=chance.choice(_OPS),
             attribution=chance.choice((None, attribution)),

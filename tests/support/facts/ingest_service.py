@@ -13,7 +13,9 @@ from pagesim.timetravel.v1 import timetravel_pb2
 from core.moments import parse_moment
 from mesh.serving import Registration, ServingOptions, start
 from tests.support.facts.dirty_facts import GROUPS
-from timetravel.facts.model import LoggedPageFact, Op
+from timetravel.errors import InvalidFact
+from timetravel.facts.meanings import convert_attribute
+from timetravel.facts.model import AttributeFact, LoggedPageFact, Op
 from timetravel.ingest.stream.client import connect_to_ingest
 from timetravel.ingest.stream.encoding import encode_fact
 from timetravel.ingest.stream.server import CALLS_AT_ONCE, SERVICE, add_ingest
@@ -123,9 +125,20 @@ def page_bytes(**changed: object) -> bytes:
 
 
 def ingestable(facts: Iterable[Fact]) -> list[Fact]:
-    """Return the facts without logged pages whose bytes are not a page's."""
-    return [
-        fact
-        for fact in facts
-        if not (isinstance(fact, LoggedPageFact) and fact.op is Op.ASSERT)
-    ]
+    """Return the facts that ingest takes as they are.
+
+    Left out are logged pages whose bytes are not a page's, and attributes whose values page
+    services would not read.
+    """
+    return [fact for fact in facts if _is_taken_as_it_is(fact)]
+
+
+def _is_taken_as_it_is(fact: Fact) -> bool:
+    if fact.op is not Op.ASSERT:
+        return True
+    if isinstance(fact, AttributeFact):
+        try:
+            return convert_attribute(fact.kind, fact.name, fact.value) == fact.value
+        except InvalidFact:
+            return False
+    return not isinstance(fact, LoggedPageFact)

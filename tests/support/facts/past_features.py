@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.page.inputs import COUNTRY, GENRES, YEAR
-from services.shared_facts.attributes import read_texts, read_year
+from services.shared_facts.attributes import read_genres, read_year
 from timetravel.facts.model import EntityKind
 from worlds.features.content import VideoContent
 from worlds.features.events import Events, find_places
@@ -61,7 +61,7 @@ def recompute_profile_features(
     content = VideoContent.describe(
         spaces,
         rows.video_ids,
-        [read_texts(value) for value in rows.columns[GENRES]],
+        [read_genres(value) for value in rows.columns[GENRES]],
         [read_year(value) for value in rows.columns[YEAR]],
     )
     events = events_of(profile_ids, reader.history(profile_ids, at))

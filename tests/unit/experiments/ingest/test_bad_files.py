@@ -78,6 +78,12 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("events", {"what": "dance"}, "kind", "none of the words"),
     ("events", {"value": "NaN"}, "value", "not a finite number"),
     ("events", {"value": "1e300"}, "value", "float32"),
+    ("events", {"value": 0}, "value", "0.5 to 5 stars"),
+    ("events", {"value": 10}, "value", "0.5 to 5 stars"),
+    ("events", {"what": "play", "value": 5}, "value", "share watched"),
+    ("events", {"what": "thumb", "value": 0}, "value", "1 or -1"),
+    ("events", {"what": "list", "value": 2}, "value", "1 or 0"),
+    ("events", {"what": "impression"}, "value", "no value"),
     ("events", {"at": "2024-03-04T12:00:00"}, "event_at", "no time zone"),
     ("events", {"at": "2024-13-04T12:00:00Z"}, "event_at", "not a moment"),
     ("events", {"at": "2124-03-04T12:00:00Z"}, "event_at", "in the future"),
@@ -135,7 +141,9 @@ def test_a_bad_record_is_refused_by_name_and_the_others_are_taken(
 def test_a_file_says_the_same_in_every_format(
     load_into: Callable[[Store], Load], new_store: Callable[[], Store]
 ) -> None:
-    events = [{**EVENT, "id": f"e{n}", "film": n, "what": "play"} for n in range(250)]
+    events = [
+        {**EVENT, "id": f"e{n}", "film": n, "what": "play", "value": 0.5} for n in range(250)
+    ]
     vectors = [{**VECTOR, "id": n, "a": n / 7} for n in range(250)]
     digests = set()
     for suffix in ("csv", "jsonl", "parquet"):

@@ -71,7 +71,7 @@ def test_the_examples_say_what_they_seem_to(loaded: tuple[Store, dict[str, int]]
     }
     assert reader.catalogue(T, ["title", "year"]).columns == {
         "title": ["The Matrix", "The Matrix Reloaded"],
-        "year": ["1999", None],
+        "year": [1999, None],
     }
     cells = read_allocations(reader, [17, 42, 99], T, ["row-order"])
     assert cells.cells["row-order"] == ["B", None, None]

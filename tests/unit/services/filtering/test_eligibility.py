@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.moments import EARLIEST_MICROS
-from services.errors import UnknownProfile
+from services.errors import UnknownProfile, UnreadableProfile
 from services.filtering.catalogue import CATALOGUE_ATTRIBUTES
 from services.filtering.stage import FilteringStage
 from services.page.model import PageRequests
@@ -132,6 +133,85 @@ def test_withdrawn_blocked_and_unplayable_videos_are_not_eligible(data: st.DataO
             or not set(needs.get(video, ())) <= set(capabilities.get(device, ()))
         }
         assert after == before - gone
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_shown"),
+    [
+        ("withdrawn", "true", False),
+        ("withdrawn", "false", True),
+        ("withdrawn", 0, True),
+        ("withdrawn", "perhaps", False),
+        ("withdrawn", [], False),
+        ("withdrawn", {}, False),
+        ("maturity", 0.0, True),
+        ("maturity", "0", True),
+        ("maturity", "PG", False),
+        ("maturity", -1, False),
+        ("maturity", ["0"], False),
+        ("maturity", True, False),
+    ],
+)
+def test_a_video_whose_protection_cannot_be_read_is_not_shown(
+    name: str, value: JsonValue, *, is_shown: bool
+) -> None:
+    world = make_world(5)
+    requests = PageRequests.of([(profile_id, END, "") for profile_id in world.profile_ids])
+    listing = world.reader().catalogue(END, ("maturity",)).video_ids.tolist()
+    suits_all = [said_of_video(video, "maturity", 0) for video in listing]
+    for_all = world.extended(suits_all)
+    shown = eligible(for_all, requests, None)
+    video = min(shown)
+    later = said_of_video(video, name, value)
+    after = eligible(for_all.extended([replace(later, known_at=END)]), requests, None)
+    assert after == (shown if is_shown else shown - {video})
+
+
+@pytest.mark.parametrize("value", ["PG", -1, True, [13], {"age": 13}, 1e300, "thirteen"])
+def test_a_limit_that_cannot_be_read_is_for_all_ages(value: JsonValue) -> None:
+    world = make_world(5)
+    profile_id = world.profile_ids[0]
+    requests = PageRequests.of([(profile_id, END, "")])
+    limited, unreadable = (
+        world.extended([said_of_profile(profile_id, "maturity_limit", limit)])
+        for limit in (0, value)
+    )
+    assert eligible(unreadable, requests, None) == eligible(limited, requests, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("blocked_genres", 7),
+        ("blocked_genres", {"Drama": True}),
+        ("blocked_genres", ["Drama", 7]),
+        ("blocked_genres", "Drama|War"),
+        ("blocked_genres", True),
+        ("blocked_videos", "603 and 604"),
+        ("blocked_videos", [1.5]),
+        ("blocked_videos", ["x"]),
+        ("blocked_videos", {"603": 1}),
+        ("blocked_videos", False),
+    ],
+)
+def test_a_profile_whose_blocks_cannot_be_read_has_no_page(name: str, value: JsonValue) -> None:
+    world = make_world(5)
+    profile_id = world.profile_ids[0]
+    extended = world.extended([said_of_profile(profile_id, name, value)])
+    with pytest.raises(UnreadableProfile, match=f"{name} is not a list"):
+        stage_over(extended).filter(PageRequests.of([(profile_id, END, "")]))
+
+
+def test_a_text_for_a_list_blocks_what_it_names() -> None:
+    world = make_world(5)
+    profile_id = world.profile_ids[0]
+    requests = PageRequests.of([(profile_id, END, "")])
+    as_text, as_list = (
+        world.extended([said_of_profile(profile_id, "blocked_genres", value)])
+        for value in ("Drama", ["Drama"])
+    )
+    assert eligible(as_text, requests, None) == eligible(as_list, requests, None)
+    assert eligible(as_text, requests, None) != eligible(world, requests, None)
 
 
 def test_what_a_profile_blocks_is_blocked_for_it_alone_and_until_it_is_not() -> None:

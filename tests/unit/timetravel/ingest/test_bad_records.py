@@ -76,14 +76,14 @@ RIGHT: list[ingest_pb2.Record] = [
     taste(feature_values=[], feature_fields={"b": 0.5}),
     taste(feature_values=[], op=2),
     event(),
-    event(value=0.0),
+    event(kind=1, value=0.0),
     event(attribution={"shown_at": PAST, "row_id": "new", "position": 2}),
     attribute(),
-    attribute(value={"json": "null"}),
-    attribute(value={"integer": 2**62}),
-    attribute(value={"number": 0.5}),
-    attribute(value={"boolean": False}),
-    attribute(value={"text": ""}),
+    attribute(name="mood", value={"json": "null"}),
+    attribute(name="mood", value={"integer": 2**62}),
+    attribute(name="mood", value={"number": 0.5}),
+    attribute(name="withdrawn", value={"boolean": False}),
+    attribute(name="mood", value={"text": ""}),
     attribute(op=2, value=None),
     licence(),
     licence(valid_to=at(253_402_214_400)),
@@ -96,6 +96,19 @@ RIGHT: list[ingest_pb2.Record] = [
 ]
 
 WRONG: dict[str, tuple[ingest_pb2.Record, str, str]] = {
+    # what page services read
+    "withdrawn perhaps": (
+        attribute(name="withdrawn", value={"text": "perhaps"}),
+        "attribute.value",
+        "not true or false",
+    ),
+    "two genres in one text": (
+        attribute(kind=1, name="blocked_genres", value={"text": "Drama|War"}),
+        "attribute.value",
+        "a list of texts",
+    ),
+    "stars of a hotel": (event(value=6.0), "event.value", "0.5 to 5 stars"),
+    "percent": (event(kind=1, value=85.0), "event.value", "share watched"),
     # moments
     "no valid_from": (taste(valid_from=None), "valid_from", "Nothing is given"),
     "no known_at": (taste(known_at=None), "known_at", "Nothing is given"),
