@@ -97,7 +97,7 @@ def to_text(cell: object) -> str:
         return cell
     if isinstance(cell, int) and not isinstance(cell, bool):
         return str(cell)
-    if isinstance(cell, Decimal) and cell == cell.to_integral_value():
+    if isinstance(cell, Decimal) and cell.as_tuple().exponent == 0:
         return str(int(cell))
     raise _wrong("text")
 

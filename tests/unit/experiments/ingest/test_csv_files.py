@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.errors import InvalidMapping, UnreadableData
+from experiments.ingest.files import csv_file
 from experiments.ingest.files.csv_file import CsvFile
 from experiments.ingest.mapping.entries import CsvEntry
 
@@ -73,6 +74,36 @@ def test_what_was_written_is_read(
     path.write_text(text.getvalue(), newline="")
     entry = CsvEntry.model_validate({"delimiter": delimiter, "escape": escape})
     assert read(path, entry) == rows
+
+
+@given(
+    content=st.lists(
+        st.sampled_from(
+            [b"a", b"1", b",", b",", b"\n", b"\n", b"\r\n", b"\r", b'"', b"\xff", b" "]
+        ),
+        max_size=60,
+    ).map(b"".join),
+    block_bytes=st.integers(8, 40),
+    start=st.integers(0, 3),
+)
+def test_lines_read_at_once_are_read_as_they_are_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, block_bytes: int, start: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "blocks.csv"
+    path.write_bytes(b"one,other,\n" + content)
+    found = []
+    for size in (block_bytes, 1):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(csv_file, "_BLOCK_BYTES", size)
+            file = CsvFile(path, CsvEntry.model_validate({}))
+            rows: list[tuple[object, ...]] = []
+            for part in file.read(["one", "other"], start, 4):
+                cells = [column.to_pylist() for column in part.columns.values()]  # type: ignore[union-attr]
+                for number, *row in zip(part.numbers.tolist(), *cells, strict=True):
+                    rows.append((file.line_of(number), number, *row))
+                rows += [(file.line_of(one.number), *one) for one in part.unreadable]
+            found.append(rows)
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("shift", range(-2, 3))
