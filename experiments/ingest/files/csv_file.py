@@ -8,6 +8,7 @@ the cell.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _ROWS_PER_BATCH: Final = 4_096
 _BLOCK_BYTES: Final = 4 << 20
-_LINE_END_BYTES: Final = 2
 
 
 class _Position(NamedTuple):
@@ -102,7 +102,8 @@ class CsvFile:
     def _skip_plain_header(self, file: BinaryIO) -> bool:
         """Pass over the header, if records begin on the line after it."""
         header = file.readline(_BLOCK_BYTES)
-        if self._is_plain(header) and header.endswith(b"\n") and len(header) > _LINE_END_BYTES:
+        names = header.removeprefix(BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
+        if names and b"\r" not in names and header.endswith(b"\n") and self._is_plain(header):
             return True
         file.seek(0)
         return False

@@ -77,20 +77,36 @@ def test_what_was_written_is_read(
 
 
 @given(
+    header=st.sampled_from(
+        [
+            b"one,other,\n",
+            b"one,other,\r\n",
+            b"one,other,\r",
+            b"\none,other,\n",
+            b"\r\none,other,\n",
+            b"\xef\xbb\xbfone,other,\n",
+            b"\xef\xbb\xbf\none,other,\n",
+            b'one,"other",\n',
+        ]
+    ),
     content=st.lists(
         st.sampled_from(
             [b"a", b"1", b",", b",", b"\n", b"\n", b"\r\n", b"\r", b'"', b"\xff", b" "]
         ),
         max_size=60,
     ).map(b"".join),
-    block_bytes=st.integers(8, 40),
+    block_bytes=st.integers(20, 60),
     start=st.integers(0, 3),
 )
 def test_lines_read_at_once_are_read_as_they_are_one_by_one(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes, block_bytes: int, start: int
+    tmp_path_factory: pytest.TempPathFactory,
+    header: bytes,
+    content: bytes,
+    block_bytes: int,
+    start: int,
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "blocks.csv"
-    path.write_bytes(b"one,other,\n" + content)
+    path.write_bytes(header + content)
     found = []
     for size in (block_bytes, 1):
         with pytest.MonkeyPatch.context() as patched:
