@@ -125,7 +125,12 @@ def error_from_call(error: grpc.RpcError) -> PagesimError | None:
 
 def is_lost(error: grpc.RpcError) -> bool:
     """Return whether a call got no answer from the other end, because that is not there."""
-    return error.code() is grpc.StatusCode.UNAVAILABLE and _error_info(error) is None
+    return error.code() is grpc.StatusCode.UNAVAILABLE and not is_told_by_service(error)
+
+
+def is_told_by_service(error: grpc.RpcError) -> bool:
+    """Return whether the error is one of pagesim's own, raised at the other end."""
+    return _error_info(error) is not None
 
 
 @contextmanager

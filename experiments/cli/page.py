@@ -124,9 +124,9 @@ def _simulate(
     with ExitStack() as until_done:
         logs = Path(until_done.enter_context(TemporaryDirectory(prefix="pagesim-")))
         with progress("Starting the mesh"):
-            channel = until_done.enter_context(single_stack(url, segments, stack, logs))
+            mesh = until_done.enter_context(single_stack(url, segments, stack, logs))
         device = device or (found.page.device if found.page else "")
-        client = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
+        client = AssemblerClient(mesh.channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         with explaining_window(store, found.moment, snapshot), raising_peer_errors():
             simulated = client.get_page(profile, as_of_micros=found.moment, device=device)
     return PageViews(found.moment, snapshot, found.page, {"simulated": simulated}, "simulated")

@@ -11,7 +11,7 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 from rich.console import Console
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from rich.segment import Segment
 
     from core.errors import PagesimError
+    from experiments.generation.segments import Advance
 
 
 class ScreenStream:
@@ -106,13 +107,6 @@ console = ScreenConsole(stderr=True)
 
 _LINES = 10
 """Lines of a progress that nobody watches."""
-
-
-class Advance(Protocol):
-    """Tell a progress display that more is done."""
-
-    def __call__(self, amount: int = 1, /, *, description: str | None = None) -> None:
-        """Add to what is done; `description` replaces the text in front."""
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from experiments.cli.terminal import (
     segments_option,
     store_option,
 )
+from experiments.generation.outages import Patience
 from experiments.generation.segments import lay_out_facts
 from experiments.generation.single_stack import single_stack
 from experiments.runs.purge import purge_erased_since
@@ -38,6 +39,7 @@ from timetravel.upkeep.copies import CopyKind
 BELOW_THRESHOLD = 3
 """Exit code when pages or features are not as logged."""
 _CALL_TIMEOUT_SECONDS = 300.0
+_MAKING = "Making pages again"
 
 
 @click.command()
@@ -137,11 +139,19 @@ def _validate(
         scratch = until_done.enter_context(TemporaryDirectory(prefix="pagesim-"))
         logs = Path(scratch) if output is None else output / "logs"
         with progress("Starting the mesh"):
-            channel = until_done.enter_context(single_stack(url, segments, stack, logs))
-        assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
-        with progress("Making pages again", chosen.pages) as advance:
+            mesh = until_done.enter_context(single_stack(url, segments, stack, logs))
+        assembler = AssemblerClient(mesh.channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
+        with progress(_MAKING, chosen.pages) as advance:
             return validate_pages(
-                store, scope, chosen, assembler, TimeTravelClient(channel), advance=advance
+                store,
+                scope,
+                chosen,
+                assembler,
+                TimeTravelClient(mesh.channel),
+                Patience.with_stack(
+                    mesh.mesh, stack, lambda text: advance(0, description=text or _MAKING)
+                ),
+                advance=advance,
             )
 
 

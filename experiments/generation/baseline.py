@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from experiments.generation.outages import OUTAGE_SECONDS
 from mesh.client.mesh_process import MeshProcess
 from mesh.topology.service_process import ServiceProcess
 from services.page.arguments import OVERLAY_ARGUMENT
@@ -57,7 +58,8 @@ def start_mesh(
     return MeshProcess.start(
         baseline_processes(segments),
         directory,
-        arguments=arguments,
+        # A stack may be created while a replica of the baseline is restarted.
+        arguments=("--probe-timeout-seconds", f"{OUTAGE_SECONDS:g}", *arguments),
         secrets={STORE_VARIABLE: store_url},
         tls=tls,
     )

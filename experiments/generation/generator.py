@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -10,21 +9,17 @@ from typing import TYPE_CHECKING, Protocol
 import grpc
 import structlog
 
-from experiments.errors import StackFailed
 from mesh.call.context import ContextExecutor
 from services.page.model import AssembledPages, PageFailure, PageRequests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
+    from experiments.generation.outages import Patience
     from experiments.scope.scope import PageKey
 
 _log = structlog.get_logger("experiments.generation")
-
-_TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
-_ATTEMPTS = 5
-_FIRST_WAIT_SECONDS = 0.1
 
 Batch = tuple[tuple["PageKey", ...], AssembledPages]
 """What was asked for, and what came back."""
@@ -49,22 +44,22 @@ def generate_pages(
     assembler: Assembler,
     pages: Sequence[PageKey],
     pace: Pace,
-    *,
-    wait: Callable[[float], None] = time.sleep,
+    patience: Patience,
 ) -> Iterator[Batch]:
     """Yield the pages of a partition, batch by batch, in the order asked.
 
-    What may pass (the status says so) is asked for again, with growing waits. A batch that is
-    refused for good becomes failed pages with the reason: it is counted, not lost.
+    A batch that an outage kept from being made is asked for again. One that is refused for
+    good becomes failed pages with the reason: it is counted, not lost.
 
     Args:
         assembler: Called with the context of the stack (`mesh.call.context.use_context`).
         pages: What to make.
         pace: How much at once.
-        wait: Waits for so many seconds.
+        patience: Waits while the mesh restarts what died.
 
     Raises:
-        StackFailed: The stack does not answer, however often it is asked.
+        StackFailed: What died was not restarted in time, or is given up.
+        ProcessFailed: The mesh ended.
     """
     batches = deque(
         tuple(pages[first : first + pace.batch_pages])
@@ -76,7 +71,9 @@ def generate_pages(
             while batches or under_way:
                 while batches and len(under_way) < pace.requests_in_flight:
                     keys = batches.popleft()
-                    under_way.append((keys, executor.submit(_assemble, assembler, keys, wait)))
+                    under_way.append(
+                        (keys, executor.submit(_assemble, assembler, keys, patience))
+                    )
                 keys, future = under_way.popleft()
                 yield keys, future.result()
         finally:
@@ -85,25 +82,14 @@ def generate_pages(
 
 
 def _assemble(
-    assembler: Assembler, keys: tuple[PageKey, ...], wait: Callable[[float], None]
+    assembler: Assembler, keys: tuple[PageKey, ...], patience: Patience
 ) -> AssembledPages:
     requests = PageRequests.of([(key.profile_id, key.as_of_micros, key.device) for key in keys])
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return assembler.assemble(requests)
-        except grpc.RpcError as error:
-            code, details = error.code(), error.details() or "no details"
-            if code not in _TRANSIENT:
-                _log.warning("batch_refused", code=code.name, details=details)
-                return AssembledPages.failed(
-                    requests,
-                    [PageFailure(index, code, details) for index in range(len(requests))],
-                )
-            if attempt == _ATTEMPTS:
-                raise StackFailed(
-                    f"It did not answer in {_ATTEMPTS} attempts: {code.name}: {details}.",
-                    remedy="Look at the logs of its processes in the run's logs folder.",
-                ) from error
-            _log.info("batch_retried", attempt=attempt, code=code.name, details=details)
-            wait(_FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
-    raise AssertionError
+    try:
+        return patience.call(lambda: assembler.assemble(requests))
+    except grpc.RpcError as error:
+        code, details = error.code(), error.details() or "no details"
+        _log.warning("batch_refused", code=code.name, details=details)
+        return AssembledPages.failed(
+            requests, [PageFailure(index, code, details) for index in range(len(requests))]
+        )

@@ -8,7 +8,7 @@ from timetravel.facts.model import EntityKind
 from timetravel.segments.directory import SegmentDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -20,12 +20,19 @@ KEPT_SEGMENTS: Final = 8
 _SHARE_OF_EVERYBODY: Final = 0.1
 
 
+class Advance(Protocol):
+    """Tell a progress display that more is done."""
+
+    def __call__(self, amount: int = 1, /, *, description: str | None = None) -> None:
+        """Add to what is done; `description` replaces the text in front."""
+
+
 class Progress(Protocol):
     """Show progress while a block runs; the block tells how much more is done."""
 
     def __call__(
         self, description: str, total: int | None = None, /
-    ) -> AbstractContextManager[Callable[[int], None]]:
+    ) -> AbstractContextManager[Advance]:
         """Begin a stretch of work of `total` steps."""
 
 

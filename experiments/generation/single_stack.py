@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from experiments.generation.baseline import start_mesh
 from mesh.call.context import use_context
@@ -15,14 +15,22 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from mesh.client.mesh_process import MeshProcess
     from mesh.topology.stack import Stack
+
+
+class SingleStack(NamedTuple):
+    """A mesh that has one stack, and a channel into it."""
+
+    mesh: MeshProcess
+    channel: grpc.Channel
 
 
 @contextmanager
 def single_stack(
     store_url: str, segments: Path, stack: Stack, directory: Path
-) -> Iterator[grpc.Channel]:
-    """Start a mesh with one stack, yield a channel into it, and take all of it down again.
+) -> Iterator[SingleStack]:
+    """Start a mesh with one stack, yield it and a channel, and take all of it down again.
 
     Within the block calls carry the context of the stack.
 
@@ -38,4 +46,4 @@ def single_stack(
     with start_mesh(store_url, segments, directory) as mesh:
         mesh.service.create_stack(stack)
         with connect(mesh.address, tls=mesh.tls) as channel, use_context(stack.context):
-            yield channel
+            yield SingleStack(mesh, channel)

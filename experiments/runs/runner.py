@@ -24,6 +24,7 @@ from experiments.errors import ExperimentError, LowPageYield, OutputExists, Stac
 from experiments.generation.baseline import override_processes, start_mesh
 from experiments.generation.generator import Pace, generate_pages
 from experiments.generation.lineage import check_lineage
+from experiments.generation.outages import Patience
 from experiments.generation.pages import PartitionPath, write_partition
 from experiments.generation.partitions import plan_partitions
 from experiments.generation.pinning import pin_snapshot
@@ -56,11 +57,12 @@ if TYPE_CHECKING:
 
     from experiments.generation.generator import Batch
     from experiments.generation.partitions import Partition
-    from experiments.generation.segments import Progress
+    from experiments.generation.segments import Advance, Progress
     from experiments.spec import ExperimentSpec
     from mesh.client.mesh_process import MeshProcess
 
 _CALL_TIMEOUT_SECONDS = 300.0
+_MAKING = "Making pages"
 _MILLISECONDS = 3
 
 
@@ -192,7 +194,7 @@ class _Run:
         with (
             mesh,
             connect(mesh.address, tls=mesh.tls) as channel,
-            self._progress("Making pages", total) as advance,
+            self._progress(_MAKING, total) as advance,
             ThreadPoolExecutor(stacks, thread_name_prefix="partition") as executor,
         ):
             work = [
@@ -243,13 +245,13 @@ class _Run:
         mesh: MeshProcess,
         channel: grpc.Channel,
         partition: Partition,
-        advance: Callable[[int], None],
+        advance: Advance,
     ) -> PartitionRecord:
         started = time.monotonic()
         stack = self._stack_of(partition)
         with mesh.service.lease_stack(stack):
             try:
-                batches = self._generate(channel, stack, partition, advance)
+                batches = self._generate(mesh, channel, stack, partition, advance)
             except ExperimentError as error:
                 mesh.check()
                 raise StackFailed(
@@ -275,17 +277,21 @@ class _Run:
 
     def _generate(
         self,
+        mesh: MeshProcess,
         channel: grpc.Channel,
         stack: Stack,
         partition: Partition,
-        advance: Callable[[int], None],
+        advance: Advance,
     ) -> list[Batch]:
         limits = self._spec.limits
         assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         pace = Pace(limits.batch_pages, limits.requests_in_flight)
+        patience = Patience.with_stack(
+            mesh, stack, lambda text: advance(0, description=text or _MAKING)
+        )
         batches = []
         with use_context(stack.context):
-            for keys, pages in generate_pages(assembler, partition.pages, pace):
+            for keys, pages in generate_pages(assembler, partition.pages, pace, patience):
                 check_lineage(pages, self._spec.known_by_micros)
                 batches.append((keys, pages))
                 advance(len(keys))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from experiments.generation.generator import Assembler
     from experiments.generation.lineage import PageLeak
+    from experiments.generation.outages import Patience
     from experiments.validation.features import FeatureMismatch, FieldCount
     from services.page.model import AssembledPages
     from timetravel.queries.logged_pages import LoggedPage
@@ -122,6 +124,7 @@ def validate_pages(
     chosen: ChosenPages,
     assembler: Assembler,
     reader: FactReader,
+    patience: Patience,
     *,
     advance: Callable[[int], object] = lambda _pages: None,
 ) -> ValidationOutcome:
@@ -133,6 +136,7 @@ def validate_pages(
         chosen: What `choose_logged_pages` returned.
         assembler: Makes control pages as of their moments, as the scope says.
         reader: Reads features in the same way.
+        patience: Waits while the mesh restarts what died.
         advance: Told how many more pages are done.
     """
     checks: list[PageCheck] = []
@@ -146,11 +150,11 @@ def validate_pages(
         snapshot=scope.snapshot,
     )
     while some := list(islice(logged, _PAGES_AT_ONCE)):
-        compared = compare_features(reader, some, scope.known_by_micros)
+        compared = patience.call(partial(compare_features, reader, some, scope.known_by_micros))
         counts.extend(compared.counts)
         mismatches.extend(compared.mismatches)
         leaks.extend(compared.leaks)
-        for check, leak in _check_pages(some, assembler, scope.known_by_micros):
+        for check, leak in _check_pages(some, assembler, scope.known_by_micros, patience):
             checks.append(check)
             leaks.extend(leak)
             advance(1)
@@ -166,11 +170,14 @@ def validate_pages(
 
 
 def _check_pages(
-    logged: Sequence[LoggedPage], assembler: Assembler, known_by: int | None
+    logged: Sequence[LoggedPage],
+    assembler: Assembler,
+    known_by: int | None,
+    patience: Patience,
 ) -> Iterator[tuple[PageCheck, list[PageLeak]]]:
     keys = [PageKey(page.shown_at, page.profile_id, page.device) for page in logged]
     remaining = iter(logged)
-    for batch, pages in generate_pages(assembler, keys, _PACE):
+    for batch, pages in generate_pages(assembler, keys, _PACE, patience):
         failures = {failure.index: failure.message for failure in pages.failures}
         leaks = {leak.page_id: leak for leak in find_page_leaks(pages, known_by)}
         for index, page in enumerate(islice(remaining, len(batch))):

@@ -20,6 +20,7 @@ from mesh.security.authorisation import carry
 from mesh.topology.translation import (
     read_endpoint,
     read_lease,
+    read_lost,
     read_status,
     write_lease,
     write_stack,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mesh.security.tls import Tls
-    from mesh.topology.stack import Endpoint, Stack, StackStatus
+    from mesh.topology.stack import Endpoint, LostReplica, Stack, StackStatus
 
 _PAUSE_SECONDS = 0.1
 
@@ -45,11 +46,15 @@ class MeshStatus:
         address: host:port that clients call.
         envoy_metrics_address: host:port of Envoy's endpoint /stats/prometheus.
         baseline: Processes that serve every stack.
+        lost: Those of them that died and do not serve again yet.
+        restarts: How often any of them was started again.
     """
 
     address: str
     envoy_metrics_address: str
     baseline: tuple[Endpoint, ...]
+    lost: tuple[LostReplica, ...]
+    restarts: int
 
 
 class MeshClient:
@@ -198,6 +203,8 @@ class MeshClient:
             address=answer.address,
             envoy_metrics_address=answer.envoy_metrics_address,
             baseline=tuple(read_endpoint(endpoint) for endpoint in answer.baseline),
+            lost=tuple(read_lost(lost) for lost in answer.lost),
+            restarts=answer.restarts,
         )
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from mesh.topology.translation import (
     read_stack,
     write_endpoint,
     write_lease,
+    write_lost,
     write_status,
 )
 
@@ -105,6 +106,8 @@ class MeshServicer(mesh_pb2_grpc.MeshServiceServicer):
             address=str(self._control_plane.address),
             envoy_metrics_address=str(self._control_plane.envoy_metrics_address),
             baseline=[write_endpoint(endpoint) for endpoint in self._stacks.baseline],
+            lost=[write_lost(lost) for lost in self._stacks.lost_of_baseline],
+            restarts=self._stacks.restarts_of_baseline,
         )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mesh.stacks.replicas import Replica
-    from mesh.topology.stack import Endpoint, Stack
+    from mesh.topology.stack import Endpoint, LostReplica, Stack
     from mesh.topology.topology import Cluster
 
 _SHORTEST_LEASE_SECONDS = 1.0
@@ -72,7 +72,7 @@ class Deployment:
         """Return the clusters that its processes form."""
         return group_endpoints(self.endpoints())
 
-    def status(self, restarts: int) -> StackStatus:
+    def status(self, restarts: int, lost: tuple[LostReplica, ...]) -> StackStatus:
         """Return what to tell about it."""
         return StackStatus(
             stack=self.stack,
@@ -81,6 +81,7 @@ class Deployment:
             reason=self.reason,
             restarts=restarts,
             lease_seconds=self.lease_seconds,
+            lost=lost,
         )
 
 

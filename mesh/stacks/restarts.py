@@ -13,6 +13,7 @@ import structlog
 
 from core.errors import PagesimError
 from mesh.errors import UnknownProcess, WrongFile
+from mesh.topology.stack import LostReplica
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,18 +54,21 @@ class Health:
         restarts: How often it was started again.
         start_at: When it is to be started; None while it runs or is given up.
         given_up: Why it is not started again; empty while it is.
+        lost: How it ended; empty while it serves.
     """
 
     policy: RestartPolicy
     restarts: int = 0
     start_at: float | None = None
     given_up: str = ""
+    lost: str = ""
     _deaths: int = 0
     _serving_since: float | None = None
 
     def die(self, now: float, reason: str, *, spare: bool = False) -> None:
         """Take in that it died; a spared one is never given up."""
         since, self._serving_since = self._serving_since, None
+        self.lost = reason
         if since is not None and now - since >= self.policy.steady_seconds:
             self._deaths = 0
         self._deaths += 1
@@ -84,6 +88,7 @@ class Health:
     def serve(self, now: float) -> None:
         """Take in that it serves."""
         self._serving_since = now
+        self.lost = ""
 
 
 class Owner(Protocol):
@@ -136,6 +141,19 @@ class Restarter:
         with self._lock:
             known = [self._patients.get(process) for process in processes]
         return sum(patient.health.restarts for patient in known if patient is not None)
+
+    def find_lost(self, processes: Iterable[Replica]) -> tuple[LostReplica, ...]:
+        """Return those of the processes that died and do not serve again yet."""
+        found = []
+        for process in processes:
+            with self._lock:
+                patient = self._patients.get(process)
+                lost = "" if patient is None else patient.health.lost
+            # The next check is still to take in what died just now.
+            if reason := lost or process.exit_reason():
+                launch = process.launch
+                found.append(LostReplica(launch.process.service, launch.stack_id, reason))
+        return tuple(found)
 
     def check(self, process: Replica, owner: Owner) -> None:
         """Start the process again if it died and its pause is over."""

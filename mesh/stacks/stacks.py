@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mesh.stacks.recovery import Remains
     from mesh.stacks.replicas import Launcher, Replica
     from mesh.topology.service_process import ServiceProcess
-    from mesh.topology.stack import Endpoint, Stack, StackStatus
+    from mesh.topology.stack import Endpoint, LostReplica, Stack, StackStatus
 
 _log = structlog.get_logger("mesh.stacks")
 
@@ -89,6 +89,16 @@ class Stacks:
     def baseline(self) -> tuple[Endpoint, ...]:
         """Where the processes of the baseline can be reached."""
         return endpoints_of(self._baseline.processes)
+
+    @property
+    def lost_of_baseline(self) -> tuple[LostReplica, ...]:
+        """Replicas of the baseline that died and do not serve again yet."""
+        return self._restarter.find_lost(self._baseline.processes)
+
+    @property
+    def restarts_of_baseline(self) -> int:
+        """How often processes of the baseline were started again."""
+        return self._restarter.count_restarts(self._baseline.processes)
 
     def adopt(self, remains: Remains) -> None:
         """Go on with the stacks of the control plane before this one; leases begin anew."""
@@ -323,7 +333,11 @@ class Stacks:
         self._publish(deployment)
 
     def _status(self, deployment: Deployment) -> StackStatus:
-        return deployment.status(self._restarter.count_restarts(deployment.processes))
+        processes = deployment.processes
+        return deployment.status(
+            self._restarter.count_restarts(processes),
+            self._restarter.find_lost(processes) if deployment.live else (),
+        )
 
     def _publish(self, deployment: Deployment) -> None:
         self.changes.publish(self._status(deployment))

@@ -99,6 +99,21 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class LostReplica:
+    """A replica that died and does not serve again yet.
+
+    Attributes:
+        service: What it serves.
+        stack_id: Whose it is; empty for the baseline.
+        reason: How it ended.
+    """
+
+    service: str
+    stack_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class StackStatus:
     """A stack and its own processes.
 
@@ -109,6 +124,7 @@ class StackStatus:
         reason: Why it is there; empty when that needs no reason.
         restarts: How often processes of it were started again.
         lease_seconds: How long it stays without being renewed; None means until deleted.
+        lost: Its own replicas that died and do not serve again yet.
     """
 
     stack: Stack
@@ -117,6 +133,7 @@ class StackStatus:
     reason: str = ""
     restarts: int = 0
     lease_seconds: float | None = None
+    lost: tuple[LostReplica, ...] = ()
 
 
 def _check_moment(micros: int, *, field: str) -> None:

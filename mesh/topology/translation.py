@@ -12,7 +12,7 @@ from mesh.call.addresses import parse_address
 from mesh.errors import InvalidStack
 from mesh.topology.process_files import ProcessFile
 from mesh.topology.service_process import ServiceProcess
-from mesh.topology.stack import Endpoint, Stack, StackState, StackStatus
+from mesh.topology.stack import Endpoint, LostReplica, Stack, StackState, StackStatus
 
 _STATES = {
     StackState.CREATING: mesh_pb2.STACK_STATE_CREATING,
@@ -124,6 +124,18 @@ def read_endpoint(message: mesh_pb2.Endpoint) -> Endpoint:
     )
 
 
+def write_lost(lost: LostReplica) -> mesh_pb2.LostReplica:
+    """Return the message of the lost replica."""
+    return mesh_pb2.LostReplica(
+        service=lost.service, stack_id=lost.stack_id, reason=lost.reason
+    )
+
+
+def read_lost(message: mesh_pb2.LostReplica) -> LostReplica:
+    """Return the lost replica of the message."""
+    return LostReplica(message.service, message.stack_id, message.reason)
+
+
 def write_status(status: StackStatus) -> mesh_pb2.StackStatus:
     """Return the message of the status."""
     return mesh_pb2.StackStatus(
@@ -133,6 +145,7 @@ def write_status(status: StackStatus) -> mesh_pb2.StackStatus:
         reason=status.reason,
         restarts=status.restarts,
         lease=write_lease(status.lease_seconds),
+        lost=[write_lost(lost) for lost in status.lost],
     )
 
 
@@ -149,6 +162,7 @@ def read_status(message: mesh_pb2.StackStatus) -> StackStatus:
         reason=message.reason,
         restarts=message.restarts,
         lease_seconds=read_lease(message),
+        lost=tuple(read_lost(lost) for lost in message.lost),
     )
 
 

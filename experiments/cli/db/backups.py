@@ -25,7 +25,7 @@ from timetravel.removal.completion import finish_upkeep
 from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from experiments.cli.terminal import Advance
+    from experiments.generation.segments import Advance
     from timetravel.backup.backup import Progress
 
 _WHOLE: Final = 100

@@ -1,14 +1,13 @@
-"""The generator: what passes is asked again, what does not is counted."""
+"""The generator: what an outage kept is asked for again, what is refused is counted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import grpc
-import pytest
 
-from experiments.errors import StackFailed
 from experiments.generation.generator import Pace, generate_pages
+from experiments.generation.outages import Patience, StackHealth
 from experiments.scope.scope import PageKey
 from mesh.call.context import CallContext, current_context, use_context
 from services.in_process import InProcessAssembler
@@ -17,6 +16,7 @@ from tests.support.pages.page_worlds import DAY, START, make_world
 if TYPE_CHECKING:
     from services.page.model import AssembledPages, PageRequests
 
+UNDISTURBED = Patience(StackHealth, wait=lambda _seconds: None)
 CONTEXT = CallContext(stack="trial", as_of_micros=START + 30 * DAY)
 WORLD = make_world(3)
 KEYS = [
@@ -37,6 +37,9 @@ class Refusal(grpc.RpcError):
     def details(self) -> str:
         return "injected"
 
+    def trailing_metadata(self) -> tuple[()]:
+        return ()
+
 
 class FaultyAssembler:
     """Makes pages in process, after failing as told."""
@@ -56,31 +59,24 @@ class FaultyAssembler:
 def test_batches_come_back_in_the_order_asked_with_the_context_of_the_stack() -> None:
     assembler = FaultyAssembler([])
     with use_context(CONTEXT):
-        batches = list(generate_pages(assembler, KEYS, Pace(2, 2)))
+        batches = list(generate_pages(assembler, KEYS, Pace(2, 2), UNDISTURBED))
     assert [key for keys, _ in batches for key in keys] == KEYS
     assert [len(pages) for _, pages in batches] == [2, 2, 2, 1]
     assert set(assembler.stacks) == {"trial"}
 
 
-def test_what_may_pass_is_asked_again_with_growing_waits() -> None:
-    waits: list[float] = []
+def test_a_batch_that_an_outage_kept_is_asked_for_again() -> None:
     assembler = FaultyAssembler([grpc.StatusCode.UNAVAILABLE] * 3)
     with use_context(CONTEXT):
-        batches = list(generate_pages(assembler, KEYS, Pace(7, 1), wait=waits.append))
+        batches = list(generate_pages(assembler, KEYS, Pace(7, 1), UNDISTURBED))
     assert not batches[0][1].failures
-    assert waits == [0.1, 0.2, 0.4]
-
-
-def test_a_stack_that_never_answers_fails_the_partition() -> None:
-    assembler = FaultyAssembler([grpc.StatusCode.UNAVAILABLE] * 50)
-    with use_context(CONTEXT), pytest.raises(StackFailed, match="UNAVAILABLE: injected"):
-        list(generate_pages(assembler, KEYS, Pace(7, 1), wait=lambda _seconds: None))
+    assert len(assembler.stacks) == 4
 
 
 def test_a_batch_refused_for_good_is_counted_page_by_page_and_the_rest_is_made() -> None:
     assembler = FaultyAssembler([grpc.StatusCode.INTERNAL])
     with use_context(CONTEXT):
-        batches = list(generate_pages(assembler, KEYS, Pace(4, 1)))
+        batches = list(generate_pages(assembler, KEYS, Pace(4, 1), UNDISTURBED))
     refused, made = (pages for _, pages in batches)
     assert [(one.index, one.code, one.message) for one in refused.failures] == [
         (index, grpc.StatusCode.INTERNAL, "injected") for index in range(4)

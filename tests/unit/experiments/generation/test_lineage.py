@@ -15,6 +15,7 @@ from rich.console import Console
 from core.moments import LAST_MICROS, format_moment
 from experiments.errors import LeakedPages
 from experiments.generation.lineage import PageLeak, check_lineage, find_page_leaks
+from experiments.generation.outages import Patience, StackHealth
 from experiments.validation.fidelity_report import render_outcome
 from experiments.validation.outcome import summarise
 from experiments.validation.validate import (
@@ -185,7 +186,10 @@ def test_a_validation_that_looks_into_the_future_says_so_and_fails(
     scope = ValidationScope(simulated_run.snapshot)
     chosen = choose_logged_pages(store, scope)
     leaking = store.as_of(simulated_run.snapshot, LAST_MICROS)  # as known now, unasked
-    outcome = validate_pages(store, scope, chosen, InProcessAssembler(leaking), leaking)
+    undisturbed = Patience(StackHealth)
+    outcome = validate_pages(
+        store, scope, chosen, InProcessAssembler(leaking), leaking, undisturbed
+    )
     pages = [leak for leak in outcome.leaks if isinstance(leak, PageLeak)]
     assert len(pages) == outcome.future_reads > 0
     assert {leak.kind for leak in outcome.leaks if isinstance(leak, Leak)} == {
@@ -205,5 +209,6 @@ def test_a_validation_that_looks_into_the_future_says_so_and_fails(
         chosen,
         InProcessAssembler(store.as_of(scope.snapshot)),
         store.as_of(scope.snapshot),
+        undisturbed,
     )
     assert honest.leaks == ()

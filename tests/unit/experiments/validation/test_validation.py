@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from core.moments import LAST_MICROS
+from experiments.generation.outages import Patience, StackHealth
 from experiments.validation.errors import InvalidValidation, NothingLogged
 from experiments.validation.fidelity_report import render_outcome
 from experiments.validation.outcome import summarise
@@ -37,7 +38,8 @@ def validate(store: Store, snapshot: int, known_by: int | None = None) -> Valida
     scope = ValidationScope(snapshot=snapshot, known_by_micros=known_by)
     reader = store.as_of(snapshot, known_by)
     chosen = choose_logged_pages(store, scope)
-    return validate_pages(store, scope, chosen, InProcessAssembler(reader), reader)
+    undisturbed = Patience(StackHealth)
+    return validate_pages(store, scope, chosen, InProcessAssembler(reader), reader, undisturbed)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from core.errors import InvalidInput
 from mesh.call.addresses import Address
 from mesh.errors import InvalidStack
 from mesh.topology.service_process import ServiceProcess
-from mesh.topology.stack import Endpoint, Stack, StackStatus
+from mesh.topology.stack import Endpoint, LostReplica, Stack, StackStatus
 from mesh.topology.translation import read_stack, read_status, write_stack, write_status
 
 MICROS = st.integers(-62_000_000_000_000_000, 250_000_000_000_000_000)
@@ -41,7 +41,11 @@ def test_a_stack_survives_its_message(stack: Stack) -> None:
 
 def test_a_status_survives_its_message() -> None:
     address = Address("127.0.0.1", 1)
-    status = StackStatus(Stack("trial", 1), (Endpoint("a.A", "trial", address, address, 7),))
+    status = StackStatus(
+        Stack("trial", 1),
+        (Endpoint("a.A", "trial", address, address, 7),),
+        lost=(LostReplica("b.B", "trial", "signal 9"),),
+    )
     assert read_status(write_status(status)) == status
 
 

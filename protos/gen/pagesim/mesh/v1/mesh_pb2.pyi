@@ -271,6 +271,36 @@ class Endpoint(_message.Message):
 Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
 
 @_typing.final
+class LostReplica(_message.Message):
+    """A replica that died and does not serve again yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    STACK_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """Full gRPC service name."""
+    stack_id: _builtins.str
+    """Stack that owns it; empty for the baseline."""
+    reason: _builtins.str
+    """How it ended."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        stack_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "service", b"service", "stack_id", b"stack_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LostReplica: _TypeAlias = LostReplica  # noqa: Y015
+
+@_typing.final
 class StackStatus(_message.Message):
     """A stack and what runs for it."""
 
@@ -282,6 +312,7 @@ class StackStatus(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     RESTARTS_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
     state: Global___StackState.ValueType
     """Where it is in its life."""
     reason: _builtins.str
@@ -300,6 +331,10 @@ class StackStatus(_message.Message):
     def lease(self) -> _duration_pb2.Duration:
         """How long it stays without being renewed; unset means until it is deleted."""
 
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedCompositeFieldContainer[Global___LostReplica]:
+        """Its own replicas that died and do not serve again yet."""
+
     def __init__(
         self,
         *,
@@ -309,10 +344,11 @@ class StackStatus(_message.Message):
         reason: _builtins.str = ...,
         restarts: _builtins.int = ...,
         lease: _duration_pb2.Duration | None = ...,
+        lost: _abc.Iterable[Global___LostReplica] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "stack", b"stack"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "lease", b"lease", "reason", b"reason", "restarts", b"restarts", "stack", b"stack", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoints", b"endpoints", "lease", b"lease", "lost", b"lost", "reason", b"reason", "restarts", b"restarts", "stack", b"stack", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -650,13 +686,21 @@ class GetMeshResponse(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     ENVOY_METRICS_ADDRESS_FIELD_NUMBER: _builtins.int
     BASELINE_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    RESTARTS_FIELD_NUMBER: _builtins.int
     address: _builtins.str
     """host:port that clients call."""
     envoy_metrics_address: _builtins.str
     """host:port of Envoy's Prometheus page (path /stats/prometheus)."""
+    restarts: _builtins.int
+    """How often processes of the baseline were started again."""
     @_builtins.property
     def baseline(self) -> _containers.RepeatedCompositeFieldContainer[Global___Endpoint]:
         """Processes of the baseline."""
+
+    @_builtins.property
+    def lost(self) -> _containers.RepeatedCompositeFieldContainer[Global___LostReplica]:
+        """Replicas of the baseline that died and do not serve again yet."""
 
     def __init__(
         self,
@@ -664,10 +708,12 @@ class GetMeshResponse(_message.Message):
         address: _builtins.str = ...,
         envoy_metrics_address: _builtins.str = ...,
         baseline: _abc.Iterable[Global___Endpoint] | None = ...,
+        lost: _abc.Iterable[Global___LostReplica] | None = ...,
+        restarts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "baseline", b"baseline", "envoy_metrics_address", b"envoy_metrics_address"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "baseline", b"baseline", "envoy_metrics_address", b"envoy_metrics_address", "lost", b"lost", "restarts", b"restarts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
