@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,6 +84,7 @@ def run(
                 "report": str(result.report),
                 "pages": result.record.pages,
                 "failures": result.record.failures,
+                "yields": [{**asdict(one), "yield": one.share} for one in result.record.yields],
                 "snapshot": result.record.snapshot,
                 "metrics": result.metrics.to_pylist(),
             }
@@ -93,4 +95,7 @@ def run(
     console.print(
         f"{made} of {result.record.pages} pages made, snapshot {result.record.snapshot}."
     )
+    for one in result.record.yields:
+        if one.failures:
+            console.print(one.sentence)
     console.print(f"Report: {result.report}", soft_wrap=True)

@@ -102,6 +102,7 @@ def make_warnings(run: RunDescription, findings: Findings) -> list[str]:
             f"{format_count(run.failures)} of {count_of(run.asked, 'page')} could not be made "
             "and are left out. The column `failure` of the run's pages says why."
         )
+        told += [one.sentence for one in run.yields if one.failures]
     if run.measured.known_by is not None:
         told.append(
             "Facts were read as they became known later, not as of each page's moment: these "

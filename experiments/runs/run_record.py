@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core.atomic_files import atomic_file
 from experiments.errors import RunNotFound
 from experiments.metrics.options import MeasuredRun
-from experiments.report.description import RunDescription, VariantDescription
+from experiments.report.description import RunDescription, VariantDescription, VariantYield
 from experiments.spec import ExperimentSpec, read_document
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartitionRecord:
-    """Count what a partition made; `seconds` includes starting and stopping its stack."""
+    """Count what a partition made.
+
+    `seconds` includes starting and stopping its stack; `reason` is the most frequent one of
+    its failures.
+    """
 
     partition_id: str
     variant: str
@@ -41,6 +45,7 @@ class PartitionRecord:
     pages: int
     failures: int
     seconds: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,20 @@ class RunRecord:
         return sum(partition.failures for partition in self.partitions)
 
     @property
+    def yields(self) -> tuple[VariantYield, ...]:
+        """What was made of each variant so far, control first."""
+        return tuple(
+            VariantYield(
+                name,
+                sum(own.pages for own in partitions),
+                sum(own.failures for own in partitions),
+                max(partitions, key=lambda own: own.failures).reason,
+            )
+            for name in (variant.name for variant in self.spec.variants)
+            if (partitions := [own for own in self.partitions if own.variant == name])
+        )
+
+    @property
     def spec(self) -> ExperimentSpec:
         """The experiment."""
         return read_document(self.experiment)
@@ -102,6 +121,7 @@ class RunRecord:
             ),
             asked=self.pages,
             failures=self.failures,
+            yields=self.yields,
             experiment=self.experiment,
             store=self.store,
             version=self.version,

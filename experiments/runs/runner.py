@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -31,6 +32,7 @@ from experiments.generation.pinning import pin_snapshot
 from experiments.generation.segments import lay_out_facts
 from experiments.metrics.compute import compute_metrics, count_page_ids
 from experiments.report.document import write_report
+from experiments.runs.page_yield import PageYield, find_most_frequent
 from experiments.runs.purge import purge_erased_since
 from experiments.runs.run_record import (
     PartitionRecord,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from experiments.generation.segments import Advance, Progress
     from experiments.spec import ExperimentSpec
     from mesh.client.mesh_process import MeshProcess
+    from services.page.model import AssembledPages
 
 _CALL_TIMEOUT_SECONDS = 300.0
 _MAKING = "Making pages"
@@ -133,13 +136,13 @@ def run_experiment(
             version=version("pagesim"),
             started_at=format_moment(to_micros(now())),
         )
-        run = _Run(spec, store_url, segments, directory, progress, record, tls)
+        page_yield = PageYield(partitions, spec.limits.page_yield)
+        run = _Run(spec, store_url, segments, directory, progress, record, tls, page_yield)
         write_record(directory, record)
         try:
             profile_ids = {page.profile_id for page in pages}
             lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
             run.make_pages(partitions)
-            run.check_yield()
             # Partitions made before an erasure and after it must hold the same pages.
             purge_erased_since(upkeep, directory, store)
             metrics, report = run.measure(store)
@@ -175,6 +178,7 @@ class _Run:
         progress: Progress,
         record: RunRecord,
         tls: Path | None,
+        page_yield: PageYield,
     ) -> None:
         self._spec = spec
         self._store_url = store_url
@@ -183,6 +187,7 @@ class _Run:
         self._progress = progress
         self.record = record
         self._tls = tls
+        self._page_yield = page_yield
 
     def make_pages(self, partitions: tuple[Partition, ...]) -> None:
         """Make the pages of all partitions, a few stacks at a time."""
@@ -209,21 +214,6 @@ class _Run:
                 executor.shutdown(wait=False, cancel_futures=True)
                 mesh.close()  # calls under way end at once, so no thread is waited for long
                 raise
-
-    def check_yield(self) -> None:
-        """Check that enough pages were made.
-
-        Raises:
-            LowPageYield: They were not.
-        """
-        made = 1 - self.record.failures / self.record.pages
-        if made < self._spec.limits.page_yield:
-            raise LowPageYield(
-                f"{self.record.failures} of {self.record.pages} pages could not be made; the "
-                f"yield of {made:.1%} is below {self._spec.limits.page_yield:.1%}.",
-                remedy=f"The column `failure` in {self._directory / 'pages'} says why, page "
-                "by page. Fix the cause, or lower limits.page_yield.",
-            )
 
     def measure(self, store: Store) -> tuple[pa.Table, Path]:
         """Measure the pages, write the report, and return both."""
@@ -252,6 +242,8 @@ class _Run:
         with mesh.service.lease_stack(stack):
             try:
                 batches = self._generate(mesh, channel, stack, partition, advance)
+            except LowPageYield:
+                raise
             except ExperimentError as error:
                 mesh.check()
                 raise StackFailed(
@@ -266,12 +258,14 @@ class _Run:
             ),
             batches,
         )
+        reasons = Counter(reason for _, pages in batches for reason in _find_reasons(pages))
         return PartitionRecord(
             partition_id=partition.partition_id,
             variant=partition.variant.name,
             as_of=format_moment(partition.as_of_micros),
             pages=len(partition.pages),
-            failures=sum(len(pages.failures) for _, pages in batches),
+            failures=reasons.total(),
+            reason=find_most_frequent(reasons)[0],
             seconds=round(time.monotonic() - started, _MILLISECONDS),
         )
 
@@ -287,15 +281,20 @@ class _Run:
         assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         pace = Pace(limits.batch_pages, limits.requests_in_flight)
         patience = Patience.with_stack(
-            mesh, stack, lambda text: advance(0, description=text or _MAKING)
+            mesh, stack, lambda text: advance(0, description=self._describe_progress(text))
         )
         batches = []
         with use_context(stack.context):
             for keys, pages in generate_pages(assembler, partition.pages, pace, patience):
                 check_lineage(pages, self._spec.known_by_micros)
                 batches.append((keys, pages))
-                advance(len(keys))
+                self._page_yield.count(partition, len(keys), _find_reasons(pages))
+                advance(len(keys), description=self._describe_progress(""))
         return batches
+
+    def _describe_progress(self, waiting_for: str) -> str:
+        failures = self._page_yield.failures
+        return waiting_for or (f"{_MAKING}, {failures} failed" if failures else _MAKING)
 
     def _stack_of(self, partition: Partition) -> Stack:
         overlay = partition.variant.configuration
@@ -314,3 +313,7 @@ class _Run:
             overrides=override_processes(overlay, overlay_file),
             variant=partition.variant.name,
         )
+
+
+def _find_reasons(pages: AssembledPages) -> list[str]:
+    return [f"{failure.code.name}: {failure.message}" for failure in pages.failures]

@@ -166,7 +166,8 @@ class LimitsEntry(Entry):
     page_yield: float = _within(
         PAGE_YIELD,
         _DEFAULTS.page_yield,
-        description="Share of pages that must succeed; with fewer the run fails.",
+        description="Share of pages of each variant, and of each of its slices, that must "
+        "succeed. With fewer the run fails, as soon as 200 of them, or all, were tried.",
         examples=[0.95],
     )
 

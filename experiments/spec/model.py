@@ -139,7 +139,7 @@ class Limits:
         concurrent_stacks: Stacks that run at a time.
         batch_pages: Pages in one request.
         requests_in_flight: Requests under way at a time, per stack.
-        page_yield: Share of pages that must succeed.
+        page_yield: Share of pages of each variant and slice that must succeed.
     """
 
     concurrent_stacks: int = 2
