@@ -340,6 +340,7 @@ def _check_fact(fact: object, record: dict[str, object], kind: str) -> None:
                 "1",
                 "1.0",
                 "0.0",
+                "-0.0",
             }
         elif fact.name == "maturity":
             assert fact.value == _whole(record["profile"])
