@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from tests.support.pages.page_worlds import PageWorld
-    from timetravel.facts.model import Fact
+    from timetravel.facts.model import Fact, JsonValue
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ class LeakyWorld:
 
     def _profile_attribute(self, profile_id: int, as_of: int, known_at: int) -> InjectedLeak:
         name = self._chance.choice(PROFILE_ATTRIBUTES)
-        value = self._chance.choice(COUNTRIES) if name == "country" else 18
+        values: dict[str, JsonValue] = {"blocked_genres": ["Drama"], "blocked_videos": [18]}
+        value = self._chance.choice(COUNTRIES) if name == "country" else values.get(name, 18)
         kind = EntityKind.PROFILE
         fact = AttributeFact(kind, profile_id, name, self._before(as_of), known_at, value)
         about = f"profile {profile_id}"
@@ -128,7 +129,9 @@ class LeakyWorld:
 
     def _video_attribute(self, profile_id: int, as_of: int, known_at: int) -> InjectedLeak:
         name, video = self._chance.choice(VIDEO_ATTRIBUTES), self._chance.choice(self._videos)
-        value = {"genres": ["Drama"], "title": "Leaked"}.get(name, 7)
+        values: dict[str, JsonValue] = {"genres": ["Drama"], "title": "Leaked"}
+        values |= {"withdrawn": False, "requires": []}
+        value = values.get(name, 7)
         kind = EntityKind.VIDEO
         fact = AttributeFact(kind, video, name, self._before(as_of), known_at, value)
         about = f"video {video}"
