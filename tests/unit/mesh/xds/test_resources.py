@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mesh.call.addresses import Address
 from mesh.errors import ConfigurationRejected
+from mesh.security.call_origin import CallKey
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Stack
 from mesh.topology.topology import Cluster, PlacedStack, Topology
@@ -49,7 +50,9 @@ def make_topology(*stacks: PlacedStack) -> Topology:
 
 
 def render_all(topology: Topology) -> ResourceSet:
-    return render(topology, listen=LISTEN, access_log="access.jsonl")
+    return render(
+        topology, listen=LISTEN, access_log="access.jsonl", call_key=CallKey(bytes(32))
+    )
 
 
 def virtual_hosts(topology: Topology) -> dict[str, JsonMessage]:
@@ -176,7 +179,7 @@ def test_two_stacks_that_answer_to_one_name_are_refused() -> None:
 def test_with_tls_the_listener_and_every_cluster_have_a_transport_socket() -> None:
     topology = make_topology(place(TRIAL), place(PLAIN))
     plain = render_all(topology).resources
-    secure = render(topology, listen=LISTEN, access_log="access.jsonl", tls=True).resources
+    secure = render(topology, listen=LISTEN, access_log="access.jsonl", call_key=None).resources
     assert secure[Kind.ROUTES] == plain[Kind.ROUTES]
     assert secure[Kind.ENDPOINTS] == plain[Kind.ENDPOINTS]
     for name, cluster in secure[Kind.CLUSTER].items():
@@ -188,4 +191,4 @@ def test_with_tls_the_listener_and_every_cluster_have_a_transport_socket() -> No
     for listener in secure[Kind.LISTENER].values():
         (chain,) = messages_in(listener, "filter_chains")
         assert chain["transport_socket"] == render_downstream()
-    Encoder().encode(render(topology, listen=LISTEN, access_log="access.jsonl", tls=True))
+    Encoder().encode(render(topology, listen=LISTEN, access_log="access.jsonl", call_key=None))
