@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from benchmarks.mesh_echo import METHOD, SERVICE, WORK_HEADER
 from mesh.call.context import use_context
 from mesh.client.mesh_process import MeshProcess
+from mesh.security.call_origin import CALL_SECRET_VARIABLE
 from mesh.serving import connect, connect_without_mesh
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Stack
@@ -90,7 +93,11 @@ def run(calls: int) -> dict[str, Outcome]:
         (endpoint,) = mesh.service.get_mesh().baseline
         with (
             use_context(STACK.context),
-            connect_without_mesh(str(endpoint.address), STACK.context) as direct,
+            connect_without_mesh(
+                str(endpoint.address),
+                STACK.context,
+                call_secret=psutil.Process(endpoint.process_id).environ()[CALL_SECRET_VARIABLE],
+            ) as direct,
             connect(mesh.address) as through,
         ):
             return {

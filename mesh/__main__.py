@@ -29,6 +29,7 @@ from mesh.host.programs import Programs
 from mesh.host.server import serve_programs
 from mesh.process.child_process import Program, Spawner
 from mesh.security.authorisation import make_token
+from mesh.security.call_origin import CallKey
 from mesh.security.certificates import Role, check_certificates
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
@@ -100,6 +101,7 @@ def _run(
             # What stands last on a command line counts.
             command=(sys.executable, "-m", "mesh.control.process", *given, *reserved),
             log=None,
+            environment=CallKey.make().variables(),  # the same whenever it starts again
         ),
     )
     running.callback(keeper.stop)

@@ -16,6 +16,8 @@
         ├── UnknownProcess           (NotFound)
         ├── ProcessExists            (AlreadyExists)
         ├── UnknownSecret            (InvalidInput)
+        ├── UnprovedCall             (Unauthenticated)    nothing proves that the mesh sent it
+        ├── ForeignCaller            (Forbidden)          a certificate that is not the mesh's
         ├── WrongFile                (WrongState)         a file holds something else
         ├── AddressInUse             (WrongState)
         ├── ProcessFailed            (Unavailable)        a launched process died
@@ -26,9 +28,11 @@ from __future__ import annotations
 
 from core.errors import (
     AlreadyExists,
+    Forbidden,
     InvalidInput,
     NotFound,
     PagesimError,
+    Unauthenticated,
     Unavailable,
     WrongState,
 )
@@ -84,6 +88,14 @@ class ProcessExists(MeshError, AlreadyExists):
 
 class UnknownSecret(MeshError, InvalidInput):
     """Refuse a program that asks for a secret that the mesh was not given."""
+
+
+class UnprovedCall(MeshError, Unauthenticated):
+    """Refuse a call to a service that does not prove to come through the mesh."""
+
+
+class ForeignCaller(MeshError, Forbidden):
+    """Refuse a call to a service by somebody other than the mesh."""
 
 
 class WrongFile(MeshError, WrongState):

@@ -6,6 +6,7 @@
 
 'use strict';
 
+const crypto = require('node:crypto');
 const fs = require('node:fs');
 const http = require('node:http');
 const { parseArgs } = require('node:util');
@@ -15,6 +16,10 @@ const { HealthImplementation } = require('grpc-health-check');
 const STACK = 'x-pagesim-stack';
 const AS_OF = 'x-pagesim-as-of';
 const TRACE = 'traceparent';
+const SECRET = 'x-pagesim-call-secret';
+
+const secret = process.env.PAGESIM_CALL_SECRET; // absent if no mesh started us, and with TLS
+delete process.env.PAGESIM_CALL_SECRET;
 
 const { values: options } = parseArgs({
   strict: false, // the mesh may learn to say more
@@ -33,7 +38,18 @@ const decode = (bytes) => JSON.parse(bytes.toString());
 let answered = 0;
 let failed = 0;
 
-// All that a service has to do: refuse a call without a moment, and send two headers on.
+// All that a service has to do: refuse a call past the mesh or without a moment, and send two
+// headers on.
+function requireMesh(metadata) {
+  if (secret === undefined) return;
+  const sha256 = (text) => crypto.createHash('sha256').update(String(text)).digest();
+  const given = metadata.get(SECRET);
+  if (given.length !== 1 || !crypto.timingSafeEqual(sha256(given[0]), sha256(secret))) {
+    const error = new Error('The call lacks the secret that Envoy adds. Call through the mesh.');
+    throw Object.assign(error, { code: grpc.status.UNAUTHENTICATED });
+  }
+}
+
 function requireContext(metadata) {
   for (const name of [STACK, AS_OF]) {
     if (metadata.get(name).length !== 1) {
@@ -68,6 +84,7 @@ function askNext(question, metadata, deadline) {
 
 async function ask(call, callback) {
   try {
+    requireMesh(call.metadata);
     requireContext(call.metadata);
     const question = call.request;
     const onward = question.drop_context ? new grpc.Metadata() : forwarded(call.metadata);

@@ -18,6 +18,7 @@ from experiments.cli.terminal import (
     progress,
     segments_option,
     store_option,
+    tls_option,
 )
 from experiments.generation.single_stack import single_stack
 from experiments.metrics.facts import EngagementWindow
@@ -71,6 +72,7 @@ def page() -> None:
 @click.option(
     "--width", type=click.IntRange(min=40), help="Columns; the terminal's if left out."
 )
+@tls_option
 @json_option
 def show(
     profile: int,
@@ -81,6 +83,7 @@ def show(
     directory: Path | None,
     variants: tuple[str, ...],
     width: int | None,
+    tls: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -96,10 +99,14 @@ def show(
         if directory is None:
             if variants:
                 raise click.UsageError("--variant is of a run; name it with --run.")
-            shown = _simulate(opened, url, segments, profile, moment, device)
+            shown = _simulate(opened, url, segments, profile, moment, device, tls)
         else:
             if device:
                 raise click.UsageError("--device is of a simulated page; a run has its own.")
+            if tls:
+                raise click.UsageError(
+                    "--tls is of a simulated page; a run's are there already."
+                )
             shown = _look_up(opened, directory, profile, moment, variants)
         shown = shown.entitled(opened)
         if as_json:
@@ -115,7 +122,13 @@ def show(
 
 
 def _simulate(
-    store: Store, url: str, segments: Path, profile: int, moment: int | None, device: str
+    store: Store,
+    url: str,
+    segments: Path,
+    profile: int,
+    moment: int | None,
+    device: str,
+    tls: Path | None,
 ) -> PageViews:
     snapshot = store.snapshot()
     check_profile(store, profile, LAST_MICROS if moment is None else moment, snapshot)
@@ -124,7 +137,7 @@ def _simulate(
     with ExitStack() as until_done:
         logs = Path(until_done.enter_context(TemporaryDirectory(prefix="pagesim-")))
         with progress("Starting the mesh"):
-            mesh = until_done.enter_context(single_stack(url, segments, stack, logs))
+            mesh = until_done.enter_context(single_stack(url, segments, stack, logs, tls=tls))
         device = device or (found.page.device if found.page else "")
         client = AssemblerClient(mesh.channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         with explaining_window(store, found.moment, snapshot), raising_peer_errors():

@@ -18,6 +18,7 @@ from experiments.cli.terminal import (
     progress,
     segments_option,
     store_option,
+    tls_option,
 )
 from experiments.generation.outages import Patience
 from experiments.generation.segments import lay_out_facts
@@ -77,6 +78,7 @@ _MAKING = "Making pages again"
     metavar="DIRECTORY",
     help="Also write pages.parquet, features.parquet, mismatches.parquet and logs there.",
 )
+@tls_option
 @json_option
 def validate(
     store: str,
@@ -88,6 +90,7 @@ def validate(
     known_by: str,
     threshold: float,
     output: Path | None,
+    tls: Path | None,
     *,
     everybody: bool,
     as_json: bool,
@@ -110,7 +113,7 @@ def validate(
             known_by_micros=_known_by(known_by),
             threshold=threshold,
         )
-        outcome = _validate(url, segments, opened, scope, output)
+        outcome = _validate(url, segments, opened, scope, output, tls)
         if output is not None:
             opened.note_copies(output, CopyKind.RESULTS)
             write_outcome(outcome, output)
@@ -124,7 +127,12 @@ def validate(
 
 
 def _validate(
-    url: str, segments: Path, store: Store, scope: ValidationScope, output: Path | None
+    url: str,
+    segments: Path,
+    store: Store,
+    scope: ValidationScope,
+    output: Path | None,
+    tls: Path | None,
 ) -> ValidationOutcome:
     chosen = choose_logged_pages(store, scope)
     stack = Stack(
@@ -139,7 +147,7 @@ def _validate(
         scratch = until_done.enter_context(TemporaryDirectory(prefix="pagesim-"))
         logs = Path(scratch) if output is None else output / "logs"
         with progress("Starting the mesh"):
-            mesh = until_done.enter_context(single_stack(url, segments, stack, logs))
+            mesh = until_done.enter_context(single_stack(url, segments, stack, logs, tls=tls))
         assembler = AssemblerClient(mesh.channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         with progress(_MAKING, chosen.pages) as advance:
             return validate_pages(

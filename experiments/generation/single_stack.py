@@ -28,7 +28,7 @@ class SingleStack(NamedTuple):
 
 @contextmanager
 def single_stack(
-    store_url: str, segments: Path, stack: Stack, directory: Path
+    store_url: str, segments: Path, stack: Stack, directory: Path, *, tls: Path | None = None
 ) -> Iterator[SingleStack]:
     """Start a mesh with one stack, yield it and a channel, and take all of it down again.
 
@@ -39,11 +39,13 @@ def single_stack(
         segments: Folder in which its snapshots may be laid out.
         stack: What to create.
         directory: Gets logs.
+        tls: Directory of certificates with which all prove who they are.
 
     Raises:
+        InvalidCertificate: A file of `tls` is unfit.
         ProcessFailed: A process did not start; the message holds the end of its log.
     """
-    with start_mesh(store_url, segments, directory) as mesh:
+    with start_mesh(store_url, segments, directory, tls=tls) as mesh:
         mesh.service.create_stack(stack)
         with connect(mesh.address, tls=mesh.tls) as channel, use_context(stack.context):
             yield SingleStack(mesh, channel)

@@ -12,18 +12,21 @@ from mesh.call.addresses import parse_address
 from mesh.call.context import current_context, forwarded_headers
 from mesh.call.deadlines import remaining_seconds
 from mesh.call.tracing import process_tracer
-from mesh.channels.channels import CHANNEL_OPTIONS
+from mesh.channels.channels import CHANNEL_OPTIONS, secure_options
 from mesh.channels.outgoing import begin_call
+from mesh.security.certificates import Role
+from mesh.security.tls import channel_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mesh.call.tracing import CallSpan, CallTracer
+    from mesh.security.tls import Tls
 
     Continue = Callable[[grpc.aio.ClientCallDetails, Any], Awaitable[Any]]
 
 
-def connect_async(mesh_address: str) -> grpc.aio.Channel:
+def connect_async(mesh_address: str, *, tls: Tls | None = None) -> grpc.aio.Channel:
     """Open a channel to every service of the current stack, for asyncio.
 
     A call carries what `connect` makes it carry. Without a context, awaiting it raises
@@ -31,13 +34,22 @@ def connect_async(mesh_address: str) -> grpc.aio.Channel:
 
     Raises:
         InvalidInput: The mesh address is not a host:port.
+        InvalidCertificate: A file of `tls` cannot be read.
     """
     target = str(parse_address(mesh_address, field="--mesh-address"))
     tracer = process_tracer()
     # gRPC takes each for the first kind of call that it is made for.
     kinds = (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)
-    return grpc.aio.insecure_channel(
-        target, options=CHANNEL_OPTIONS, interceptors=[kind(tracer) for kind in kinds]
+    interceptors = [kind(tracer) for kind in kinds]
+    if tls is None:
+        return grpc.aio.insecure_channel(
+            target, options=CHANNEL_OPTIONS, interceptors=interceptors
+        )
+    return grpc.aio.secure_channel(
+        target,
+        channel_credentials(tls),
+        options=secure_options(Role.MESH),
+        interceptors=interceptors,
     )
 
 

@@ -13,6 +13,7 @@ from mesh.call.context import context_headers, current_context, forwarded_header
 from mesh.call.deadlines import remaining_seconds
 from mesh.call.tracing import process_tracer
 from mesh.channels.outgoing import begin_call
+from mesh.security.call_origin import CALL_SECRET_HEADER
 from mesh.security.certificates import Role
 from mesh.security.tls import channel_credentials
 
@@ -70,21 +71,32 @@ def open_channel(address: Address, tls: Tls | None, *, peer: Role = Role.MESH) -
     """
     if tls is None:
         return grpc.insecure_channel(str(address), options=CHANNEL_OPTIONS)
-    # Certificates are for roles, wherever their processes listen.
-    options = (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", peer.host_name))
-    return grpc.secure_channel(str(address), channel_credentials(tls), options=options)
+    return grpc.secure_channel(
+        str(address), channel_credentials(tls), options=secure_options(peer)
+    )
+
+
+def secure_options(peer: Role) -> tuple[tuple[str, int | str], ...]:
+    """Return the options of a channel that calls nobody but the peer.
+
+    Certificates are for roles, wherever their processes listen.
+    """
+    return (*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", peer.host_name))
 
 
 def connect_without_mesh(
-    address: str, context: CallContext, *, tls: Tls | None = None
+    address: str, context: CallContext, *, call_secret: str = "", tls: Tls | None = None
 ) -> grpc.Channel:
-    """Open a channel straight to one server, stamping the context as the mesh would.
+    """Open a channel straight to one server, stamping context and secret as the mesh would.
 
     For tests and for one server run by hand.
     """
     target = parse_address(address, field="--mesh-address")
     channel = open_channel(target, tls, peer=Role.SERVICE)
-    return _carry(channel, lambda: context, context_headers)
+    stamped = {CALL_SECRET_HEADER: call_secret} if call_secret else {}
+    return _carry(
+        channel, lambda: context, lambda context: {**context_headers(context), **stamped}
+    )
 
 
 def _carry(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from mesh.call.addresses import Address
     from mesh.host.client import HostClient
+    from mesh.security.call_origin import CallKey
     from mesh.topology.topology import Topology
     from mesh.xds.consistency import ResourceSet
 
@@ -88,6 +89,8 @@ class ControlPlane:
         directory: Gets logs and sockets.
         baseline: What runs for every stack.
         settings: Where and how.
+        call_key: Gives the secrets by which services know Envoy's calls; with `settings.tls`
+            certificates do.
         registry: Where metrics are collected.
         render: Gives Envoy's resources of a topology.
 
@@ -103,6 +106,7 @@ class ControlPlane:
         directory: Path,
         baseline: Sequence[ServiceProcess],
         settings: MeshSettings,
+        call_key: CallKey,
         registry: CollectorRegistry,
         render: Callable[..., ResourceSet] = render,
     ) -> None:
@@ -111,6 +115,7 @@ class ControlPlane:
         self._directory = directory
         self._baseline = baseline
         self._settings = settings
+        self._call_key = call_key if settings.tls is None else None
         self._registry = registry
         self._render_resources = render
         self._running = ExitStack()
@@ -161,6 +166,7 @@ class ControlPlane:
             self._host,
             mesh_address=str(settings.listen),
             logs=self._directory / "logs",
+            call_key=self._call_key,
             tls=settings.tls,
         )
         remains = recover(journal, launcher)
@@ -224,5 +230,5 @@ class ControlPlane:
             topology,
             listen=self._settings.listen,
             access_log=ACCESS_LOG,
-            tls=self._settings.tls is not None,
+            call_key=self._call_key,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from mesh.control.control_plane import ControlPlane
 from mesh.control.server import register
 from mesh.host.client import HostClient
 from mesh.security.authorisation import TOKEN, PermittedIdentities, TokenHolders, read_token
+from mesh.security.call_origin import CallKey
 from mesh.security.certificates import Role
 from mesh.serving import ServingOptions, start
 from mesh.serving.logs import configure_logs
@@ -69,6 +71,7 @@ def _run(namespace: argparse.Namespace, ready: ReadyLine, running: ExitStack) ->
             directory=namespace.directory,
             baseline=read_baseline(namespace.baseline) if namespace.baseline else (),
             settings=settings,
+            call_key=CallKey.take(os.environ),
             registry=registry,
         )
     )

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from core.atomic_files import atomic_file
 from core.errors import Forbidden, Unauthenticated
 from mesh.errors import MissingToken
+from mesh.security.call_origin import proved_identities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import grpc
@@ -22,7 +22,6 @@ AUTHORISATION_HEADER = "authorization"
 
 _SCHEME = "Bearer "
 _TOKEN_BYTES = 32
-_NAMES_PROPERTY = "x509_subject_alternative_name"
 
 
 class Authorisation(Protocol):
@@ -83,21 +82,12 @@ class PermittedIdentities:
         """Return if the caller's certificate is of a permitted identity.
 
         Raises:
-            Unauthenticated: There is no certificate.
-            Forbidden: It is of another identity.
+            Forbidden: It is of another.
         """
-        proved: Mapping[str, Iterable[bytes]] = call.auth_context()  # type: ignore[assignment]  # the stubs have it wrong
-        names = proved.get(_NAMES_PROPERTY, ())
-        found = {name.decode(errors="replace") for name in names}
-        if not found:
-            raise Unauthenticated(
-                "The call's certificate names nobody.",
-                remedy="Call with a certificate that has an identity.",
-            )
+        found = proved_identities(call)
         if not found & self.identities:
-            uris = sorted(name for name in found if "://" in name)
             raise Forbidden(
-                f"{', '.join(uris) or 'Who has no URI'} may not change the mesh.",
+                f"{', '.join(sorted(found)) or 'Who has no URI'} may not change the mesh.",
                 remedy=f"Call as {' or '.join(sorted(self.identities))}, or start the mesh "
                 "with a further --permit.",
             )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from mesh.call.tracing import CallTracer
+    from mesh.security.call_origin import CallOrigin
     from mesh.serving.call_metrics import CallMetrics
 
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -39,8 +40,15 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
     context is the task's, and that of every task and `asyncio.to_thread` it begins.
     """
 
-    def __init__(self, metrics: CallMetrics, *, tracer: CallTracer | None = None) -> None:
+    def __init__(
+        self,
+        metrics: CallMetrics,
+        *,
+        origin: CallOrigin | None = None,
+        tracer: CallTracer | None = None,
+    ) -> None:
         self._metrics = metrics
+        self._origin = origin
         self._tracer = tracer
 
     async def intercept_service(
@@ -89,6 +97,8 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
         span = self._tracer.serve(service, method, traceparent) if self._tracer else None
         try:
             set_remaining_seconds(call.time_remaining())
+            if self._origin is not None:
+                self._origin.check(call)
             context = read_context(headers)
             if span is not None:
                 span.describe(context)

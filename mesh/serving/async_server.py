@@ -14,13 +14,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
-from mesh.call.addresses import Address, explain_bind_failure, parse_address
 from mesh.call.tracing import process_tracer
 from mesh.serving.async_calls import AsyncCallInterceptor
 from mesh.serving.call_metrics import CallMetrics
 from mesh.serving.logs import configure_logs
 from mesh.serving.readiness import ReadyLine
-from mesh.serving.server import SERVER_OPTIONS, close_metrics, serve_metrics
+from mesh.serving.server import SERVER_OPTIONS, close_metrics, listen, serve_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,6 +49,7 @@ async def serve_async(
 
     Raises:
         AddressInUse: Somebody already listens on one of the addresses.
+        InvalidCertificate: A file of `options.tls` cannot be read.
         InvalidInput: An address is not of this machine.
     """
     configure_logs()
@@ -62,7 +62,9 @@ async def serve_async(
     metrics = CallMetrics(registry, labelled_stacks=options.labelled_stacks)
     server = grpc.aio.server(
         options=SERVER_OPTIONS,
-        interceptors=[AsyncCallInterceptor(metrics, tracer=process_tracer())],
+        interceptors=[
+            AsyncCallInterceptor(metrics, origin=options.call_origin, tracer=process_tracer())
+        ],
     )
     names = [registration.full_name for registration in registrations]
     for one in registrations:
@@ -74,7 +76,7 @@ async def serve_async(
     )
     metrics_server, metrics_address = serve_metrics(options.metrics_address, registry)
     try:
-        address = _listen(server, options.address)
+        address = listen(server, options.address, options.identity)
         await server.start()
         for name in ("", *names):
             await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -88,14 +90,3 @@ async def serve_async(
         _log.info("stopped")
     finally:
         close_metrics(metrics_server)
-
-
-def _listen(server: grpc.aio.Server, text: str) -> Address:
-    address = parse_address(text, field="--address")
-    try:
-        port = server.add_insecure_port(str(address))
-    except RuntimeError:
-        port = 0
-    if port == 0:
-        raise explain_bind_failure(address, field="--address")
-    return Address(address.host, port)

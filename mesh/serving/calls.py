@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from mesh.call.tracing import CallSpan, CallTracer
+    from mesh.security.call_origin import CallOrigin
     from mesh.serving.call_metrics import CallMetrics
 
 INFRASTRUCTURE = ("grpc.health.", "grpc.reflection.")
@@ -42,7 +43,8 @@ class CallInterceptor(grpc.ServerInterceptor):
     Health and reflection pass untouched. Of other calls, `workers` are served at once; those
     that stream have places of their own, half as many, and more are refused: a stream lasts
     for as long as its caller likes. A call to a service outside `contextless` fails
-    with FAILED_PRECONDITION when it carries no stack or no as-of.
+    if it did not come through the mesh, as `origin` knows, and with FAILED_PRECONDITION when it
+    carries no stack or no as-of.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         *,
         workers: int,
         contextless: Collection[str] = (),
+        origin: CallOrigin | None = None,
         tracer: CallTracer | None = None,
     ) -> None:
         self._metrics = metrics
@@ -58,6 +61,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         self._streams = max(workers // 2, 1)
         self._streaming = threading.Semaphore(self._streams)
         self._contextless = frozenset(contextless)
+        self._origin = origin
         self._tracer = tracer
 
     def intercept_service(
@@ -108,6 +112,8 @@ class CallInterceptor(grpc.ServerInterceptor):
             variables = contextvars.copy_context()
             variables.run(set_remaining_seconds, _remaining_seconds(call))
             if service not in self._contextless:
+                if self._origin is not None:
+                    self._origin.check(call)
                 context = read_context(call.invocation_metadata())
                 if span is not None:
                     span.describe(context)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import InvalidInput
 from mesh.call.addresses import parse_address
+from mesh.security.call_origin import MeshIdentity, SecretHolder, take_call_secret
 from mesh.security.certificates import Role
 from mesh.security.tls import Tls
 
 if TYPE_CHECKING:
     import argparse
+
+    from mesh.security.call_origin import CallOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,9 @@ class ServingOptions:
         grace_seconds: Time that calls in flight get when the process is stopped.
         labelled_stacks: Stacks that have metrics of their own; beyond, the least recently
             used lose theirs.
-        tls: Directory of certificates; without one, calls are neither proved nor encrypted.
+        tls: Directory of certificates; without one, calls are not encrypted.
+        call_secret: What calls that came through the mesh carry, unless `tls` proves them; None
+            in a process that no mesh runs: it answers whoever calls.
 
     Raises:
         InvalidInput: An address or a number is out of bounds; the message names the
@@ -44,6 +50,7 @@ class ServingOptions:
     grace_seconds: float = 10.0
     labelled_stacks: int = 64
     tls: Path | None = None
+    call_secret: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         parse_address(self.address, field="--address")
@@ -73,6 +80,15 @@ class ServingOptions:
     def identity(self) -> Tls | None:
         """Who a service process with these options is to the mesh."""
         return None if self.tls is None else Tls(self.tls, Role.SERVICE)
+
+    @property
+    def call_origin(self) -> CallOrigin | None:
+        """What knows the calls that came through the mesh; None if no mesh runs the process."""
+        if self.tls is not None:
+            return MeshIdentity(self.mesh_address)
+        if self.call_secret is not None:
+            return SecretHolder(self.call_secret, self.mesh_address)
+        return None
 
 
 def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +141,10 @@ def add_serving_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def serving_options(namespace: argparse.Namespace) -> ServingOptions:
-    """Return the options that were given on the command line.
+    """Return the options that were given on the command line, and by the mesh.
+
+    The secret that the mesh gives is taken out of the environment, or child processes would
+    inherit it.
 
     Raises:
         InvalidInput: An argument is out of bounds.
@@ -138,4 +157,5 @@ def serving_options(namespace: argparse.Namespace) -> ServingOptions:
         workers=namespace.workers,
         grace_seconds=namespace.grace_seconds,
         tls=namespace.tls,
+        call_secret=take_call_secret(os.environ),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import grpc
+import grpc.aio
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -69,8 +70,8 @@ class Registration:
     Attributes:
         full_name: Full gRPC name, e.g. "pagesim.ranking.v1.RankingService".
         add_to_server: Adds the servicer to a server.
-        needs_context: Whether a call without stack and as-of is refused. Only a service
-            that stands outside every stack may say no.
+        needs_context: Whether a call is refused that did not come through the mesh, or has no
+            stack or as-of. Only a service that stands outside every stack may say no.
     """
 
     full_name: str
@@ -141,6 +142,7 @@ def start(
                 metrics,
                 workers=options.workers,
                 contextless=contextless,
+                origin=options.call_origin,
                 tracer=process_tracer(),
             )
         ],
@@ -155,7 +157,7 @@ def start(
     )
     metrics_server, metrics_address = serve_metrics(options.metrics_address, registry)
     try:
-        address = _listen(server, options.address, identity or options.identity)
+        address = listen(server, options.address, identity or options.identity)
     except BaseException:
         close_metrics(metrics_server)
         raise
@@ -207,7 +209,14 @@ def stop_signals() -> threading.Event:
     return asked
 
 
-def _listen(server: grpc.Server, text: str, identity: Tls | None) -> Address:
+def listen(server: grpc.Server | grpc.aio.Server, text: str, identity: Tls | None) -> Address:
+    """Let the server listen there, with the identity if it has one; return where it does.
+
+    Raises:
+        AddressInUse: Somebody already does.
+        InvalidCertificate: A file of the identity cannot be read.
+        InvalidInput: The address is not of this machine.
+    """
     address = parse_address(text, field="--address")
     credentials = server_credentials(identity) if identity else None
     try:

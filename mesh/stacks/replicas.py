@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING
 from mesh.call.addresses import parse_address
 from mesh.errors import ProcessFailed
 from mesh.process.child_process import Program
+from mesh.security.call_origin import CALL_SECRET_VARIABLE
 from mesh.topology.baseline_file import describe_process, parse_process
 from mesh.topology.process_files import check_contents, file_variables
 from mesh.topology.stack import Endpoint
+from mesh.topology.topology import cluster_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from mesh.host.client import HostClient, HostedProcess
+    from mesh.security.call_origin import CallKey
     from mesh.topology.service_process import ServiceProcess
 
 _DRAIN_SECONDS = 10.0
@@ -59,15 +62,23 @@ class Launcher:
         host: Runs the processes.
         mesh_address: host:port through which they call each other.
         logs: Directory that gets a directory per stack and a file per replica.
+        call_key: Gives the secrets by which they know the mesh's calls; None with `tls`.
         tls: Directory of the certificates with which they prove who they are.
     """
 
     def __init__(
-        self, host: HostClient, *, mesh_address: str, logs: Path, tls: Path | None = None
+        self,
+        host: HostClient,
+        *,
+        mesh_address: str,
+        logs: Path,
+        call_key: CallKey | None,
+        tls: Path | None = None,
     ) -> None:
         self._host = host
         self._mesh_address = mesh_address
         self._logs = logs
+        self._call_key = call_key
         self._tls = tls
 
     def launch(self, launch: Launch) -> Replica:
@@ -89,12 +100,19 @@ class Launcher:
                 "OTEL_SERVICE_NAME": process.service,  # else traces could not tell them apart
                 **process.environment,
                 **file_variables(process.files),
+                **self._call_secret(launch),
             },
             secrets=process.secrets,
             description=_describe(launch),
         )
         key = f"{_KEYS}{launch.stack_id}/{process.service}/{launch.replica}"
         return Replica(launch, self._host.start(key, program))
+
+    def _call_secret(self, launch: Launch) -> dict[str, str]:
+        if self._call_key is None:
+            return {}
+        cluster = cluster_name(launch.process.service, launch.stack_id)
+        return {CALL_SECRET_VARIABLE: self._call_key.secret_of(cluster)}
 
     def _command(self, launch: Launch) -> tuple[str, ...]:
         process = launch.process

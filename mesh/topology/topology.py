@@ -23,8 +23,7 @@ class Cluster:
     @property
     def name(self) -> str:
         """Name in Envoy; stack ids hold no '/', so no two clusters share one."""
-        owner = f"stack/{self.stack_id}" if self.stack_id else "baseline"
-        return f"{owner}/{self.service}"
+        return cluster_name(self.service, self.stack_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,12 @@ class Topology:
         """Return which cluster serves each service for the stack, by service."""
         own = {cluster.service: cluster for cluster in placed.clusters}
         return dict(sorted({**self.baseline, **own}.items()))
+
+
+def cluster_name(service: str, stack_id: str) -> str:
+    """Return what Envoy calls the cluster of a service, of a stack or of the baseline."""
+    owner = f"stack/{stack_id}" if stack_id else "baseline"
+    return f"{owner}/{service}"
 
 
 def group_endpoints(endpoints: tuple[Endpoint, ...]) -> tuple[Cluster, ...]:

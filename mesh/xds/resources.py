@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import grpc
 
 from mesh.call.context import AS_OF_HEADER, STACK_HEADER
+from mesh.security.call_origin import CALL_SECRET_HEADER
 from mesh.xds.consistency import ResourceSet
 from mesh.xds.kinds import Kind
 from mesh.xds.transport_sockets import render_downstream, render_upstream
 from mesh.xds.virtual_hosts import (
     NO_STACK,
+    overwrite_header,
     render_draining,
     render_refusals,
     render_stack,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mesh.call.addresses import Address
+    from mesh.security.call_origin import CallKey
     from mesh.topology.topology import Cluster, Topology
     from mesh.xds.kinds import Json, JsonMessage
 
@@ -63,7 +66,7 @@ end
 
 
 def render(
-    topology: Topology, *, listen: Address, access_log: str, tls: bool = False
+    topology: Topology, *, listen: Address, access_log: str, call_key: CallKey | None
 ) -> ResourceSet:
     """Return the resources that make Envoy serve the topology.
 
@@ -71,13 +74,19 @@ def render(
         topology: What runs where.
         listen: Where clients call; port 0 lets Envoy choose.
         access_log: Path of the JSON access log, as Envoy sees it.
-        tls: Whether callers and services must prove who they are, by certificates.
+        call_key: Gives the secrets by which services know Envoy's calls; None means that all
+            prove who they are by certificates instead.
     """
     clusters = topology.clusters()
+    tls = call_key is None
     return ResourceSet(
         {
             Kind.CLUSTER: {
-                cluster.name: _render_cluster(cluster.name, cluster.service, tls=tls)
+                cluster.name: _render_cluster(
+                    cluster.name,
+                    cluster.service,
+                    None if call_key is None else call_key.secret_of(cluster.name),
+                )
                 for cluster in clusters
             },
             Kind.ENDPOINTS: {cluster.name: _render_endpoints(cluster) for cluster in clusters},
@@ -98,7 +107,7 @@ def statistics_name(cluster_name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _render_cluster(name: str, service: str, *, tls: bool) -> JsonMessage:
+def _render_cluster(name: str, service: str, secret: str | None) -> JsonMessage:
     return {
         "name": name,
         "alt_stat_name": statistics_name(name),
@@ -110,6 +119,7 @@ def _render_cluster(name: str, service: str, *, tls: bool) -> JsonMessage:
             _HTTP_OPTIONS: {
                 "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
                 "explicit_http_config": {"http2_protocol_options": _HTTP2},
+                **({} if secret is None else {"http_filters": _render_stamp(secret)}),
             }
         },
         "circuit_breakers": {
@@ -157,8 +167,31 @@ def _render_cluster(name: str, service: str, *, tls: bool) -> JsonMessage:
         # Without panic mode a dead replica is never called in the hope that it might live.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "ignore_health_on_host_removal": True,
-        **({"transport_socket": render_upstream()} if tls else {}),
+        **({"transport_socket": render_upstream()} if secret is None else {}),
     }
+
+
+def _render_stamp(secret: str) -> list[Json]:
+    # Of the cluster, not of routes: it holds for each attempt, whatever led to the cluster.
+    return [
+        {
+            "name": "envoy.filters.http.header_mutation",
+            "typed_config": {
+                "@type": f"{_EXTENSIONS}.filters.http.header_mutation.v3.HeaderMutation",
+                "mutations": {
+                    "request_mutations": [
+                        {"append": overwrite_header(CALL_SECRET_HEADER, secret)}
+                    ]
+                },
+            },
+        },
+        {
+            "name": "envoy.filters.http.upstream_codec",
+            "typed_config": {
+                "@type": f"{_EXTENSIONS}.filters.http.upstream_codec.v3.UpstreamCodec"
+            },
+        },
+    ]
 
 
 def _render_endpoints(cluster: Cluster) -> JsonMessage:
@@ -212,7 +245,7 @@ def _render_listener(listen: Address, access_log: str, *, tls: bool) -> JsonMess
         },
         "stream_idle_timeout": _NEVER,
         "generate_request_id": True,
-        "early_header_mutation_extensions": [_render_default_stack()],
+        "early_header_mutation_extensions": [_render_early_mutation()],
         "http_filters": [
             {
                 "name": "envoy.filters.http.lua",
@@ -247,20 +280,21 @@ def _render_listener(listen: Address, access_log: str, *, tls: bool) -> JsonMess
     }
 
 
-def _render_default_stack() -> Json:
-    # Without the header Envoy finds no virtual host, hence no words for the caller.
+def _render_early_mutation() -> Json:
     return {
-        "name": "default-stack",
+        "name": "headers-of-callers",
         "typed_config": {
             "@type": f"{_EXTENSIONS}.http.early_header_mutation.header_mutation.v3"
             ".HeaderMutation",
             "mutations": [
+                # Without the header Envoy finds no virtual host, hence no words for the caller.
                 {
                     "append": {
-                        "header": {"key": "x-pagesim-stack", "value": NO_STACK},
+                        "header": {"key": STACK_HEADER, "value": NO_STACK},
                         "append_action": "ADD_IF_ABSENT",
                     }
-                }
+                },
+                {"remove": CALL_SECRET_HEADER},
             ],
         },
     }

@@ -97,7 +97,7 @@ def render_stack(routes: StackRoutes) -> JsonMessage:
     return {
         "name": f"stack/{routes.stack_id}",
         "domains": [routes.stack_id],
-        "request_headers_to_add": [_overwrite(*pair) for pair in routes.stamped],
+        "request_headers_to_add": [overwrite_header(*pair) for pair in routes.stamped],
         "request_headers_to_remove": [
             name for name in _OPTIONAL_HEADERS if name not in stamped
         ],
@@ -202,7 +202,7 @@ def _refuse(match: Json, status: grpc.StatusCode, message: str) -> Json:
         "match": match,
         "direct_response": {"status": 400, "body": {"inline_string": message}},
         # Envoy would derive INTERNAL from the HTTP status.
-        "response_headers_to_add": [_overwrite("grpc-status", str(number))],
+        "response_headers_to_add": [overwrite_header("grpc-status", str(number))],
     }
 
 
@@ -214,7 +214,8 @@ def _differs(header: str, value: str) -> Json:
     return {"name": header, "string_match": {"exact": value}, "invert_match": True}
 
 
-def _overwrite(header: str, value: str) -> Json:
+def overwrite_header(header: str, value: str) -> Json:
+    """Return the option that sets a header, whatever was sent."""
     return {
         "header": {"key": header, "value": value},
         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",

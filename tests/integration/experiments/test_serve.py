@@ -139,17 +139,19 @@ def test_a_page_later_than_the_stacks_moment_is_refused(serving: Description) ->
     assert "use a stack with a later one" in message
 
 
+@pytest.mark.parametrize("moment", [{}, {"x-pagesim-as-of": LATER}], ids=["none", "later"])
 @pytest.mark.parametrize("service", METHODS)
-def test_each_service_refuses_a_call_past_the_mesh_that_lost_its_context(
-    serving: Description, service: str
+def test_each_service_refuses_a_call_past_the_mesh_even_with_a_moment(
+    serving: Description, service: str, moment: dict[str, str]
 ) -> None:
     (own,) = (one for one in serving["services"] if one["service"] == service)
     with grpc.insecure_channel(own["address"]) as channel:
-        client = ReflectingClient(channel, service)
+        client = ReflectingClient(channel, service, {**serving["headers"], **moment})
         with pytest.raises(grpc.RpcError) as refused:
             client.call(METHODS[service])
-    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert "Call through the mesh with x-pagesim-stack" in (refused.value.details() or "")
+    assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    said = f"Call through the mesh at {serving['address']}, with x-pagesim-stack."
+    assert said in (refused.value.details() or "")
 
 
 @pytest.mark.parametrize("service", METHODS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from mesh.call.context import context_headers
+from mesh.call.context import CallContext, context_headers
 from mesh.errors import ProcessFailed
 from mesh.topology.service_process import ServiceProcess
 from tests.support.mesh.probe import ProbeClient, Question
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.integration
 
 OWN = "test.own.v1.OwnService"
 EXAMPLE = Path(__file__).parents[3] / "examples" / "own-service-node"
+CONTEXT_HEADERS = tuple(context_headers(CallContext("stolen", 0)).items())
 TRACE = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 
 
@@ -94,10 +95,11 @@ def test_an_error_of_a_peer_goes_through(
 def test_the_example_refuses_a_call_past_the_mesh(create: Create) -> None:
     (endpoint,) = create(node_process()).endpoints
     with grpc.insecure_channel(str(endpoint.address)) as channel:
-        with pytest.raises(grpc.RpcError) as caught:
-            ProbeClient(channel, OWN).ask(Question())
-        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-        assert "x-pagesim-stack" in (caught.value.details() or "")
+        for forged in ((), (("x-pagesim-call-secret", "forged"),)):
+            with pytest.raises(grpc.RpcError) as caught:
+                ProbeClient(channel, OWN).ask(Question(), metadata=(*CONTEXT_HEADERS, *forged))
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            assert "Call through the mesh" in (caught.value.details() or "")
 
 
 def test_a_program_that_is_not_there_is_said_so(create: Create) -> None:

@@ -13,6 +13,7 @@ from mesh.call.addresses import parse_address
 from mesh.control.control_plane import ControlPlane, MeshSettings
 from mesh.errors import ConfigurationRejected
 from mesh.host.ports import ReservedPort
+from mesh.security.call_origin import CallKey
 from mesh.topology.stack import Stack
 from mesh.xds.consistency import ResourceSet, messages_in
 from mesh.xds.kinds import Kind
@@ -32,10 +33,10 @@ AS_OF = 1_525_176_000_000_000  # 2018-05-01T12:00:00Z
 
 
 def render_faulty(
-    topology: Topology, *, listen: Address, access_log: str, tls: bool
+    topology: Topology, *, listen: Address, access_log: str, call_key: CallKey | None
 ) -> ResourceSet:
     """Render, but let stacks called broken-... stamp a header that Envoy does not allow."""
-    rendered = render(topology, listen=listen, access_log=access_log, tls=tls)
+    rendered = render(topology, listen=listen, access_log=access_log, call_key=call_key)
     table = rendered.resources[Kind.ROUTES][ROUTE_TABLE]
     forbidden = {"header": {"key": ":path", "value": "/"}}
     hosts = [
@@ -63,6 +64,7 @@ def test_a_refusal_fails_the_stack_with_envoys_reason_and_spares_the_others(
             directory=tmp_path,
             baseline=[probe_process(FIRST)],
             settings=MeshSettings(listen.address, envoy_metrics.address),
+            call_key=CallKey.make(),
             registry=registry,
             render=render_faulty,
         ) as control_plane,

@@ -11,9 +11,11 @@ import pytest
 
 from mesh.call.context import CallContext
 from mesh.errors import ProcessFailed
+from mesh.security.call_origin import CallKey
 from mesh.serving import connect_without_mesh
 from mesh.stacks.replicas import Launch, Launcher
 from mesh.topology.service_process import ServiceProcess
+from mesh.topology.topology import cluster_name
 from tests.support.mesh.probe import ProbeClient, Question
 from tests.support.mesh.processes import FIRST, living, probe_process, running_host, wait_gone
 
@@ -21,16 +23,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from mesh.call.addresses import Address
+
 pytestmark = pytest.mark.integration
 
 CONTEXT = CallContext("trial", 0)
+CALL_KEY = CallKey.make()
 NOBODY = "127.0.0.1:1"
 
 
 @pytest.fixture
 def launcher(tmp_path: Path) -> Iterator[Launcher]:
     with running_host(tmp_path) as host:
-        yield Launcher(host, mesh_address=NOBODY, logs=tmp_path)
+        yield Launcher(host, mesh_address=NOBODY, logs=tmp_path, call_key=CALL_KEY)
+
+
+def connect_as_envoy(address: Address, stack_id: str) -> grpc.Channel:
+    secret = CALL_KEY.secret_of(cluster_name(FIRST, stack_id))
+    return connect_without_mesh(str(address), CONTEXT, call_secret=secret)
 
 
 def test_a_replica_serves_when_it_is_ready_and_is_gone_when_stopped(
@@ -42,7 +52,7 @@ def test_a_replica_serves_when_it_is_ready_and_is_gone_when_stopped(
     endpoints = [one.wait_ready(60) for one in replicas]
     for endpoint in endpoints:
         assert (endpoint.service, endpoint.stack_id) == (FIRST, "trial")
-        with connect_without_mesh(str(endpoint.address), CONTEXT) as channel:
+        with connect_as_envoy(endpoint.address, "trial") as channel:
             assert ProbeClient(channel, FIRST).ask(Question()).process_id == endpoint.process_id
     assert [one.exit_reason() for one in replicas] == [None, None]
     for one in replicas:
@@ -53,7 +63,7 @@ def test_a_replica_serves_when_it_is_ready_and_is_gone_when_stopped(
 
 def test_stopping_lets_a_call_in_flight_end(launcher: Launcher) -> None:
     replica = launcher.launch(Launch(probe_process(FIRST), "", 0))
-    with connect_without_mesh(str(replica.wait_ready(60).address), CONTEXT) as channel:
+    with connect_as_envoy(replica.wait_ready(60).address, "") as channel:
         client = ProbeClient(channel, FIRST)
         client.ask(Question())
         in_flight = client.ask.future(Question(sleep_seconds=0.5))
@@ -71,7 +81,7 @@ def test_environment_and_arguments_arrive(launcher: Launcher) -> None:
         {"PROBE_SAYS": "hello"},
     )
     replica = launcher.launch(Launch(process, "", 0))
-    with connect_without_mesh(str(replica.wait_ready(60).address), CONTEXT) as channel:
+    with connect_as_envoy(replica.wait_ready(60).address, "") as channel:
         assert ProbeClient(channel, FIRST).ask(Question()).name == "two words hello"
     replica.stop()
 

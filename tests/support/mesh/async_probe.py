@@ -29,6 +29,8 @@ from tests.support.mesh.probe import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from mesh.security.tls import Tls
+
     Call = grpc.aio.ServicerContext[Question, Answer]
 
 
@@ -39,10 +41,10 @@ class AsyncProbe:
     with `in_bare_thread` by an executor that knows nothing of contexts.
     """
 
-    def __init__(self, service: str, mesh_address: str) -> None:
+    def __init__(self, service: str, mesh_address: str, tls: Tls | None) -> None:
         self._service = service
-        self._peers = connect_async(mesh_address)
-        self._peers_of_threads = connect(mesh_address)
+        self._peers = connect_async(mesh_address, tls=tls)
+        self._peers_of_threads = connect(mesh_address, tls=tls)
         self._bare_peers = grpc.aio.insecure_channel(mesh_address)
         self._executor = ThreadPoolExecutor(2)
 
@@ -121,7 +123,7 @@ async def main() -> None:
     add_serving_arguments(parser)
     namespace = parser.parse_args()
     options = serving_options(namespace)
-    probe = AsyncProbe(namespace.service, options.mesh_address or "")
+    probe = AsyncProbe(namespace.service, options.mesh_address or "", options.identity)
     await serve_async([probe.registration], options)
 
 

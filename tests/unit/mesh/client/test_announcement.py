@@ -70,7 +70,7 @@ def test_a_mesh_runs_where_it_cannot_announce_itself(
     (tmp_path / "file").touch()
     with announce(announcement(1, tmp_path), tmp_path / "file" / "meshes"):
         pass
-    assert "mesh_not_announced" in capsys.readouterr().out
+    assert "mesh_not_announced" in "".join(capsys.readouterr())
 
 
 def test_the_folder_is_the_users_unless_xdg_says_otherwise(
@@ -95,4 +95,4 @@ def test_a_mesh_of_a_user_without_a_home_runs_unannounced(
     assert folder is None
     with announce(announcement(1, tmp_path), folder):
         assert find_announcements(folder) == ()
-    assert "mesh_not_announced" in capsys.readouterr().out
+    assert "mesh_not_announced" in "".join(capsys.readouterr())

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mesh.call.addresses import Address
 from mesh.errors import ConfigurationRejected
+from mesh.security.call_origin import CALL_SECRET_HEADER, CallKey
 from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Stack
 from mesh.topology.topology import Cluster, PlacedStack, Topology
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 RANKING = "pagesim.ranking.v1.RankingService"
 DEDUP = "pagesim.dedup.v1.DedupService"
+CALL_KEY = CallKey(bytes(32))
 AS_OF = 1_525_176_000_000_000  # 2018-05-01T12:00:00Z
 LISTEN = Address("127.0.0.1", 0)
 
@@ -49,7 +51,7 @@ def make_topology(*stacks: PlacedStack) -> Topology:
 
 
 def render_all(topology: Topology) -> ResourceSet:
-    return render(topology, listen=LISTEN, access_log="access.jsonl")
+    return render(topology, listen=LISTEN, access_log="access.jsonl", call_key=CALL_KEY)
 
 
 def virtual_hosts(topology: Topology) -> dict[str, JsonMessage]:
@@ -173,19 +175,50 @@ def test_two_stacks_that_answer_to_one_name_are_refused() -> None:
         ResourceSet({**resources, Kind.ROUTES: twice})
 
 
+def test_each_cluster_alone_holds_its_secret_and_stamps_it_last() -> None:
+    rendered = render_all(make_topology(place(TRIAL), place(PLAIN))).resources
+    texts = {
+        (kind, name): json.dumps(resource)
+        for kind, named in rendered.items()
+        for name, resource in named.items()
+    }
+    for name in rendered[Kind.CLUSTER]:
+        secret = CALL_KEY.secret_of(name)
+        assert [where for where, text in texts.items() if secret in text] == [
+            (Kind.CLUSTER, name)
+        ]
+        cluster = rendered[Kind.CLUSTER][name]["typed_extension_protocol_options"]
+        assert isinstance(cluster, dict)
+        (options,) = cluster.values()
+        stamp, codec = options["http_filters"]
+        assert secret in json.dumps(stamp)
+        assert codec["name"] == "envoy.filters.http.upstream_codec"
+
+
+def test_a_key_gives_each_cluster_the_same_secret_again_and_no_two_the_same() -> None:
+    names = [f"{owner}/{service}" for owner in ("baseline", "stack/a") for service in "abcde"]
+    child: dict[str, str] = CALL_KEY.variables()
+    again = CallKey.take(child)
+    assert child == {}
+    secrets = [CALL_KEY.secret_of(name) for name in names]
+    assert [again.secret_of(name) for name in names] == secrets
+    others = [CallKey.make().secret_of(name) for name in names]
+    assert len({*secrets, *others}) == 2 * len(names)
+    assert not [secret for secret in secrets if secret in repr(CALL_KEY) + str(CALL_KEY)]
+
+
 def test_with_tls_the_listener_and_every_cluster_have_a_transport_socket() -> None:
     topology = make_topology(place(TRIAL), place(PLAIN))
     plain = render_all(topology).resources
-    secure = render(topology, listen=LISTEN, access_log="access.jsonl", tls=True).resources
+    secure = render(topology, listen=LISTEN, access_log="access.jsonl", call_key=None).resources
     assert secure[Kind.ROUTES] == plain[Kind.ROUTES]
     assert secure[Kind.ENDPOINTS] == plain[Kind.ENDPOINTS]
+    apart = dict.fromkeys(["transport_socket", "typed_extension_protocol_options"])
     for name, cluster in secure[Kind.CLUSTER].items():
-        assert {**cluster, "transport_socket": None} == {
-            **plain[Kind.CLUSTER][name],
-            "transport_socket": None,
-        }
+        assert {**cluster, **apart} == {**plain[Kind.CLUSTER][name], **apart}
+        assert CALL_SECRET_HEADER not in json.dumps(cluster)
         assert cluster["transport_socket"] == render_upstream()
     for listener in secure[Kind.LISTENER].values():
         (chain,) = messages_in(listener, "filter_chains")
         assert chain["transport_socket"] == render_downstream()
-    Encoder().encode(render(topology, listen=LISTEN, access_log="access.jsonl", tls=True))
+    Encoder().encode(render(topology, listen=LISTEN, access_log="access.jsonl", call_key=None))
