@@ -35,17 +35,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 OWN = OVERLAY_ARGUMENT
-VICTIMS = (
-    "services.ranking",
-    "services.filtering",
-    "services.dedup",
-    "services.assembler",
-    "timetravel",
-    OWN,
-    "mesh.control.process",
-)
-"""Each on the command line of one process of the mesh, while the treatment's stack is there."""
-KILLS = effort(len(VICTIMS), 20)
+VICTIMS = {
+    "services.ranking": "RankingService of the baseline",
+    "mesh.control.process": "",
+    "timetravel": "TimeTravelService of the baseline",
+    OWN: "RankingService of own-0-000",
+    "services.filtering": "FilteringService of the baseline",
+    "services.dedup": "DedupService of the baseline",
+    "services.assembler": "",
+}
+"""By what stands on the command line of one process of the mesh, while the treatment's stack is
+there: what the run says that it waits for."""
+KILLS = effort(2, 20)
 SCOPE = {"source": "logged_pages", "profiles": 40, "pages_per_profile": effort(8, 50)}
 # It changes nothing, so its own process ranks as the baseline's does.
 OWN_RANKING: dict[str, object] = {"configuration": {"ranking": {}}}
@@ -122,9 +123,8 @@ def test_a_run_in_which_everything_is_killed_makes_the_pages_that_were_shown(
         run.kill()
         run.communicate()
     assert run.returncode == 0, messages
-    for victim in ("RankingService", "FilteringService", "DedupService", "TimeTravelService"):
-        assert f"{victim} of the baseline to be restarted" in messages
-    assert "RankingService of own-0-000 to be restarted" in messages
+    for victim in islice(VICTIMS.values(), KILLS):
+        assert not victim or f"{victim} to be restarted" in messages
     with Store.open(lived_store) as store:
         shown = {
             (page.profile_id, page.shown_at): page.page_digest
