@@ -47,7 +47,7 @@ VICTIMS = {
 """By what stands on the command line of one process of the mesh, while the treatment's stack is
 there: what the run says that it waits for."""
 KILLS = effort(2, 20)
-SCOPE = {"source": "logged_pages", "profiles": 40, "pages_per_profile": effort(8, 50)}
+SCOPE = {"source": "logged_pages", "profiles": 40, "pages_per_profile": effort(2, 50)}
 # It changes nothing, so its own process ranks as the baseline's does.
 OWN_RANKING: dict[str, object] = {"configuration": {"ranking": {}}}
 VARIANTS = [
