@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import time
-from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
 import psutil
@@ -21,7 +20,6 @@ from mesh.client.announcement import announcement_folder, find_announcements
 from mesh.client.service_client import MeshClient
 from services.page.arguments import OVERLAY_ARGUMENT
 from tests.support.commands import start_pagesim
-from tests.support.effort import effort
 from tests.support.mesh.processes import children_named, find_control_plane
 from timetravel.store import Store
 
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
     from mesh.client.announcement import Announcement
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 OWN = OVERLAY_ARGUMENT
 VICTIMS = {
@@ -46,13 +44,12 @@ VICTIMS = {
 }
 """By what stands on the command line of one process of the mesh, while the treatment's stack is
 there: what the run says that it waits for."""
-KILLS = effort(2, 20)
-SCOPE = {"source": "logged_pages", "profiles": 40, "pages_per_profile": effort(2, 50)}
+SCOPE = {"source": "logged_pages", "profiles": 40, "pages_per_profile": 8}
 # It changes nothing, so its own process ranks as the baseline's does.
 OWN_RANKING: dict[str, object] = {"configuration": {"ranking": {}}}
 VARIANTS = [
     {"name": "control"},
-    *[{"name": f"own-{number}", **OWN_RANKING} for number in range(effort(1, 4))],
+    {"name": "own-0", **OWN_RANKING},
 ]
 LIMITS = {"batch_pages": 1}
 
@@ -104,7 +101,6 @@ def find_victim(mesh: int, victim: str) -> int:
     return found[0]
 
 
-@pytest.mark.scaled
 def test_a_run_in_which_everything_is_killed_makes_the_pages_that_were_shown(
     lived_store: str, write_experiment: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -114,7 +110,7 @@ def test_a_run_in_which_everything_is_killed_makes_the_pages_that_were_shown(
     try:
         mesh = wait_mesh(run, logs)
         client = MeshClient(mesh.control_address)
-        for victim in islice(cycle(VICTIMS), KILLS):
+        for victim in VICTIMS:
             wait_serving(run, client, logs)
             os.kill(find_victim(mesh.process_id, victim), signal.SIGKILL)
         client.close()
@@ -123,7 +119,7 @@ def test_a_run_in_which_everything_is_killed_makes_the_pages_that_were_shown(
         run.kill()
         run.communicate()
     assert run.returncode == 0, messages
-    for victim in islice(VICTIMS.values(), KILLS):
+    for victim in VICTIMS.values():
         assert not victim or f"{victim} to be restarted" in messages
     with Store.open(lived_store) as store:
         shown = {
@@ -131,7 +127,7 @@ def test_a_run_in_which_everything_is_killed_makes_the_pages_that_were_shown(
             for page in store.logged_pages(with_features=False)
         }
     pages = ds.dataset(tmp_path / "run" / "pages", partitioning="hive").to_table().to_pylist()
-    assert len(pages) > KILLS
+    assert len(pages) > len(VICTIMS)
     for page in pages:
         moment = to_micros(page["as_of"])
         assert page["failure"] is None

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 SEED: Final = 20_240_602
-CALLS: Final = effort(300, 10_000)
+CALLS: Final = effort(150, 3_000)
 STACK: Final = ("x-pagesim-stack", "hostile")
 FILES: Final = (assembler_pb2, dedup_pb2, filtering_pb2, ranking_pb2, timetravel_pb2)
 MODULES: Final = {
