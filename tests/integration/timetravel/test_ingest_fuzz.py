@@ -99,8 +99,9 @@ def test_chunks_gone_wrong_change_nothing_but_by_being_taken(tmp_path: Path) -> 
     with Store.open(f"sqlite:///{path}") as store:
         taken, reasons = send(store, mutated(seeded(SEED)))
         assert sum(reasons.values()) + len(taken) == MESSAGES + 1
-        # All three ways through were taken often enough to mean something.
-        assert len(taken) > MESSAGES * 3 // 100
+        # All three ways through were taken often enough to mean something; what contradicts
+        # an earlier chunk is refused, the more the longer.
+        assert len(taken) > MESSAGES // 100
         assert reasons["InvalidChunk"] > MESSAGES // 2
         with Store.open(f"sqlite:///{tmp_path / 'plain.db'}") as plain:
             appended = Plain(plain)
