@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from core.atomic_files import atomic_file
 from core.errors import Forbidden, Unauthenticated
 from mesh.errors import MissingToken
-from mesh.security.call_origin import proved_identities
+from mesh.security.call_origin import proved_identities, proves, sent_values
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,13 +53,8 @@ class TokenHolders:
         Raises:
             Unauthenticated: It does not.
         """
-        given = [
-            value.encode() if isinstance(value, str) else value
-            for name, value in call.invocation_metadata()
-            if name == AUTHORISATION_HEADER
-        ]
-        expected = f"{_SCHEME}{self.token}".encode()
-        if len(given) != 1 or not hmac.compare_digest(given[0], expected):
+        given = sent_values(call, AUTHORISATION_HEADER)
+        if not proves(given, f"{_SCHEME}{self.token}"):
             raise Unauthenticated(
                 "The call does not carry the token of this mesh.",
                 remedy=f"Send what is in {self.file} as `authorization: Bearer TOKEN`.",

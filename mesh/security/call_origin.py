@@ -16,7 +16,7 @@ from mesh.errors import ForeignCaller, UnprovedCall
 from mesh.security.certificates import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Mapping, MutableMapping, Sequence
 
 CALL_SECRET_HEADER = "x-pagesim-call-secret"  # noqa: S105 - the header's name
 CALL_SECRET_VARIABLE = "PAGESIM_CALL_SECRET"  # noqa: S105 - the variable's name
@@ -98,12 +98,8 @@ class SecretHolder:
         Raises:
             UnprovedCall: It does not.
         """
-        given = [
-            value.encode() if isinstance(value, str) else value
-            for name, value in call.invocation_metadata()
-            if name == CALL_SECRET_HEADER
-        ]
-        if len(given) != 1 or not hmac.compare_digest(given[0], self.secret.encode()):
+        given = sent_values(call, CALL_SECRET_HEADER)
+        if not proves(given, self.secret):
             fault = "carries another secret than the one" if given else "lacks the secret"
             raise UnprovedCall(
                 f"The call {fault} that Envoy adds to calls to this service, so it did not "
@@ -136,6 +132,20 @@ class MeshIdentity:
                 f"directly; {Role.MESH.identity} may.",
                 remedy=_remedy(self.mesh_address),
             )
+
+
+def sent_values(call: ServedCall, header: str) -> list[bytes]:
+    """Return every value that a call has under a header."""
+    return [
+        value.encode() if isinstance(value, str) else value
+        for name, value in call.invocation_metadata()
+        if name == header
+    ]
+
+
+def proves(given: Sequence[bytes], secret: str) -> bool:
+    """Return whether the secret was sent, once; compared in constant time."""
+    return len(given) == 1 and hmac.compare_digest(given[0], secret.encode())
 
 
 def proved_identities(call: ServedCall) -> frozenset[str]:
