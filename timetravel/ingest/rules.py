@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
-from core.moments import FIRST_MICROS, LAST_MICROS, format_moment
+from core.errors import InvalidInput
+from core.moments import check_moment, format_moment
 from timetravel.errors import InvalidFact
 from timetravel.facts.model import LARGEST_ID
-from timetravel.ingest.mistakes import show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Rules:
 
     def valid_from(self, micros: int) -> int:
         """Check since when something is true; that may lie ahead."""
-        self._calendar(micros)
+        _check_calendar(micros)
         limits = self.limits
         if not limits.earliest_micros <= micros < limits.latest_micros:
             _refuse(
@@ -95,7 +95,7 @@ class Rules:
 
     def valid_to(self, micros: int) -> int:
         """Check until when something is true; the year 9999 means for ever."""
-        self._calendar(micros)
+        _check_calendar(micros)
         if micros <= self.limits.earliest_micros:
             _refuse(
                 f"{format_moment(micros)} is not later than "
@@ -138,12 +138,12 @@ class Rules:
             )
         return values
 
-    def _calendar(self, micros: int) -> None:
-        if not FIRST_MICROS <= micros <= LAST_MICROS:
-            _refuse(
-                f"{show(micros)} microseconds since 1970 lie outside the years 1 to 9999.",
-                "Give a moment within them; is it in another unit?",
-            )
+
+def _check_calendar(micros: int) -> None:
+    try:
+        check_moment(micros)
+    except InvalidInput as error:
+        _refuse(error.problem, error.remedy)
 
 
 def _refuse(problem: str, remedy: str) -> NoReturn:
