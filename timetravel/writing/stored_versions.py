@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from functools import cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from timetravel.database.engine import POSTGRESQL
@@ -22,7 +24,7 @@ from timetravel.database.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -50,7 +52,8 @@ def contents_of(records: Records) -> dict[Version, Content]:
     """Return the versions that an append brings, and what each says."""
     found: dict[Version, Content] = {}
     for table, rows in _versioned(records):
-        found.update(_split(table, row) for row in rows)
+        key, rest = _getters(table)
+        found.update(((table.name, key(row)), rest(row)) for row in rows)
     for block in records.features:
         for version, op, vector in zip(
             _versions(block), block.ops.tolist(), block.vectors(), strict=True
@@ -61,7 +64,10 @@ def contents_of(records: Records) -> dict[Version, Content]:
 
 def versions_of(records: Records) -> list[Version]:
     """Return the versions that an append brings."""
-    found = [_split(table, row)[0] for table, rows in _versioned(records) for row in rows]
+    found: list[Version] = []
+    for table, rows in _versioned(records):
+        key, _ = _getters(table)
+        found.extend((table.name, key(row)) for row in rows)
     for block in records.features:
         found.extend(_versions(block))
     return found
@@ -95,11 +101,15 @@ def _versions(block: FeatureBlock) -> Iterator[Version]:
         yield feature_fact.name, (block.group_id, *key)
 
 
-def _split(table: sa.Table, row: Row) -> tuple[Version, Content]:
-    values = dict(zip(table.columns.keys(), row, strict=True))
-    version = tuple(values.pop(name) for name in _VERSIONS[table])
-    del values["tx_id"]
-    return (table.name, version), tuple(values.values())
+@cache
+def _getters(table: sa.Table) -> tuple[Callable[[Row], Row], Callable[[Row], Content]]:
+    """Return what takes the key of a version out of a row, and what takes its content."""
+    names = table.columns.keys()
+    key = [names.index(name) for name in _VERSIONS[table]]
+    content = [
+        place for place, name in enumerate(names) if place not in key and name != "tx_id"
+    ]
+    return itemgetter(*key), itemgetter(*content)
 
 
 def _read(
@@ -132,8 +142,9 @@ def _read(
         f"ON {matches} ORDER BY stored.tx_id",
         parameters,
     )
+    key, rest = _getters(table)
     for row in rows:
-        yield _split(table, tuple(row))
+        yield (table.name, key(row)), rest(row)
 
 
 def _has_any_between(
