@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -84,18 +84,20 @@ class ParquetFile:
     ) -> Iterator[pa.RecordBatch]:
         names = list(schema.names)
         int96 = [name for name in names if name in self._int96]
-        with self._open("ns") as file, self._open("s") as in_seconds:
+        with ExitStack() as opened:
+            file = opened.enter_context(self._open("ns"))
+            in_seconds = opened.enter_context(self._open("s")) if int96 else None
             # Asked for several groups, it holds the bytes of all of them until the last is
             # read.
             for group in range(first, len(self._rows_by_group)):
-                seconds = in_seconds.iter_batches(
+                seconds = in_seconds and in_seconds.iter_batches(
                     batch_size=size, columns=int96, row_groups=[group]
                 )
                 for batch in file.iter_batches(
                     batch_size=size, columns=names, row_groups=[group]
                 ):
                     columns = {name: batch.column(name) for name in names}
-                    if int96:
+                    if seconds is not None:
                         beside = next(seconds)
                         columns |= {
                             name: _exact_int96(columns[name], beside.column(name))

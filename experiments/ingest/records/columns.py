@@ -68,6 +68,8 @@ def plain_column(column: Column, missing: Sequence[str]) -> Column:
         return [None if isinstance(cell, str) and cell in absent else cell for cell in column]
     column = _unwrap(column)
     kind = column.type
+    if _depth(kind) > _DEEPEST:
+        return _refuse_all(column, f"Its type is nested more than {_DEEPEST} deep.")
     if _is_text(kind):
         return _plain_texts(column, missing)
     for is_kind, convert in _CONVERSIONS:
@@ -182,8 +184,6 @@ def _to_date(count: int, counts_per_day: int) -> object:
 
 
 def _plain_lists(column: pa.Array) -> Column:
-    if _depth(column.type) > _DEEPEST:
-        return _refuse_all(column, f"Its type is nested more than {_DEEPEST} deep.")
     if any(is_kind(column.type.value_type) for is_kind in _PLAIN):
         cells: list[object] = column.to_pylist()
         return cells
@@ -195,8 +195,6 @@ def _to_list(cells: list[object]) -> object:
 
 
 def _plain_maps(column: pa.Array) -> Column:
-    if _depth(column.type) > _DEEPEST:
-        return _refuse_all(column, f"Its type is nested more than {_DEEPEST} deep.")
     found: list[object] = []
     for row in column:
         if not row.is_valid:
@@ -213,8 +211,6 @@ def _plain_maps(column: pa.Array) -> Column:
 
 
 def _plain_structs(column: pa.Array) -> Column:
-    if _depth(column.type) > _DEEPEST:
-        return _refuse_all(column, f"Its type is nested more than {_DEEPEST} deep.")
     names = [column.type.field(place).name for place in range(column.type.num_fields)]
     parts = [_listed(part) for part in column.flatten()]
     return [

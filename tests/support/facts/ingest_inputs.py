@@ -387,8 +387,6 @@ def _micros(cell: object) -> int:
         return cell.micros
     assert isinstance(cell, str), cell
     text = re.sub(r" ?(UTC|GMT)$", "Z", cell.strip())
-    date, separator, time = text[:10], text[10:11], text[11:]
-    assert separator in {"", "T", " "} or text[8:9] in {"", "T", " "}, cell
-    del date, time
+    assert text[10:11] in {"", "T", " "} or text[8:9] in {"", "T", " "}, cell
     moment = datetime.fromisoformat(text)
     return to_micros(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
