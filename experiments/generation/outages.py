@@ -173,16 +173,17 @@ def _may_be_outage(error: grpc.RpcError) -> bool:
 
 
 def _name(lost: Collection[LostReplica]) -> str:
-    names = sorted({f"{one.service} of {one.stack_id or 'the baseline'}" for one in lost})
+    names = sorted(set(map(_whose, lost)))
     return f"{', '.join(names)} to be restarted"
+
+
+def _whose(lost: LostReplica) -> str:
+    return f"{lost.service} of {lost.stack_id or 'the baseline'}"
 
 
 def _explain(failed: grpc.RpcError, health: StackHealth, seconds: float) -> StackFailed:
     said = f"{failed.code().name}: {failed.details() or 'no details'}"
-    died = "; ".join(
-        f"{one.service} of {one.stack_id or 'the baseline'} died with {one.reason}"
-        for one in health.lost
-    )
+    died = "; ".join(f"{_whose(one)} died with {one.reason}" for one in health.lost)
     if not died:
         problem = f"It did not answer for {seconds:.0f} seconds: {said}"
     else:
