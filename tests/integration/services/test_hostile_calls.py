@@ -22,15 +22,13 @@ from pagesim.timetravel.v1 import timetravel_pb2
 from core.columns import encode_integers
 from core.grpc_status import STATUS_BYTES
 from mesh.client.mesh_process import MeshProcess
-from mesh.topology.service_process import ServiceProcess
 from mesh.topology.stack import Stack
 from tests.support.effort import effort
 from tests.support.facts.dirty_facts import seeded
 from tests.support.facts.mutated_chunks import mutate_message
+from tests.support.pages.page_services import open_world_store, page_baseline
 from tests.support.pages.page_worlds import END, make_world
-from timetravel.database.migrate import upgrade
 from timetravel.facts.model import AttributeFact
-from timetravel.store import Store
 
 if TYPE_CHECKING:
     import random
@@ -38,18 +36,14 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
+    from timetravel.store import Store
+
 pytestmark = pytest.mark.integration
 
 SEED: Final = 20_240_602
 CALLS: Final = effort(150, 3_000)
 STACK: Final = ("x-pagesim-stack", "hostile")
 FILES: Final = (assembler_pb2, dedup_pb2, filtering_pb2, ranking_pb2, timetravel_pb2)
-MODULES: Final = {
-    "pagesim.assembler.v1.PageAssemblerService": "services.assembler",
-    "pagesim.dedup.v1.DedupService": "services.dedup",
-    "pagesim.filtering.v1.FilteringService": "services.filtering",
-    "pagesim.ranking.v1.RankingService": "services.ranking",
-}
 OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
@@ -81,25 +75,14 @@ DOORS: Final = tuple(
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}"
-    upgrade(url)
-    with Store.open(url) as opened:
-        with opened.begin(END) as writer:
-            for group in WORLD.groups:
-                writer.register(group)
-            writer.append(WORLD.facts, source="test", synthetic=True)
+    path = tmp_path_factory.mktemp("store") / "store.db"
+    with open_world_store(WORLD, path) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def mesh(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeshProcess]:
-    baseline = [
-        ServiceProcess(
-            "pagesim.timetravel.v1.TimeTravelService", "timetravel", ("--store", store.url)
-        ),
-        *(ServiceProcess(service, module) for service, module in MODULES.items()),
-    ]
-    with MeshProcess.start(baseline, tmp_path_factory.mktemp("mesh")) as running:
+    with MeshProcess.start(page_baseline(store), tmp_path_factory.mktemp("mesh")) as running:
         running.service.create_stack(Stack(STACK[1], END, snapshot=store.snapshot()))
         yield running
 

@@ -24,9 +24,8 @@ from services.page.configuration import (
     RANKING_SERVICE,
 )
 from services.page.model import PageRequests
+from tests.support.pages.page_services import MODULES, open_world_store, page_baseline
 from tests.support.pages.page_worlds import DAY, END, START, make_world
-from timetravel.database.migrate import upgrade
-from timetravel.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,39 +33,23 @@ if TYPE_CHECKING:
 
     from services.page.model import AssembledPages
     from timetravel.facts.model import JsonValue
+    from timetravel.store import Store
 
 pytestmark = pytest.mark.integration
 
 WORLD = make_world(23)
-MODULES = {
-    ASSEMBLER_SERVICE: "services.assembler",
-    DEDUP_SERVICE: "services.dedup",
-    FILTERING_SERVICE: "services.filtering",
-    RANKING_SERVICE: "services.ranking",
-}
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}"
-    upgrade(url)
-    with Store.open(url) as opened:
-        with opened.begin(END) as writer:
-            for group in WORLD.groups:
-                writer.register(group)
-            writer.append(WORLD.facts, source="test", synthetic=True)
+    path = tmp_path_factory.mktemp("store") / "store.db"
+    with open_world_store(WORLD, path) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def mesh(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeshProcess]:
-    baseline = [
-        ServiceProcess(
-            "pagesim.timetravel.v1.TimeTravelService", "timetravel", ("--store", store.url)
-        ),
-        *(ServiceProcess(service, module) for service, module in MODULES.items()),
-    ]
-    with MeshProcess.start(baseline, tmp_path_factory.mktemp("mesh")) as running:
+    with MeshProcess.start(page_baseline(store), tmp_path_factory.mktemp("mesh")) as running:
         yield running
 
 
