@@ -133,6 +133,7 @@ class HostedProcess:
         self._host = host
         self._ended: str | None = message.exit_reason or None
         self._said: Mapping[str, str] | None = dict(message.said) or None
+        self._ready = message.ready
         self.key = message.process_key
         self.program = read_program(message.program)
         self.process_id = message.process_id
@@ -150,12 +151,17 @@ class HostedProcess:
             ProcessFailed: It ended first, or said nothing in time.
             PagesimError: What the process says itself that keeps it from being ready.
         """
-        if self._said is None:
+        if not self._ready or self._said is None:
             self._said = self._host.wait_ready(self.key, timeout_seconds)
+            self._ready = True
         return self._said
 
+    def is_ready(self) -> bool:
+        """Return whether the ready line of this start was read."""
+        return self._ready
+
     def find_ready_line(self) -> Mapping[str, str] | None:
-        """Return what the ready line says if that was read; None otherwise."""
+        """Return what the ready line said last, maybe of an earlier start; None before any."""
         return self._said
 
     def failure(self, problem: str) -> ProcessFailed:
@@ -171,7 +177,7 @@ class HostedProcess:
         """
         message = self._host.restart(self.key)
         self.process_id = message.process_id
-        self._ended, self._said = None, None
+        self._ended, self._ready = None, False
 
     def stop(self, grace_seconds: float) -> None:
         """End it, and all of its process group."""

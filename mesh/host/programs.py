@@ -141,6 +141,7 @@ class RunningProgram:
         self._secrets = secrets
         self._changing = threading.Lock()
         self._stopped = False
+        self._said_before: Mapping[str, str] | None = None
         self.key = key
         self.program = program
         listens = any(place in part for part in program.command for place in _PLACES_TO_LISTEN)
@@ -172,9 +173,13 @@ class RunningProgram:
         """
         return self._line.wait(timeout_seconds)
 
+    def is_ready(self) -> bool:
+        """Return whether the ready line of this start was read."""
+        return self._line.said is not None
+
     def find_ready_line(self) -> Mapping[str, str] | None:
-        """Return what the ready line says if that was read; None otherwise."""
-        return self._line.said
+        """Return what the ready line said last, maybe of an earlier start; None before any."""
+        return self._line.said or self._said_before
 
     def failure(self, problem: str) -> ProcessFailed:
         """Return an error with the problem and the end of the log."""
@@ -191,6 +196,7 @@ class RunningProgram:
             if self._stopped:
                 raise UnknownProcess(f"{self.key!r} was stopped.", remedy="Start it anew.")
             self._child.stop(0)
+            self._said_before = self.find_ready_line()
             self._spawn()
 
     def stop(self, grace_seconds: float) -> None:

@@ -63,4 +63,5 @@ def write_process(process: RunningProgram) -> host_pb2.HostedProcess:
         process_id=process.process_id,
         exit_reason=process.exit_reason() or "",
         said=process.find_ready_line() or {},
+        ready=process.is_ready(),
     )

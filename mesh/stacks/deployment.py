@@ -64,19 +64,20 @@ class Deployment:
         """Return whether its lease is over."""
         return self.live and self.expires_at is not None and now >= self.expires_at
 
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """Return where its processes can be reached."""
-        return endpoints_of(self.processes)
-
     def clusters(self) -> tuple[Cluster, ...]:
-        """Return the clusters that its processes form."""
-        return group_endpoints(self.endpoints())
+        """Return the clusters that its processes form, those being restarted included."""
+        return group_endpoints(endpoints_of(self.processes))
 
-    def status(self, restarts: int, lost: tuple[LostReplica, ...]) -> StackStatus:
+    def status(
+        self,
+        serving: Sequence[Replica],
+        lost: tuple[LostReplica, ...],
+        restarts: int,
+    ) -> StackStatus:
         """Return what to tell about it."""
         return StackStatus(
             stack=self.stack,
-            endpoints=self.endpoints(),
+            endpoints=endpoints_of(serving),
             state=self.state,
             reason=self.reason,
             restarts=restarts,
@@ -86,7 +87,7 @@ class Deployment:
 
 
 def endpoints_of(processes: Sequence[Replica]) -> tuple[Endpoint, ...]:
-    """Return where those of the processes that are ready can be reached."""
+    """Return where those of the processes that were ready once can be reached."""
     found = (process.find_endpoint() for process in processes)
     return tuple(endpoint for endpoint in found if endpoint is not None)
 

@@ -14,7 +14,7 @@ from mesh.channels.channels import open_channel
 from mesh.xds.virtual_hosts import SERVICE_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from mesh.call.addresses import Address
     from mesh.security.tls import Tls
@@ -35,12 +35,23 @@ class Prober:
         ] = health_pb2_grpc.HealthStub(self._channel).Check  # type: ignore[attr-defined]  # the stubs lag behind
 
     def wait_serving(
-        self, stack: Stack, services: Iterable[str], *, timeout_seconds: float
+        self,
+        stack: Stack,
+        services: Iterable[str],
+        *,
+        timeout_seconds: float,
+        is_restarting: Callable[[], bool],
     ) -> None:
         """Wait until each service answers through the stack's routes, at its as-of.
 
         An acknowledgement says that Envoy has the routes; only an answer says that calls
         take them.
+
+        Args:
+            stack: Whose routes.
+            services: What is to answer.
+            timeout_seconds: How long to ask.
+            is_restarting: Whether a process is known to be away, which time does not count.
 
         Raises:
             Unavailable: One does not in time; the message names it and what came instead.
@@ -49,6 +60,8 @@ class Prober:
         for service in services:
             pause_seconds = _FIRST_PAUSE_SECONDS
             while (fault := self._ask(stack, service)) is not None:
+                if is_restarting():
+                    deadline = time.monotonic() + timeout_seconds
                 if time.monotonic() > deadline:
                     raise Unavailable(
                         f"{service} does not answer through the routes of stack "

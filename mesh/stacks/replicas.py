@@ -168,8 +168,16 @@ class Replica:
         """
         return self._endpoint(self._process.wait_ready(timeout_seconds))
 
+    def is_ready(self) -> bool:
+        """Return whether it was ready since it was started last."""
+        return self._process.is_ready()
+
     def find_endpoint(self) -> Endpoint | None:
-        """Return where it serves, without waiting; None while it is not ready."""
+        """Return where it serves, without waiting; None until it was ready once.
+
+        A replica that is being restarted keeps its place, so that nobody else is called
+        instead.
+        """
         said = self._process.find_ready_line()
         return None if said is None else self._endpoint(said)
 

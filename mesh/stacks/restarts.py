@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 8
 _LOOKS = 5
 _LOOK_SECONDS = 0.2
+_UNKNOWN_REASON = "an unknown cause"
 
 _log = structlog.get_logger("mesh.stacks")
 
@@ -144,16 +145,16 @@ class Restarter:
 
     def find_lost(self, processes: Iterable[Replica]) -> tuple[LostReplica, ...]:
         """Return those of the processes that died and do not serve again yet."""
-        found = []
-        for process in processes:
-            with self._lock:
-                patient = self._patients.get(process)
-                lost = "" if patient is None else patient.health.lost
-            # The next check is still to take in what died just now.
-            if reason := lost or process.exit_reason():
-                launch = process.launch
-                found.append(LostReplica(launch.process.service, launch.stack_id, reason))
-        return tuple(found)
+        reasons = ((process.launch, self._find_loss(process)) for process in processes)
+        return tuple(
+            LostReplica(launch.process.service, launch.stack_id, reason)
+            for launch, reason in reasons
+            if reason
+        )
+
+    def find_serving(self, processes: Iterable[Replica]) -> tuple[Replica, ...]:
+        """Return those of the processes that are not lost."""
+        return tuple(process for process in processes if not self._find_loss(process))
 
     def check(self, process: Replica, owner: Owner) -> None:
         """Start the process again if it died and its pause is over."""
@@ -162,8 +163,13 @@ class Restarter:
             patient = self._patients.get(process)
             if patient is None:
                 patient = self._patients[process] = _Patient(Health(self._policy))
-                if reason is None:
+                if reason is None and process.is_ready():
                     patient.health.serve(self._now())
+                elif reason is None:  # a control plane that died was restarting it
+                    patient.busy = True
+                    self._executor.submit(
+                        self._bring_back, process, patient, owner, lambda: None
+                    )
             health = patient.health
             if patient.busy or health.given_up:
                 return
@@ -196,13 +202,29 @@ class Restarter:
         )
         return bool(health.given_up)
 
+    def _find_loss(self, process: Replica) -> str:
+        with self._lock:
+            patient = self._patients.get(process)
+            lost = "" if patient is None else patient.health.lost
+        # The next check is still to take in what died just now.
+        return lost or process.exit_reason() or ("" if process.is_ready() else _UNKNOWN_REASON)
+
     def _restart(self, process: Replica, patient: _Patient, owner: Owner) -> None:
+        patient.health.start()
+        self._bring_back(process, patient, owner, process.restart)
+
+    def _bring_back(
+        self,
+        process: Replica,
+        patient: _Patient,
+        owner: Owner,
+        start: Callable[[], None],
+    ) -> None:
         health = patient.health
-        health.start()
         try:
             if not owner.is_wanted():
                 return
-            process.restart()
+            start()
             process.wait_ready(self._start_timeout_seconds)
             health.serve(self._now())
             owner.report_moved()

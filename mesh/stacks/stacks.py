@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core.errors import PagesimError, Unavailable
-from mesh.errors import StackExists, UnknownStack
+from mesh.errors import ProcessFailed, StackExists, UnknownStack
 from mesh.stacks.changes import StackChanges
 from mesh.stacks.deployment import Deployment, check_lease, endpoints_of
 from mesh.stacks.replicas import Launch
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from mesh.stacks.replicas import Launcher, Replica
     from mesh.topology.service_process import ServiceProcess
     from mesh.topology.stack import Endpoint, LostReplica, Stack, StackStatus
+
+_ATTEMPTS = 3
+_KILLED = "signal SIGKILL"
+"""What killed a new process, a person or the system short of memory, may not do so again."""
 
 _log = structlog.get_logger("mesh.stacks")
 
@@ -87,8 +91,8 @@ class Stacks:
 
     @property
     def baseline(self) -> tuple[Endpoint, ...]:
-        """Where the processes of the baseline can be reached."""
-        return endpoints_of(self._baseline.processes)
+        """Where those processes of the baseline that serve can be reached."""
+        return endpoints_of(self._restarter.find_serving(self._baseline.processes))
 
     @property
     def lost_of_baseline(self) -> tuple[LostReplica, ...]:
@@ -241,14 +245,34 @@ class Stacks:
         return self._status(found)
 
     def _deploy(self, deployment: Deployment) -> None:
+        for attempts_left in reversed(range(_ATTEMPTS)):
+            try:
+                self._deploy_once(deployment)
+            except (ProcessFailed, Unavailable) as error:
+                killed = any(one.exit_reason() == _KILLED for one in deployment.processes)
+                if not killed or not attempts_left:
+                    raise
+                stack_id = deployment.stack.stack_id
+                _log.warning("stack_deployed_anew", stack=stack_id, reason=str(error))
+            else:
+                return
+            self._stop(deployment.processes)
+            deployment.processes = []
+
+    def _deploy_once(self, deployment: Deployment) -> None:
         stack = deployment.stack
         endpoints = self._launch(stack.overrides, stack.stack_id, deployment.processes)
         healthy = time.perf_counter()
+        give_up_at = self._now() + self._start_timeout_seconds
         self._data_plane.add(PlacedStack(stack, group_endpoints(endpoints)))
         try:
-            services = {endpoint.service for endpoint in (*self.baseline, *endpoints)}
+            baseline = endpoints_of(self._baseline.processes)
+            services = {endpoint.service for endpoint in (*baseline, *endpoints)}
             self._prober.wait_serving(
-                stack, sorted(services), timeout_seconds=self._probe_timeout_seconds
+                stack,
+                sorted(services),
+                timeout_seconds=self._probe_timeout_seconds,
+                is_restarting=lambda: self._now() < give_up_at and bool(self.lost_of_baseline),
             )
         except BaseException:
             self._data_plane.remove(stack.stack_id)
@@ -274,8 +298,11 @@ class Stacks:
                 running.append(started)  # at once, so that a later failure stops it too
         # They start side by side, whatever the order in which we wait.
         deadline = time.monotonic() + self._start_timeout_seconds
+        # What was ready once, for a control plane that died since, is not waited for: if it
+        # died too, it is restarted.
         return tuple(
-            replica.wait_ready(max(deadline - time.monotonic(), 0.0)) for replica in running
+            replica.find_endpoint() or replica.wait_ready(max(deadline - time.monotonic(), 0.0))
+            for replica in running
         )
 
     def _remove(self, stack_id: str, reason: str, end_calls: Callable[[str], None]) -> None:
@@ -335,8 +362,9 @@ class Stacks:
     def _status(self, deployment: Deployment) -> StackStatus:
         processes = deployment.processes
         return deployment.status(
-            self._restarter.count_restarts(processes),
+            self._restarter.find_serving(processes),
             self._restarter.find_lost(processes) if deployment.live else (),
+            self._restarter.count_restarts(processes),
         )
 
     def _publish(self, deployment: Deployment) -> None:

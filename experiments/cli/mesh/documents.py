@@ -93,7 +93,7 @@ def describe_status(
 
 def describe_routes(mesh: MeshStatus, status: StackStatus) -> Document:
     """Return who serves each service for the stack, and what calls are stamped with."""
-    own = {endpoint.service for endpoint in status.endpoints}
+    own = {override.service for override in status.stack.overrides}
     serving = [
         *(endpoint for endpoint in mesh.baseline if endpoint.service not in own),
         *status.endpoints,
@@ -112,7 +112,10 @@ def describe_routes(mesh: MeshStatus, status: StackStatus) -> Document:
                     if endpoint.service == service
                 ],
             }
-            for service in sorted({endpoint.service for endpoint in serving})
+            for service in sorted(
+                {endpoint.service for endpoint in serving}
+                | {lost.service for lost in (*mesh.lost, *status.lost)}
+            )
         ],
     }
 

@@ -64,6 +64,8 @@ def render_routes(document: Document) -> RenderableType:
         service = envoy.add(line)
         for replica in route["replicas"]:
             service.add(f"{replica['address']}  process {replica['process_id']}")
+        if not route["replicas"]:
+            service.add(Text("no replica serves: it is being restarted", style="bold red"))
     onward = Text(
         f"A service that calls another goes through Envoy again, with {STACK_HEADER}, "
         f"{AS_OF_HEADER} and {TRACEPARENT_HEADER}.",

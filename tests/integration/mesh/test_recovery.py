@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
 
 from mesh.call.context import use_context
@@ -55,6 +56,17 @@ def kill_control_plane(mesh: MeshProcess) -> None:
     victim = find_control_plane(mesh.process_id)
     os.kill(victim, signal.SIGKILL)
     assert not wait_gone({victim})
+
+
+def wait_lost(mesh: MeshProcess, stack_id: str, services: set[str]) -> None:
+    """Wait until just these replicas, of a stack or of the baseline, are being restarted."""
+    deadline = time.monotonic() + 30
+    while True:
+        status = mesh.service.get_stack(stack_id) if stack_id else mesh.service.get_mesh()
+        if status.restarts and {one.service for one in status.lost} == services:
+            return
+        assert time.monotonic() < deadline, status
+        time.sleep(0.05)
 
 
 def read_configuration(directory: Path) -> dict[str, object]:
@@ -176,6 +188,113 @@ def test_a_replica_that_dies_while_nobody_looks_is_started_again(mesh: MeshProce
         if status.restarts and status.endpoints:
             (after,) = status.endpoints
     assert after.address == before.address
+
+
+def test_a_service_of_a_stack_that_is_away_is_never_replaced_by_the_baselines(
+    mesh: MeshProcess, tmp_path: Path
+) -> None:
+    needed = tmp_path / "needed"
+    needed.touch()
+    own = (
+        probe_process(FIRST, name="own first"),
+        probe_process(SECOND, name="own second", needs=needed),
+    )
+    stack = Stack("trial", 7, overrides=own)
+    before = mesh.service.create_stack(stack).endpoints
+    needed.unlink()
+    for endpoint in before:
+        os.kill(endpoint.process_id, signal.SIGKILL)
+    wait_lost(mesh, "trial", {SECOND})
+    with connect(mesh.address) as channel, use_context(stack.context):
+        client = ProbeClient(channel, FIRST)
+        for kills in range(2):
+            if kills:
+                kill_control_plane(mesh)
+            assert [one.service for one in mesh.service.get_stack("trial").endpoints] == [FIRST]
+            with pytest.raises(grpc.RpcError) as refused:
+                client.ask(Question(path=(SECOND,)))
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        needed.touch()
+        wait_lost(mesh, "trial", set())
+        answers = client.ask(Question(path=(SECOND,))).hops
+    assert [one.name for one in answers] == ["own first", "own second"]
+
+
+def test_services_of_the_baseline_that_die_together_come_back_one_by_one(
+    tmp_path: Path,
+) -> None:
+    needed = tmp_path / "needed"
+    needed.touch()
+    baseline = [probe_process(FIRST), probe_process(SECOND, needs=needed)]
+    with MeshProcess.start(baseline, tmp_path / "mesh") as mesh:
+        stack = Stack("trial", 7)
+        mesh.service.create_stack(stack)
+        needed.unlink()
+        for endpoint in mesh.service.get_mesh().baseline:
+            os.kill(endpoint.process_id, signal.SIGKILL)
+        wait_lost(mesh, "", {SECOND})
+        for _ in range(2):
+            kill_control_plane(mesh)  # which must not wait for what does not start
+            assert [one.service for one in mesh.service.get_mesh().baseline] == [FIRST]
+        with connect(mesh.address) as channel, use_context(stack.context):
+            client = ProbeClient(channel, FIRST)
+            with pytest.raises(grpc.RpcError) as refused:
+                client.ask(Question(path=(SECOND,)))
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            needed.touch()
+            wait_lost(mesh, "", set())
+            answers = client.ask(Question(path=(SECOND,))).hops
+    assert [one.name for one in answers] == [FIRST, SECOND]
+
+
+def test_a_process_that_is_killed_while_its_stack_is_created_is_started_anew(
+    mesh: MeshProcess,
+) -> None:
+    stack = Stack("trial", 7, overrides=(probe_process(SECOND, name="own second"),))
+    with ThreadPoolExecutor(1) as executor:
+        creating = executor.submit(mesh.service.create_stack, stack)
+        while not (found := children_named(mesh.process_id, "own second")):
+            time.sleep(0.01)
+        os.kill(found[0], signal.SIGKILL)
+        (own,) = creating.result().endpoints
+    assert living({found[0], own.process_id}) == {own.process_id}
+
+
+def test_a_process_that_is_killed_whenever_its_stack_is_created_fails_it(
+    mesh: MeshProcess,
+) -> None:
+    stack = Stack("trial", 7, overrides=(probe_process(SECOND, name="own second"),))
+    before = descendants(mesh.process_id)
+    with ThreadPoolExecutor(1) as executor:
+        creating = executor.submit(mesh.service.create_stack, stack)
+        while not creating.done():
+            for process_id in children_named(mesh.process_id, "own second"):
+                os.kill(process_id, signal.SIGKILL)
+            time.sleep(0.01)
+        with pytest.raises(ProcessFailed, match="signal SIGKILL before it was ready"):
+            creating.result()
+    assert mesh.service.list_stacks() == ()
+    assert descendants(mesh.process_id) == before
+
+
+def test_a_stack_is_created_once_the_baseline_serves_again(tmp_path: Path) -> None:
+    needed = tmp_path / "needed"
+    needed.touch()
+    baseline = [probe_process(FIRST, needs=needed)]
+    patience = ("--probe-timeout-seconds", "0.2")
+    with (
+        MeshProcess.start(baseline, tmp_path / "mesh", arguments=patience) as mesh,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        needed.unlink()
+        os.kill(mesh.service.get_mesh().baseline[0].process_id, signal.SIGKILL)
+        creating = executor.submit(mesh.service.create_stack, Stack("trial", 7))
+        wait_lost(mesh, "", {FIRST})
+        time.sleep(0.5)
+        assert not creating.done()
+        needed.touch()
+        assert not creating.result().lost
+        assert [one.service for one in mesh.service.get_mesh().baseline] == [FIRST]
 
 
 def test_a_new_host_begins_with_no_stack(tmp_path: Path) -> None:

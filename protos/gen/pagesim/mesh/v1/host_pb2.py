@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apagesim/mesh/v1/host.proto\x12\x0fpagesim.mesh.v1\x1a\x1egoogle/protobuf/duration.proto\"\xf5\x01\n\x07Program\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x02 \x03(\t\x12\x0b\n\x03log\x18\x03 \x01(\t\x12>\n\x0b\x65nvironment\x18\x04 \x03(\x0b\x32).pagesim.mesh.v1.Program.EnvironmentEntry\x12\x11\n\tdirectory\x18\x05 \x01(\t\x12\x0f\n\x07secrets\x18\x06 \x03(\t\x12\x11\n\tessential\x18\x07 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdd\x01\n\rHostedProcess\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\x12)\n\x07program\x18\x02 \x01(\x0b\x32\x18.pagesim.mesh.v1.Program\x12\x12\n\nprocess_id\x18\x03 \x01(\x03\x12\x13\n\x0b\x65xit_reason\x18\x04 \x01(\t\x12\x36\n\x04said\x18\x05 \x03(\x0b\x32(.pagesim.mesh.v1.HostedProcess.SaidEntry\x1a+\n\tSaidEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x10\n\x0eGetHostRequest\"\"\n\x0fGetHostResponse\x12\x0f\n\x07host_id\x18\x01 \x01(\t\"U\n\x13StartProcessRequest\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\x12)\n\x07program\x18\x02 \x01(\x0b\x32\x18.pagesim.mesh.v1.Program\"G\n\x14StartProcessResponse\x12/\n\x07process\x18\x01 \x01(\x0b\x32\x1e.pagesim.mesh.v1.HostedProcess\"T\n\x11\x41waitReadyRequest\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"~\n\x12\x41waitReadyResponse\x12;\n\x04said\x18\x01 \x03(\x0b\x32-.pagesim.mesh.v1.AwaitReadyResponse.SaidEntry\x1a+\n\tSaidEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14ListProcessesRequest\"J\n\x15ListProcessesResponse\x12\x31\n\tprocesses\x18\x01 \x03(\x0b\x32\x1e.pagesim.mesh.v1.HostedProcess\"S\n\x12StopProcessRequest\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\x12(\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"*\n\x13StopProcessResponse\x12\x13\n\x0b\x65xit_reason\x18\x01 \x01(\t\",\n\x15RestartProcessRequest\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\"I\n\x16RestartProcessResponse\x12/\n\x07process\x18\x01 \x01(\x0b\x32\x1e.pagesim.mesh.v1.HostedProcess2\xac\x04\n\x0bHostService\x12L\n\x07GetHost\x12\x1f.pagesim.mesh.v1.GetHostRequest\x1a .pagesim.mesh.v1.GetHostResponse\x12[\n\x0cStartProcess\x12$.pagesim.mesh.v1.StartProcessRequest\x1a%.pagesim.mesh.v1.StartProcessResponse\x12U\n\nAwaitReady\x12\".pagesim.mesh.v1.AwaitReadyRequest\x1a#.pagesim.mesh.v1.AwaitReadyResponse\x12\x61\n\x0eRestartProcess\x12&.pagesim.mesh.v1.RestartProcessRequest\x1a\'.pagesim.mesh.v1.RestartProcessResponse\x12^\n\rListProcesses\x12%.pagesim.mesh.v1.ListProcessesRequest\x1a&.pagesim.mesh.v1.ListProcessesResponse\x12X\n\x0bStopProcess\x12#.pagesim.mesh.v1.StopProcessRequest\x1a$.pagesim.mesh.v1.StopProcessResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apagesim/mesh/v1/host.proto\x12\x0fpagesim.mesh.v1\x1a\x1egoogle/protobuf/duration.proto\"\xf5\x01\n\x07Program\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x02 \x03(\t\x12\x0b\n\x03log\x18\x03 \x01(\t\x12>\n\x0b\x65nvironment\x18\x04 \x03(\x0b\x32).pagesim.mesh.v1.Program.EnvironmentEntry\x12\x11\n\tdirectory\x18\x05 \x01(\t\x12\x0f\n\x07secrets\x18\x06 \x03(\t\x12\x11\n\tessential\x18\x07 \x01(\x08\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xec\x01\n\rHostedProcess\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\x12)\n\x07program\x18\x02 \x01(\x0b\x32\x18.pagesim.mesh.v1.Program\x12\x12\n\nprocess_id\x18\x03 \x01(\x03\x12\x13\n\x0b\x65xit_reason\x18\x04 \x01(\t\x12\x36\n\x04said\x18\x05 \x03(\x0b\x32(.pagesim.mesh.v1.HostedProcess.SaidEntry\x12\r\n\x05ready\x18\x06 \x01(\x08\x1a+\n\tSaidEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x10\n\x0eGetHostRequest\"\"\n\x0fGetHostResponse\x12\x0f\n\x07host_id\x18\x01 \x01(\t\"U\n\x13StartProcessRequest\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\x12)\n\x07program\x18\x02 \x01(\x0b\x32\x18.pagesim.mesh.v1.Program\"G\n\x14StartProcessResponse\x12/\n\x07process\x18\x01 \x01(\x0b\x32\x1e.pagesim.mesh.v1.HostedProcess\"T\n\x11\x41waitReadyRequest\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\x12*\n\x07timeout\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"~\n\x12\x41waitReadyResponse\x12;\n\x04said\x18\x01 \x03(\x0b\x32-.pagesim.mesh.v1.AwaitReadyResponse.SaidEntry\x1a+\n\tSaidEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14ListProcessesRequest\"J\n\x15ListProcessesResponse\x12\x31\n\tprocesses\x18\x01 \x03(\x0b\x32\x1e.pagesim.mesh.v1.HostedProcess\"S\n\x12StopProcessRequest\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\x12(\n\x05grace\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"*\n\x13StopProcessResponse\x12\x13\n\x0b\x65xit_reason\x18\x01 \x01(\t\",\n\x15RestartProcessRequest\x12\x13\n\x0bprocess_key\x18\x01 \x01(\t\"I\n\x16RestartProcessResponse\x12/\n\x07process\x18\x01 \x01(\x0b\x32\x1e.pagesim.mesh.v1.HostedProcess2\xac\x04\n\x0bHostService\x12L\n\x07GetHost\x12\x1f.pagesim.mesh.v1.GetHostRequest\x1a .pagesim.mesh.v1.GetHostResponse\x12[\n\x0cStartProcess\x12$.pagesim.mesh.v1.StartProcessRequest\x1a%.pagesim.mesh.v1.StartProcessResponse\x12U\n\nAwaitReady\x12\".pagesim.mesh.v1.AwaitReadyRequest\x1a#.pagesim.mesh.v1.AwaitReadyResponse\x12\x61\n\x0eRestartProcess\x12&.pagesim.mesh.v1.RestartProcessRequest\x1a\'.pagesim.mesh.v1.RestartProcessResponse\x12^\n\rListProcesses\x12%.pagesim.mesh.v1.ListProcessesRequest\x1a&.pagesim.mesh.v1.ListProcessesResponse\x12X\n\x0bStopProcess\x12#.pagesim.mesh.v1.StopProcessRequest\x1a$.pagesim.mesh.v1.StopProcessResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,35 +43,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROGRAM_ENVIRONMENTENTRY']._serialized_start=275
   _globals['_PROGRAM_ENVIRONMENTENTRY']._serialized_end=325
   _globals['_HOSTEDPROCESS']._serialized_start=328
-  _globals['_HOSTEDPROCESS']._serialized_end=549
-  _globals['_HOSTEDPROCESS_SAIDENTRY']._serialized_start=506
-  _globals['_HOSTEDPROCESS_SAIDENTRY']._serialized_end=549
-  _globals['_GETHOSTREQUEST']._serialized_start=551
-  _globals['_GETHOSTREQUEST']._serialized_end=567
-  _globals['_GETHOSTRESPONSE']._serialized_start=569
-  _globals['_GETHOSTRESPONSE']._serialized_end=603
-  _globals['_STARTPROCESSREQUEST']._serialized_start=605
-  _globals['_STARTPROCESSREQUEST']._serialized_end=690
-  _globals['_STARTPROCESSRESPONSE']._serialized_start=692
-  _globals['_STARTPROCESSRESPONSE']._serialized_end=763
-  _globals['_AWAITREADYREQUEST']._serialized_start=765
-  _globals['_AWAITREADYREQUEST']._serialized_end=849
-  _globals['_AWAITREADYRESPONSE']._serialized_start=851
-  _globals['_AWAITREADYRESPONSE']._serialized_end=977
-  _globals['_AWAITREADYRESPONSE_SAIDENTRY']._serialized_start=506
-  _globals['_AWAITREADYRESPONSE_SAIDENTRY']._serialized_end=549
-  _globals['_LISTPROCESSESREQUEST']._serialized_start=979
-  _globals['_LISTPROCESSESREQUEST']._serialized_end=1001
-  _globals['_LISTPROCESSESRESPONSE']._serialized_start=1003
-  _globals['_LISTPROCESSESRESPONSE']._serialized_end=1077
-  _globals['_STOPPROCESSREQUEST']._serialized_start=1079
-  _globals['_STOPPROCESSREQUEST']._serialized_end=1162
-  _globals['_STOPPROCESSRESPONSE']._serialized_start=1164
-  _globals['_STOPPROCESSRESPONSE']._serialized_end=1206
-  _globals['_RESTARTPROCESSREQUEST']._serialized_start=1208
-  _globals['_RESTARTPROCESSREQUEST']._serialized_end=1252
-  _globals['_RESTARTPROCESSRESPONSE']._serialized_start=1254
-  _globals['_RESTARTPROCESSRESPONSE']._serialized_end=1327
-  _globals['_HOSTSERVICE']._serialized_start=1330
-  _globals['_HOSTSERVICE']._serialized_end=1886
+  _globals['_HOSTEDPROCESS']._serialized_end=564
+  _globals['_HOSTEDPROCESS_SAIDENTRY']._serialized_start=521
+  _globals['_HOSTEDPROCESS_SAIDENTRY']._serialized_end=564
+  _globals['_GETHOSTREQUEST']._serialized_start=566
+  _globals['_GETHOSTREQUEST']._serialized_end=582
+  _globals['_GETHOSTRESPONSE']._serialized_start=584
+  _globals['_GETHOSTRESPONSE']._serialized_end=618
+  _globals['_STARTPROCESSREQUEST']._serialized_start=620
+  _globals['_STARTPROCESSREQUEST']._serialized_end=705
+  _globals['_STARTPROCESSRESPONSE']._serialized_start=707
+  _globals['_STARTPROCESSRESPONSE']._serialized_end=778
+  _globals['_AWAITREADYREQUEST']._serialized_start=780
+  _globals['_AWAITREADYREQUEST']._serialized_end=864
+  _globals['_AWAITREADYRESPONSE']._serialized_start=866
+  _globals['_AWAITREADYRESPONSE']._serialized_end=992
+  _globals['_AWAITREADYRESPONSE_SAIDENTRY']._serialized_start=521
+  _globals['_AWAITREADYRESPONSE_SAIDENTRY']._serialized_end=564
+  _globals['_LISTPROCESSESREQUEST']._serialized_start=994
+  _globals['_LISTPROCESSESREQUEST']._serialized_end=1016
+  _globals['_LISTPROCESSESRESPONSE']._serialized_start=1018
+  _globals['_LISTPROCESSESRESPONSE']._serialized_end=1092
+  _globals['_STOPPROCESSREQUEST']._serialized_start=1094
+  _globals['_STOPPROCESSREQUEST']._serialized_end=1177
+  _globals['_STOPPROCESSRESPONSE']._serialized_start=1179
+  _globals['_STOPPROCESSRESPONSE']._serialized_end=1221
+  _globals['_RESTARTPROCESSREQUEST']._serialized_start=1223
+  _globals['_RESTARTPROCESSREQUEST']._serialized_end=1267
+  _globals['_RESTARTPROCESSRESPONSE']._serialized_start=1269
+  _globals['_RESTARTPROCESSRESPONSE']._serialized_end=1342
+  _globals['_HOSTSERVICE']._serialized_start=1345
+  _globals['_HOSTSERVICE']._serialized_end=1901
 # @@protoc_insertion_point(module_scope)

@@ -130,19 +130,24 @@ class HostedProcess(_message.Message):
     PROCESS_ID_FIELD_NUMBER: _builtins.int
     EXIT_REASON_FIELD_NUMBER: _builtins.int
     SAID_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
     process_key: _builtins.str
     """Names the process."""
     process_id: _builtins.int
     """Process id."""
     exit_reason: _builtins.str
     """How it ended, e.g. "exit code 3"; empty while it runs."""
+    ready: _builtins.bool
+    """Whether the ready line of this start was read."""
     @_builtins.property
     def program(self) -> Global___Program:
         """What was started, without environment and secrets."""
 
     @_builtins.property
     def said(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What its ready line says, by name; empty until that was read."""
+        """What its ready line said last, by name: of this start or of one before, at the same
+        addresses. Empty until the first was read.
+        """
 
     def __init__(
         self,
@@ -152,10 +157,11 @@ class HostedProcess(_message.Message):
         process_id: _builtins.int = ...,
         exit_reason: _builtins.str = ...,
         said: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        ready: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["program", b"program"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit_reason", b"exit_reason", "process_id", b"process_id", "process_key", b"process_key", "program", b"program", "said", b"said"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit_reason", b"exit_reason", "process_id", b"process_id", "process_key", b"process_key", "program", b"program", "ready", b"ready", "said", b"said"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
