@@ -20,7 +20,7 @@ $(INSTALLED): requirements/dev.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@echo "Compiling the kernels (15 seconds, once)"
+	@echo "Compiling the kernels (about a minute, once)"
 	@$(BIN)/python -m services.warm_up
 	@touch $@
 

@@ -1,7 +1,7 @@
 """Compiles every kernel before anybody waits: `python -m services.warm_up`.
 
-Compiling takes 15 seconds, once: the result is kept beside the code, or in a cache folder of
-the user's where the code cannot be written to. A service that starts loads its own kernels
+Compiling takes about a minute, once: the result is kept beside the code, or in a cache folder
+of the user's where the code cannot be written to. A service that starts loads its own kernels
 from there, in a fraction of a second.
 """
 

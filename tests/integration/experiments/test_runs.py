@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pyarrow.dataset as ds
 import pytest
 
+from core.moments import parse_moment
+from services.page.inputs import BLOCKED_GENRES
 from tests.support.commands import check_invoked, check_pagesim, invoke_pagesim, start_pagesim
 from tests.support.mesh.processes import descendants, wait_gone
+from timetravel.facts.model import AttributeFact, EntityKind
+from timetravel.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,6 +135,7 @@ def test_a_run_says_what_it_was_and_leaves_no_process(finished: Path) -> None:
         assert path.stat().st_size > 1_000
 
 
+@pytest.mark.long
 def test_a_run_over_tls_makes_the_same_pages_as_one_without(
     finished: Path, lived_store: str, tmp_path: Path
 ) -> None:
@@ -156,6 +163,7 @@ def test_a_page_of_a_run_is_shown_beside_the_logged_one(
     assert "popular-first differs from the logged page, byte for byte." in treated
 
 
+@pytest.mark.long
 def test_a_page_made_on_the_spot_equals_the_logged_one(lived_store: str) -> None:
     shown = check_pagesim("page", "show", 3, "--store", lived_store, "--json").document
     assert shown["logged"]["rows"]
@@ -187,12 +195,36 @@ def test_a_run_does_not_write_over_something_else(
     assert sorted(finished.rglob("*")) == before
 
 
+@pytest.mark.long
+def test_a_run_of_too_few_pages_fails_by_name_and_reason(
+    lived_store: str, write_experiment: Callable[..., Path], tmp_path: Path
+) -> None:
+    copied = f"sqlite:///{shutil.copy(urlsplit(lived_store).path, tmp_path / 'store.db')}"
+    since = parse_moment("2024-01-05T00:00:00Z")
+    with Store.open(copied) as store, store.begin(since) as writer:
+        # Ingest refuses what cannot be read; a store of an earlier version may hold it.
+        unreadable = [
+            AttributeFact(EntityKind.PROFILE, profile_id, BLOCKED_GENRES, since, since, 5)
+            for profile_id in range(1, 41)
+        ]
+        writer.append(unreadable, source="an earlier version", synthetic=True)
+    failed = tmp_path / "run"
+    outcome = invoke_pagesim("run", write_experiment(), "--store", copied, "--output", failed)
+    assert outcome.exit_code == 1
+    assert "of variant " in outcome.messages
+    assert "could not be made, a yield of " in outcome.messages
+    assert BLOCKED_GENRES in outcome.messages
+    record = json.loads((failed / "run.json").read_text())
+    assert record["state"] == "failed"
+    assert "a yield of " in record["reason"]
+
+
 @pytest.mark.parametrize(
     "signal_number",
     [
         signal.SIGKILL,
         pytest.param(signal.SIGTERM, marks=pytest.mark.long),
-        signal.SIGINT,
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
     ],
 )
 def test_a_killed_run_leaves_no_process_and_no_half_written_file(

@@ -19,7 +19,7 @@ from timetravel.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 CUTOFF = "2024-01-11"
 EXPERIMENT = f"""
@@ -67,7 +67,7 @@ def run_experiment(directory: Path, store: str, name: str, *options: object) -> 
 
 @pytest.fixture(
     scope="module",
-    params=["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.long])],
+    params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)],
 )
 def repeated(
     request: pytest.FixtureRequest, lived_store: str, tmp_path_factory: pytest.TempPathFactory
@@ -136,7 +136,7 @@ def test_a_tenth_of_every_kind_of_fact_has_changed_and_some_was_let_go(
     assert repeated.removed["feature_fact"] > 0
 
 
-@pytest.mark.parametrize("segments", ["new", pytest.param("first", marks=pytest.mark.long)])
+@pytest.mark.parametrize("segments", ["new", "first"])
 def test_a_run_on_its_snapshot_makes_the_same_bytes(repeated: Repeated, segments: str) -> None:
     folder = repeated.directory / f"{segments}-segments"
     again = repeated.run(

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.integration
 AS_OF = "2024-01-15T00:00:00Z"
 
 
+@pytest.mark.long
 def test_the_printed_call_proves_who_calls_and_gets_a_page(
     lived_store: str, tmp_path: Path
 ) -> None:

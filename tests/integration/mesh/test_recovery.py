@@ -25,7 +25,7 @@ from mesh.serving import connect
 from mesh.stacks.journal import JOURNAL
 from mesh.topology.stack import Stack
 from tests.support.effort import effort
-from tests.support.mesh.probe import ProbeClient, Question
+from tests.support.mesh.probe import Answer, ProbeClient, Question
 from tests.support.mesh.processes import (
     FIRST,
     SECOND,
@@ -44,12 +44,21 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def mesh(tmp_path: Path) -> Iterator[MeshProcess]:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MeshProcess]:
     baseline = [probe_process(FIRST), probe_process(SECOND)]
     patience = ("--start-timeout-seconds", "15")
-    with MeshProcess.start(baseline, tmp_path / "mesh", arguments=patience) as running:
+    directory = tmp_path_factory.mktemp("mesh")
+    with MeshProcess.start(baseline, directory, arguments=patience) as running:
         yield running
+
+
+@pytest.fixture
+def mesh(running: MeshProcess) -> Iterator[MeshProcess]:
+    """A mesh that each test leaves as it found it, whatever died."""
+    yield running
+    for status in running.service.list_stacks():
+        running.service.delete_stack(status.stack.stack_id)
 
 
 def kill_control_plane(mesh: MeshProcess) -> None:
@@ -66,6 +75,18 @@ def wait_lost(mesh: MeshProcess, stack_id: str, services: set[str]) -> None:
         if status.restarts and {one.service for one in status.lost} == services:
             return
         assert time.monotonic() < deadline, status
+        time.sleep(0.05)
+
+
+def ask_until_noticed(client: ProbeClient) -> Answer:
+    """Return the first answer after a restart, of which Envoy learns by a health check."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return client.ask(Question(path=(SECOND,)))
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                raise
         time.sleep(0.05)
 
 
@@ -216,7 +237,7 @@ def test_a_service_of_a_stack_that_is_away_is_never_replaced_by_the_baselines(
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
         needed.touch()
         wait_lost(mesh, "trial", set())
-        answers = client.ask(Question(path=(SECOND,))).hops
+        answers = ask_until_noticed(client).hops
     assert [one.name for one in answers] == ["own first", "own second"]
 
 
@@ -243,7 +264,7 @@ def test_services_of_the_baseline_that_die_together_come_back_one_by_one(
             assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
             needed.touch()
             wait_lost(mesh, "", set())
-            answers = client.ask(Question(path=(SECOND,))).hops
+            answers = ask_until_noticed(client).hops
     assert [one.name for one in answers] == [FIRST, SECOND]
 
 

@@ -13,13 +13,12 @@ from tests.support.effort import effort
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.long]
 
 SECONDS = float(os.environ.get("PAGESIM_CONCURRENCY_SECONDS", effort("2", "15")))
 LARGEST_LOG_BYTES = 64 << 20
 
 
-@pytest.mark.scaled
 def test_four_readers_and_a_writer_make_no_error_and_keep_the_log_small(
     tmp_path: Path,
 ) -> None:
