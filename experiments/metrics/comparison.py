@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import ibis
 import numpy as np
@@ -22,7 +23,8 @@ from experiments.metrics.statistics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Self
 
     import ibis.expr.types as ir
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 OVERALL = "all"
 """The stratum that holds every page."""
+
+_PARTS: Final = ("own", "other", "difference")
 
 METRICS_SCHEMA = pa.schema(
     [
@@ -78,14 +82,16 @@ def compare_variants(
     values = _with_overall(values)
     alone = [variant for variant, reference in comparisons if reference is None]
     pairs = {variant: other for variant, other in comparisons if other is not None}
-    parts = [METRICS_SCHEMA.empty_table()]
-    for metric in PAGE_METRICS:
-        if metric.family is Family.SIMILARITY:
-            parts.append(_means(values, metric, list(pairs), pairs))
-        else:
-            parts.append(_means(values, metric, alone, {}))
-            parts.append(_differences(values, metric, pairs))
-    return pa.concat_tables(parts)
+    similarity = [one for one in PAGE_METRICS if one.family is Family.SIMILARITY]
+    others = [one for one in PAGE_METRICS if one.family is not Family.SIMILARITY]
+    return pa.concat_tables(
+        [
+            METRICS_SCHEMA.empty_table(),
+            *_means(values, similarity, pairs),
+            *_means(values, others, dict.fromkeys(alone)),
+            *_differences(values, others, pairs),
+        ]
+    )
 
 
 def compare_coverage(
@@ -143,69 +149,115 @@ def _with_overall(values: ir.Table) -> ir.Table:
 
 
 def _means(
-    values: ir.Table,
-    metric: PageMetric,
-    variants: Sequence[str],
-    references: Mapping[str, str],
-) -> pa.Table:
-    own = values.filter(values.variant.isin(variants) & values[metric.name].notnull())
-    own = own.select("variant", "stratum", "profile_id", own=own[metric.name])
-    summary = clustered_summary(own, ["own"]).order_by("variant", "stratum").to_pyarrow()
-    return _describe(metric, summary, references, {})
+    values: ir.Table, metrics: Sequence[PageMetric], references: Mapping[str, str | None]
+) -> Iterator[pa.Table]:
+    own = values.filter(values.variant.isin(list(references)))
+    names = [metric.name for metric in metrics]
+    summary = _in_order(clustered_summary(own, names))
+    for metric in metrics:
+        yield _describe(metric, _Summary.of(summary, metric.name), references, {})
 
 
 def _differences(
-    values: ir.Table, metric: PageMetric, references: Mapping[str, str]
-) -> pa.Table:
-    pairs = _pair(values, metric.name, references)
-    summary = clustered_summary(pairs, ["own", "other", "difference"])
-    summary = summary.order_by("variant", "stratum").to_pyarrow()
-    mean, error = _floats(summary, "mean_difference"), _error(summary, "difference")
-    reference_mean, profiles = _floats(summary, "mean_other"), _floats(summary, "profiles")
-    low, high = t_interval(mean, error, profiles)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        relative = np.where(reference_mean == 0, np.nan, mean / reference_mean)
-    columns = {
-        "reference_mean": reference_mean,
-        "difference": mean,
-        "relative": relative,
-        "standard_error": error,
-        "ci_low": low,
-        "ci_high": high,
-        "p_value": t_p_value(mean, error, profiles),
-    }
-    return _describe(metric, summary, references, columns)
+    values: ir.Table, metrics: Sequence[PageMetric], references: Mapping[str, str]
+) -> Iterator[pa.Table]:
+    names = [metric.name for metric in metrics]
+    pairs = _pair(values, names, references)
+    columns = [f"{part}_{name}" for name in names for part in _PARTS]
+    summary = _in_order(clustered_summary(pairs, columns))
+    for metric in metrics:
+        own, other, difference = (
+            _Summary.of(summary, f"{part}_{metric.name}") for part in _PARTS
+        )
+        mean, error, profiles = difference.mean, difference.error, difference.profiles
+        low, high = t_interval(mean, error, profiles)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(other.mean == 0, np.nan, mean / other.mean)
+        columns_of_difference = {
+            "reference_mean": other.mean,
+            "difference": mean,
+            "relative": relative,
+            "standard_error": error,
+            "ci_low": low,
+            "ci_high": high,
+            "p_value": t_p_value(mean, error, profiles),
+        }
+        yield _describe(metric, own, references, columns_of_difference)
 
 
-def _pair(values: ir.Table, name: str, references: Mapping[str, str]) -> ir.Table:
-    """Return the pages of variants beside those of their references, where both have one."""
-    known = values.filter(values[name].notnull())
-    own = known.filter(known.variant.isin(list(references)))
-    own = own.select("variant", "stratum", "page_id", "profile_id", own=own[name])
+def _pair(values: ir.Table, names: Sequence[str], references: Mapping[str, str]) -> ir.Table:
+    """Return the values of pages, of their references and between, where both have one."""
+    own = values.filter(values.variant.isin(list(references)))
+    own = own.select("variant", "stratum", "page_id", "profile_id", *names)
     own = own.mutate(reference=own.variant.substitute(dict(references)))
-    others = known.select("page_id", "stratum", reference=known.variant, other=known[name])
+    others = values.select(
+        "page_id",
+        "stratum",
+        reference=values.variant,
+        **{f"of_reference_{name}": values[name] for name in names},
+    )
     pairs = attach(own, others, ["reference", "stratum", "page_id"])
-    return pairs.mutate(difference=pairs.own - pairs.other)
+    columns: dict[str, ir.Value] = {}
+    for name in names:
+        one, other = pairs[name], pairs[f"of_reference_{name}"]
+        difference = one - other
+        known = difference.notnull()
+        values_of_pair = (known.ifelse(one, None), known.ifelse(other, None), difference)
+        columns |= {
+            f"{part}_{name}": column
+            for part, column in zip(_PARTS, values_of_pair, strict=True)
+        }
+    return pairs.select("variant", "stratum", "profile_id", **columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """What `clustered_summary` says of one column, where there is any value."""
+
+    variants: Sequence[str]
+    strata: Sequence[str]
+    pages: Float64Array
+    profiles: Float64Array
+    mean: Float64Array
+    error: Float64Array
+
+    @classmethod
+    def of(cls, summary: pa.Table, column: str) -> Self:
+        summary = summary.filter(pc.field(f"pages_{column}") > 0)
+        pages, profiles, mean, squares = (
+            summary[f"{part}_{column}"].to_numpy(zero_copy_only=False).astype(np.float64)
+            for part in ("pages", "profiles", "mean", "squares")
+        )
+        return cls(
+            summary["variant"].to_pylist(),
+            summary["stratum"].to_pylist(),
+            pages,
+            profiles,
+            mean,
+            standard_error(squares, pages, profiles),
+        )
+
+
+def _in_order(summary: ir.Table) -> pa.Table:
+    return summary.order_by("variant", "stratum").to_pyarrow()
 
 
 def _describe(
     metric: Metric,
-    summary: pa.Table,
-    references: Mapping[str, str],
+    summary: _Summary,
+    references: Mapping[str, str | None],
     columns: Mapping[str, Float64Array],
 ) -> pa.Table:
-    variants = summary["variant"].to_pylist()
-    profiles, mean = _floats(summary, "profiles"), _floats(summary, "mean_own")
-    low, high = t_interval(mean, _error(summary, "own"), profiles)
-    labels = _labels(metric)
+    size = len(summary.variants)
+    low, high = t_interval(summary.mean, summary.error, summary.profiles)
     known: dict[str, Sequence[object] | Float64Array] = {
-        **{name: [value] * len(summary) for name, value in labels.items()},
-        "variant": variants,
-        "reference": [references.get(variant) for variant in variants],
-        "stratum": summary["stratum"].to_pylist(),
-        "pages": summary["pages"].to_pylist(),
-        "profiles": summary["profiles"].to_pylist(),
-        "mean": mean,
+        **{name: [value] * size for name, value in _labels(metric).items()},
+        "variant": summary.variants,
+        "reference": [references[variant] for variant in summary.variants],
+        "stratum": summary.strata,
+        "pages": summary.pages.astype(np.int64),
+        "profiles": summary.profiles.astype(np.int64),
+        "mean": summary.mean,
         "mean_low": low,
         "mean_high": high,
         **columns,
@@ -216,7 +268,7 @@ def _describe(
                 pa.array(known[column.name], column.type, from_pandas=True)
             )
             if column.name in known
-            else pa.nulls(len(summary), column.type)
+            else pa.nulls(size, column.type)
             for column in METRICS_SCHEMA
         },
         schema=METRICS_SCHEMA,
@@ -230,16 +282,3 @@ def _labels(metric: Metric) -> dict[str, str]:
         "unit": metric.unit.value,
         "direction": metric.direction.value,
     }
-
-
-def _error(summary: pa.Table, column: str) -> Float64Array:
-    return standard_error(
-        _floats(summary, f"squares_{column}"),
-        _floats(summary, "pages"),
-        _floats(summary, "profiles"),
-    )
-
-
-def _floats(summary: pa.Table, name: str) -> Float64Array:
-    column: Float64Array = summary[name].to_numpy(zero_copy_only=False).astype(np.float64)
-    return column

@@ -44,32 +44,36 @@ _GROUP = ["variant", "stratum"]
 def clustered_summary(values: ir.Table, columns: Sequence[str]) -> ir.Table:
     """Return counts, means and clustered squares of every variant and stratum.
 
+    One query for all columns: what a query costs is not its columns but its making.
+
     Args:
-        values: variant, stratum, profile_id and the columns, which hold no nulls.
+        values: variant, stratum, profile_id and the columns; a null is no value.
         columns: What to summarise.
 
     Returns:
-        variant, stratum, pages, profiles, and for each column its mean (`mean_<column>`) and
-        the sum over members of the squared sum of their deviations from it
+        variant, stratum, and for each column how many pages and members have a value
+        (`pages_<column>`, `profiles_<column>`), its mean (`mean_<column>`, null where none
+        has one), and the sum over members of the squared sum of their deviations from it
         (`squares_<column>`).
     """
     members = values.group_by([*_GROUP, "profile_id"]).agg(
-        pages=values.count(), **{f"total_{name}": values[name].sum() for name in columns}
+        **{f"pages_{name}": values[name].count() for name in columns},
+        **{f"total_{name}": values[name].sum() for name in columns},
     )
     window = ibis.window(group_by=_GROUP)
     means = {
         f"mean_{name}": members[f"total_{name}"].sum().over(window)
-        / members.pages.sum().over(window)
+        / members[f"pages_{name}"].sum().over(window)
         for name in columns
     }
     members = members.mutate(**means)
     deviations = {
-        name: members[f"total_{name}"] - members.pages * members[f"mean_{name}"]
+        name: members[f"total_{name}"] - members[f"pages_{name}"] * members[f"mean_{name}"]
         for name in columns
     }
     return members.group_by(_GROUP).agg(
-        pages=members.pages.sum(),
-        profiles=members.count(),
+        **{f"pages_{name}": members[f"pages_{name}"].sum() for name in columns},
+        **{f"profiles_{name}": members[f"total_{name}"].count() for name in columns},
         **{f"mean_{name}": members[f"mean_{name}"].min() for name in columns},
         **{f"squares_{name}": (own * own).sum() for name, own in deviations.items()},
     )

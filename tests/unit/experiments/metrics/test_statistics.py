@@ -51,7 +51,7 @@ def test_one_page_per_member_gives_the_paired_t_test(connection: Backend) -> Non
     random = np.random.default_rng(3)
     treatment, control = random.normal(0.3, 1, 40), random.normal(0, 1, 40)
     summary = _summarise(connection, range(40), list(treatment - control))
-    profiles = np.array([summary["profiles"]], float)
+    profiles = np.array([summary["profiles_value"]], float)
     mean = np.array([summary["mean_value"]])
     error = standard_error(np.array([summary["squares_value"]]), profiles, profiles)
     low, high = t_interval(mean, error, profiles)
@@ -71,11 +71,12 @@ def test_repeating_every_page_of_a_member_does_not_narrow_the_interval(
 
     def error(summary: dict[str, float]) -> float:
         squares, pages, profiles = (
-            np.array([summary[key]], float) for key in ("squares_value", "pages", "profiles")
+            np.array([summary[key]], float)
+            for key in ("squares_value", "pages_value", "profiles_value")
         )
         return float(standard_error(squares, pages, profiles)[0])
 
-    assert thrice["pages"] == 15
+    assert thrice["pages_value"] == 15
     assert error(thrice) == pytest.approx(error(once))
 
 
@@ -90,8 +91,8 @@ def test_the_summary_equals_its_formula(
         member: math.fsum(value - mean for profile, value in pages if profile == member)
         for member, _ in pages
     }
-    assert summary["pages"] == len(pages)
-    assert summary["profiles"] == len(sums)
+    assert summary["pages_value"] == len(pages)
+    assert summary["profiles_value"] == len(sums)
     assert summary["mean_value"] == pytest.approx(mean, abs=1e-9)
     assert summary["squares_value"] == pytest.approx(
         sum(total * total for total in sums.values()), abs=1e-6
