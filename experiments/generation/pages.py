@@ -5,26 +5,34 @@
     RUN/pages/experiment=E/variant=V/partition=P/part-00000.parquet   one record per page
     RUN/rows/experiment=E/variant=V/partition=P/part-00000.parquet    one record per page row
 
-File names depend on the work alone, so making a partition again replaces its files.
+File names depend on the work alone, so making a partition again replaces its files. Pages stand
+in the order asked, in row groups of so many pages: at the same places in every variant.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.atomic_files import atomic_file
 from core.moments import EARLIEST_MICROS, format_moment
+from services.page.model import starts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from core.arrays import Int64Array
     from experiments.scope.scope import PageKey
     from services.page.model import AssembledPages
+
+PAGES_PER_ROW_GROUP: Final = 8_192
+"""Pages after which a row group ends, with the batch that reaches them."""
 
 _MOMENT = pa.timestamp("us", "UTC")
 
@@ -90,75 +98,116 @@ class PartitionPath:
         )
 
 
-def write_partition(
-    path: PartitionPath, batches: Sequence[tuple[Sequence[PageKey], AssembledPages]]
-) -> None:
-    """Write the pages of a partition.
+@contextmanager
+def write_partition(path: PartitionPath) -> Iterator[PartitionWriter]:
+    """Yield a writer of the pages of a partition; they are there when the block ends.
 
     Args:
         path: Where.
-        batches: What was asked with what came back, each as long as the other.
     """
-    pages: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
-    for keys, assembled in batches:
-        for index, key in enumerate(keys):
-            pages.append(_page_record(key, assembled, index))
-            rows.extend(_row_records(key, assembled, index))
-    pages.sort(key=lambda page: page["page_id"])
-    rows.sort(key=lambda row: (row["page_id"], row["row_index"]))
-    # The rows go first: whoever finds pages finds their rows too.
-    for kind, records, schema in (("rows", rows, ROWS_SCHEMA), ("pages", pages, PAGES_SCHEMA)):
-        target = path.file(kind)
+    targets = {kind: path.file(kind) for kind in ("pages", "rows")}
+    for target in targets.values():
         target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(target) as unfinished:
-            pq.write_table(
-                pa.Table.from_pylist(records, schema), unfinished, compression="zstd"
-            )
+    # The rows are there first: whoever finds pages finds their rows too.
+    with (
+        atomic_file(targets["pages"]) as pages_file,
+        atomic_file(targets["rows"]) as rows_file,
+        pq.ParquetWriter(pages_file, PAGES_SCHEMA, compression="zstd") as pages,
+        pq.ParquetWriter(rows_file, ROWS_SCHEMA, compression="zstd") as rows,
+    ):
+        writer = PartitionWriter(pages, rows)
+        yield writer
+        writer.flush()
 
 
-def _page_record(key: PageKey, assembled: AssembledPages, index: int) -> dict[str, Any]:
-    geometry = assembled.geometries[index]
-    newest = int(assembled.newest_known_at[index])
-    failure = next(
-        (candidate for candidate in assembled.failures if candidate.index == index), None
+class PartitionWriter:
+    """Write batches of pages as they come, holding those of one row group."""
+
+    def __init__(self, pages: pq.ParquetWriter, rows: pq.ParquetWriter) -> None:
+        self._writers = pages, rows
+        self._waiting: tuple[list[pa.Table], list[pa.Table]] = [], []
+        self._waiting_pages = 0
+
+    def add(self, keys: Sequence[PageKey], assembled: AssembledPages) -> None:
+        """Take in what was asked with what came back, each as long as the other."""
+        page_ids = _page_ids(keys)
+        pages, rows = self._waiting
+        pages.append(_page_records(keys, page_ids, assembled))
+        rows.append(_row_records(page_ids, assembled))
+        self._waiting_pages += len(keys)
+        if self._waiting_pages >= PAGES_PER_ROW_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        """End the row group."""
+        for writer, waiting in zip(self._writers, self._waiting, strict=True):
+            if waiting:
+                table = pa.concat_tables(waiting)
+                writer.write_table(table, max(len(table), 1))
+                waiting.clear()
+        self._waiting_pages = 0
+
+
+def _page_ids(keys: Sequence[PageKey]) -> pa.Array:
+    moments = {key.as_of_micros for key in keys}
+    texts = {moment: format_moment(moment) for moment in moments}
+    return pa.array([f"{key.profile_id}@{texts[key.as_of_micros]}" for key in keys])
+
+
+def _page_records(
+    keys: Sequence[PageKey], page_ids: pa.Array, assembled: AssembledPages
+) -> pa.Table:
+    requests, newest = assembled.requests, assembled.newest_known_at
+    failures: list[str | None] = [None] * len(keys)
+    for failure in assembled.failures:
+        failures[failure.index] = f"{failure.code.name}: {failure.message}"
+    geometries = [
+        (one.rows, one.columns, one.viewport_rows, one.viewport_columns) if one else (None,) * 4
+        for one in assembled.geometries
+    ]
+    devices = [device or key.device for device, key in zip(requests.devices, keys, strict=True)]
+    return pa.table(
+        [
+            page_ids,
+            requests.profile_ids,
+            pa.array(requests.as_of_micros).cast(_MOMENT),
+            pa.array(devices, pa.string()),
+            pa.array([key.country for key in keys], pa.string()),
+            pa.array([key.stratum for key in keys], pa.string()),
+            pa.array(assembled.digests, pa.string()),
+            pa.array(newest, mask=newest == EARLIEST_MICROS).cast(_MOMENT),
+            assembled.row_counts.astype(np.int32),
+            *(pa.array(column, pa.int32()) for column in zip(*geometries, strict=True)),
+            pa.array(failures, pa.string()),
+        ],
+        schema=PAGES_SCHEMA,
     )
-    return {
-        "page_id": page_id_of(key.profile_id, key.as_of_micros),
-        "profile_id": key.profile_id,
-        "as_of": key.as_of_micros,
-        "device": assembled.requests.devices[index] or key.device,
-        "country": key.country,
-        "stratum": key.stratum,
-        "page_digest": assembled.digests[index],
-        "newest_known_at": None if newest == EARLIEST_MICROS else newest,
-        "row_count": int(assembled.row_counts[index]),
-        "geometry_rows": geometry.rows if geometry else None,
-        "geometry_columns": geometry.columns if geometry else None,
-        "viewport_rows": geometry.viewport_rows if geometry else None,
-        "viewport_columns": geometry.viewport_columns if geometry else None,
-        "failure": f"{failure.code.name}: {failure.message}" if failure else None,
-    }
 
 
-def _row_records(key: PageKey, assembled: AssembledPages, index: int) -> list[dict[str, Any]]:
-    page_id = page_id_of(key.profile_id, key.as_of_micros)
-    rows = assembled.row_range(index)
-    records = []
-    for place, row in enumerate(range(rows.start, rows.stop)):
-        label = assembled.labels[int(assembled.row_indexes[row])]
-        videos = assembled.video_range(row)
-        records.append(
-            {
-                "page_id": page_id,
-                "profile_id": key.profile_id,
-                "row_index": place,
-                "row_id": label.row_id,
-                "row_type": label.type.label,
-                "title": label.title,
-                "videos": assembled.video_ids[videos],
-                "scores": assembled.scores[videos],
-                "row_score": float(assembled.row_scores[row]),
-            }
-        )
-    return records
+def _row_records(page_ids: pa.Array, assembled: AssembledPages) -> pa.Table:
+    counts = assembled.row_counts
+    page_of_row = np.repeat(np.arange(len(counts)), counts)
+    row_index = np.arange(len(page_of_row)) - starts(counts)[page_of_row]
+    labels, label_of_row = assembled.labels, assembled.row_indexes
+    label_columns = (
+        [label.row_id for label in labels],
+        [label.type.label for label in labels],
+        [label.title for label in labels],
+    )
+    ends = starts(assembled.video_counts).astype(np.int32)
+    return pa.table(
+        [
+            page_ids.take(pa.array(page_of_row)),
+            assembled.requests.profile_ids[page_of_row],
+            row_index.astype(np.int32),
+            *(_take(column, label_of_row) for column in label_columns),
+            pa.ListArray.from_arrays(ends, assembled.video_ids),
+            pa.ListArray.from_arrays(ends, assembled.scores),
+            assembled.row_scores,
+        ],
+        schema=ROWS_SCHEMA,
+    )
+
+
+def _take(texts: Sequence[str], places: Int64Array) -> pa.Array:
+    return pa.array(texts, pa.string()).take(pa.array(places))

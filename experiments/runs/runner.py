@@ -50,7 +50,7 @@ from timetravel.store import Store
 from timetravel.upkeep.copies import CopyKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -239,9 +239,20 @@ class _Run:
     ) -> PartitionRecord:
         started = time.monotonic()
         stack = self._stack_of(partition)
-        with mesh.service.lease_stack(stack):
+        path = PartitionPath(
+            self._directory, self._spec.name, partition.variant.name, partition.partition_id
+        )
+        reasons = Counter[str]()
+        with (
+            mesh.service.lease_stack(stack),
+            write_partition(path) as written,
+            use_context(stack.context),
+        ):
             try:
                 batches = self._generate(mesh, channel, stack, partition, advance)
+                for keys, pages in batches:
+                    written.add(keys, pages)
+                    reasons.update(_find_reasons(pages))
             except LowPageYield:
                 raise
             except ExperimentError as error:
@@ -249,16 +260,6 @@ class _Run:
                 raise StackFailed(
                     f"Stack {stack.stack_id}: {error.problem}", remedy=error.remedy
                 ) from error
-        write_partition(
-            PartitionPath(
-                self._directory,
-                self._spec.name,
-                partition.variant.name,
-                partition.partition_id,
-            ),
-            batches,
-        )
-        reasons = Counter(reason for _, pages in batches for reason in _find_reasons(pages))
         return PartitionRecord(
             partition_id=partition.partition_id,
             variant=partition.variant.name,
@@ -276,21 +277,18 @@ class _Run:
         stack: Stack,
         partition: Partition,
         advance: Advance,
-    ) -> list[Batch]:
+    ) -> Iterator[Batch]:
         limits = self._spec.limits
         assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         pace = Pace(limits.batch_pages, limits.requests_in_flight)
         patience = Patience.with_stack(
             mesh, stack, lambda text: advance(0, description=self._describe_progress(text))
         )
-        batches = []
-        with use_context(stack.context):
-            for keys, pages in generate_pages(assembler, partition.pages, pace, patience):
-                check_lineage(pages, self._spec.known_by_micros)
-                batches.append((keys, pages))
-                self._page_yield.count(partition, len(keys), _find_reasons(pages))
-                advance(len(keys), description=self._describe_progress(""))
-        return batches
+        for keys, pages in generate_pages(assembler, partition.pages, pace, patience):
+            check_lineage(pages, self._spec.known_by_micros)
+            self._page_yield.count(partition, len(keys), _find_reasons(pages))
+            yield keys, pages
+            advance(len(keys), description=self._describe_progress(""))
 
     def _describe_progress(self, waiting_for: str) -> str:
         failures = self._page_yield.failures

@@ -81,7 +81,8 @@ def make_run(directory: Path, *, seed: int = 5, profiles: int = 12) -> Simulated
                 store.as_of(snapshot), configuration_overlay=overlay
             ).assemble(requests)
             path = PartitionPath(directory, EXPERIMENT, variant, "000")
-            write_partition(path, [(keys, pages)])
+            with write_partition(path) as partition:
+                partition.add(keys, pages)
     return SimulatedRun(directory, url, snapshot)
 
 

@@ -1,0 +1,158 @@
+"""Pages written batch by batch: the same records however they come, in groups cut alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import experiments.generation.pages
+from core.moments import EARLIEST_MICROS, format_moment
+from experiments.generation.pages import PartitionPath, write_partition
+from experiments.scope.scope import PageKey
+from services.in_process import InProcessAssembler
+from services.page.model import AssembledPages, PageFailure, PageRequests
+from tests.support.pages.page_worlds import DAY, START, make_world
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+WORLD = make_world(3)
+ASSEMBLER = InProcessAssembler(WORLD.reader())
+KEYS = [
+    PageKey(START + 20 * DAY + number, profile_id, device, country, f"country={country}")
+    for number, (profile_id, device, country) in enumerate(
+        (profile_id, device, country)
+        for profile_id in WORLD.profile_ids
+        for device, country in (("tv", "US"), ("", None), ("phone", "DE"))
+    )
+]
+
+
+def make(keys: Sequence[PageKey]) -> AssembledPages:
+    """Return the pages; a batch of two is refused."""
+    requests = PageRequests.of([(key.profile_id, key.as_of_micros, key.device) for key in keys])
+    if len(keys) != 2:
+        return ASSEMBLER.assemble(requests)
+    refused = grpc.StatusCode.INTERNAL
+    return AssembledPages.failed(
+        requests, [PageFailure(index, refused, "injected") for index in range(2)]
+    )
+
+
+def describe(key: PageKey, pages: AssembledPages, index: int) -> dict[str, Any]:
+    geometry = pages.geometries[index]
+    newest = int(pages.newest_known_at[index])
+    return {
+        "page_id": f"{key.profile_id}@{format_moment(key.as_of_micros)}",
+        "profile_id": key.profile_id,
+        "as_of": np.datetime64(key.as_of_micros, "us"),
+        "device": pages.requests.devices[index] or key.device,
+        "country": key.country,
+        "stratum": key.stratum,
+        "page_digest": pages.digests[index],
+        "newest_known_at": None if newest == EARLIEST_MICROS else np.datetime64(newest, "us"),
+        "row_count": len(pages.page(index).rows) if geometry else 0,
+        "geometry_rows": geometry.rows if geometry else None,
+        "geometry_columns": geometry.columns if geometry else None,
+        "viewport_rows": geometry.viewport_rows if geometry else None,
+        "viewport_columns": geometry.viewport_columns if geometry else None,
+        "failure": None if geometry else "INTERNAL: injected",
+    }
+
+
+def describe_rows(key: PageKey, pages: AssembledPages, index: int) -> list[dict[str, Any]]:
+    if pages.geometries[index] is None:
+        return []
+    return [
+        {
+            "page_id": f"{key.profile_id}@{format_moment(key.as_of_micros)}",
+            "profile_id": key.profile_id,
+            "row_index": place,
+            "row_id": row.row_id,
+            "row_type": row.type.label,
+            "title": row.title,
+            "videos": [video.video_id for video in row.videos],
+            "scores": [video.score for video in row.videos],
+            "row_score": row.score,
+        }
+        for place, row in enumerate(pages.page(index).rows)
+    ]
+
+
+def read(path: PartitionPath, table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pq.read_table(path.file(table)).to_pylist()
+    return [
+        {
+            name: np.datetime64(value.replace(tzinfo=None), "us")
+            if name in {"as_of", "newest_known_at"} and value is not None
+            else value
+            for name, value in record.items()
+        }
+        for record in found
+    ]
+
+
+def fail_midway(path: PartitionPath) -> None:
+    with write_partition(path) as partition:
+        partition.add(KEYS[:3], make(KEYS[:3]))
+        raise ZeroDivisionError
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=8), st.integers(1, 9))
+@settings(max_examples=20, deadline=None)
+def test_what_is_written_is_what_was_made_however_it_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], per_group: int
+) -> None:
+    path = PartitionPath(tmp_path_factory.mktemp("run"), "trial", "control", "000")
+    batches, first = [], 0
+    for size in sizes:
+        if keys := KEYS[first : first + size]:
+            batches.append((keys, make(keys)))
+        first += size
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(experiments.generation.pages, "PAGES_PER_ROW_GROUP", per_group)
+        with write_partition(path) as partition:
+            for keys, pages in batches:
+                partition.add(keys, pages)
+    made = [(key, pages, index) for keys, pages in batches for index, key in enumerate(keys)]
+    assert read(path, "pages") == [describe(*one) for one in made]
+    assert read(path, "rows") == [row for one in made for row in describe_rows(*one)]
+    groups, waiting = [], 0
+    for keys, _ in batches:
+        waiting += len(keys)
+        if waiting >= per_group:
+            groups.append(waiting)
+            waiting = 0
+    groups += [waiting] if waiting else []
+    written = pq.ParquetFile(path.file("pages")).metadata
+    assert [
+        written.row_group(place).num_rows for place in range(written.num_row_groups)
+    ] == groups
+
+
+def test_after_an_error_neither_table_is_there_and_what_was_there_stays(tmp_path: Path) -> None:
+    path = PartitionPath(tmp_path, "trial", "control", "000")
+    for written in range(2):
+        with pytest.raises(ZeroDivisionError):
+            fail_midway(path)
+        assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == [
+            "part-00000.parquet"
+        ] * (2 * written)
+        with write_partition(path) as partition:
+            partition.add(KEYS[:4], make(KEYS[:4]))
+    assert len(read(path, "pages")) == 4
+
+
+def test_a_partition_of_which_no_page_was_made_has_no_row(tmp_path: Path) -> None:
+    path = PartitionPath(tmp_path, "trial", "control", "000")
+    with write_partition(path) as partition:
+        partition.add(KEYS[:2], make(KEYS[:2]))
+    assert len(read(path, "pages")) == 2
+    assert read(path, "rows") == []
