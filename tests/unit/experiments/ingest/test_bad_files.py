@@ -339,6 +339,7 @@ def test_columns_that_a_file_lacks_are_told_with_the_mappings_lines(load: Load) 
         ("events", EVENTS.replace("event_id: id\n", ""), ["event_id", "missing"]),
         ("events", EVENTS + "valeu: x\n", [":9: valeu", "'value'"]),
         ("events", EVENTS + "time_zone: Mars/Base\n", [":9: time_zone", "not a time zone"]),
+        ("events", EVENTS + "time_zone: localtime\n", [":9: time_zone", "not a time zone"]),
         ("events", EVENTS + "op: {values: {}}\n", [":9: op", "Nothing says where"]),
         (
             "events",
