@@ -59,6 +59,7 @@ _LANGUAGE_BOUND: Final = frozenset("cxX")
 _MICROSECOND_DIGITS: Final = 6
 _FIRST_YEAR_OF_1900: Final = 69
 _NOON: Final = 12
+_SUNDAY: Final = 7
 _UTC_WORDS: Final = UTC_NAMES | {"UT", "ZULU"}
 _CLOCKS: Final[Mapping[str, frozenset[str]]] = {
     f"{letter}T": frozenset({f"{letter}ST", f"{letter}DT"}) for letter in "ECMP"
@@ -356,7 +357,9 @@ def _read_weekday(values: Mapping[str, str]) -> int | None:
         return int(values["u"])
     if "w" in values:
         number = int(values["w"])
-        return 7 if number == 0 else number
+        if number == _SUNDAY:
+            raise ValueError(values)  # %w counts from 0, which is Sunday
+        return number or _SUNDAY
     name = values.get("a") or values.get("A")
     return None if name is None else _place_of(_NAMES["a"], name[:3]) + 1
 

@@ -146,6 +146,7 @@ def test_a_zone_that_the_text_or_the_format_names_is_honoured(
         ("2024-03-04 0:00 AM", "%Y-%m-%d %I:%M %p", "UTC", "not a moment"),
         ("2023 53 1", "%Y %U %u", "UTC", "not a moment"),
         ("2023-W53-1", "%G-W%V-%u", "UTC", "not a moment"),
+        ("2023 10 7", "%Y %U %w", "UTC", "not a moment"),
         ("2023 366", "%Y %j", "UTC", "not a moment"),
         ("2024-02-30", "%Y-%m-%d", "UTC", "not a moment"),
         ("2024-03-04 12:00:00.1234567", "%Y-%m-%d %H:%M:%S.%f", "UTC", "part of a micro"),
