@@ -25,7 +25,7 @@ _FIRST_YEAR: Final = 1800
 _LAST_YEAR: Final = 2200
 _FIRST_ADDED: Final = parse_moment("1971-01-01")
 _LAST_ADDED: Final = parse_moment("2200-01-01")
-_LARGEST_EXACT: Final = 2**53
+_FIRST_INEXACT: Final = 2**53
 _SEPARATORS: Final = frozenset(",;|")
 _LONGEST_DIGITS: Final = 30
 
@@ -81,6 +81,15 @@ _EVENT_VALUES: Final[Mapping[EventKind, tuple[Callable[[float | None], bool], st
 }
 
 
+def check_country(text: str) -> str:
+    """Return the country of a licence, if a profile can be there.
+
+    Raises:
+        InvalidFact: It is no text, or has spaces around it.
+    """
+    return _to_country(text)
+
+
 def _to_text(value: JsonValue) -> str:
     if isinstance(value, str) and value.strip():
         return value
@@ -109,7 +118,7 @@ def _to_boolean(value: JsonValue) -> bool:
 def _to_whole(value: JsonValue) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, float) and value.is_integer() and abs(value) <= _LARGEST_EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _FIRST_INEXACT:
         return int(value)
     if isinstance(value, str) and len(value) <= _LONGEST_DIGITS:
         digits = value.strip().removesuffix(".0")

@@ -111,7 +111,7 @@ def _read_availability(record: ingest_pb2.Record, fields: Fields) -> Fact | None
     read = (
         fields.name("availability.window_id", message.window_id),
         fields.identity("availability.video_id", message.video_id),
-        fields.name("availability.country", message.country),
+        fields.take("availability.country", fields.rules.country, message.country, ""),
         _valid_from(record, fields),
         fields.moment(
             "availability.valid_to",

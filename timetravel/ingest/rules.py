@@ -11,6 +11,7 @@ import numpy as np
 from core.errors import InvalidInput
 from core.moments import check_moment, format_moment
 from timetravel.errors import InvalidFact
+from timetravel.facts.meanings import check_country
 from timetravel.facts.model import LARGEST_ID
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class Rules:
                 "Shorten it.",
             )
         return text
+
+    def country(self, text: str) -> str:
+        """Check the country of a licence, as that of a profile is."""
+        return check_country(self.name(text))
 
     def bookmark(self, text: str) -> str:
         """Check a note that nobody but its sender reads; it may be empty."""

@@ -281,12 +281,14 @@ def _read_texts(path: Path, line: int, text: str) -> tuple[str, ...]:
     if text == _NO_GENRES:
         return ()
     genres = text.split("|")
-    if not all(genres) or len(set(genres)) != len(genres):
+    if not all(genre.strip() == genre != "" for genre in genres) or (
+        len(set(genres)) != len(genres)
+    ):
         raise _malformed(
             path,
             line,
             f"has the genres {_quote(text)}",
-            f"Separate them by |, or say {_NO_GENRES}.",
+            f"Separate them by |, without spaces, or say {_NO_GENRES}.",
         )
     return tuple(genres)
 

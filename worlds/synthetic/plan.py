@@ -16,6 +16,9 @@ DEFAULT_SINCE: Final = parse_moment("2024-01-01")
 
 _SMALLEST: Final = {"profiles": 1, "videos": 50, "days": 2, "seed": 0}
 _LONGEST_DAYS: Final = 3650
+_FIRST_SINCE: Final = parse_moment("1980-01-01")
+_LAST_SINCE: Final = parse_moment("2150-01-01")
+"""Members join and films are added years before it; all of it lies where facts may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,12 @@ class SyntheticPlan:
             raise InvalidPlan(
                 "The world begins in the middle of a day.",
                 remedy="Give a date, e.g. 2024-01-01.",
+                field="since",
+            )
+        if not _FIRST_SINCE <= self.since_micros <= _LAST_SINCE:
+            raise InvalidPlan(
+                "The world begins at a moment that it cannot have a past or a future of.",
+                remedy="Give a date from 1980-01-01 to 2150-01-01.",
                 field="since",
             )
 

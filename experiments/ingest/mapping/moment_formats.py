@@ -59,6 +59,14 @@ _LANGUAGE_BOUND: Final = frozenset("cxX")
 _MICROSECOND_DIGITS: Final = 6
 _FIRST_YEAR_OF_1900: Final = 69
 _NOON: Final = 12
+_SUNDAY: Final = 7
+_UTC_WORDS: Final = UTC_NAMES | {"UT", "ZULU"}
+_CLOCKS: Final[Mapping[str, frozenset[str]]] = {
+    f"{letter}T": frozenset({f"{letter}ST", f"{letter}DT"}) for letter in "ECMP"
+}
+"""What clocks in North America are called in winter and summer, by a name for both."""
+_ZONE_NAME: Final = re.compile(r"[A-Z_]+(?:/[A-Z_-]+)+")
+_LITERAL_OFFSET: Final = re.compile(r"[-+\u2212][0-9]")
 _TOKENS: Final = re.compile(
     r"%(?P<directive>.)|(?P<space>\s+)|(?P<word>[A-Za-z]+)|(?P<other>.)"
 )
@@ -94,7 +102,10 @@ class MomentFormat:
         self._directives = frozenset(directives) - {"%"}
         _check_date(self._directives)
         _check_time(self._directives)
-        self._zone_word = _find_zone_word(tokens)
+        _check_literals(tokens)
+        self.zone_name = _find_zone_name(tokens)
+        """Key of the zone that the format names, e.g. Europe/Paris; None if it names none."""
+        self._zone_word = None if self.zone_name else _find_zone_word(tokens)
         if self._zone_word is not None and self._directives & {"z", "Z"}:
             _refuse("It names two zones.", "Keep one of them.")
         self._offset_follows_name = "%Z%z" in text
@@ -163,13 +174,13 @@ class MomentFormat:
 
     def _name_zone(self, moment: datetime, name: str, zone: ZoneInfo | None) -> datetime:
         if moment.tzinfo is not None:
-            if name in UTC_NAMES and moment.utcoffset() and not self._offset_follows_name:
+            if name in _UTC_WORDS and moment.utcoffset() and not self._offset_follows_name:
                 raise InvalidFact(
                     f"This names the zone {name} and another offset.",
                     remedy="Keep one of them.",
                 )
             return moment
-        if name in UTC_NAMES:
+        if name in _UTC_WORDS:
             return moment.replace(tzinfo=UTC)
         if zone is None:
             raise InvalidFact(
@@ -181,7 +192,7 @@ class MomentFormat:
             placed
             for fold in (0, 1)
             for placed in [moment.replace(tzinfo=zone, fold=fold)]
-            if placed.tzname() == name
+            if str(placed.tzname()).upper() in _CLOCKS.get(name, {name})
             and placed.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == moment
         ]
         if len({placed.utcoffset() for placed in meant}) != 1:
@@ -256,23 +267,46 @@ def _check_time(has: AbstractSet[str]) -> None:
             _refuse(f"%{smaller} needs {' or '.join(f'%{one}' for one in larger)}.", _EXAMPLE)
 
 
+def _check_literals(tokens: Sequence[_Token]) -> None:
+    if _LITERAL_OFFSET.search(_literals(tokens)):
+        _refuse("It holds an offset, which would not be read.", "Write %z in its place.")
+
+
+def _find_zone_name(tokens: Sequence[_Token]) -> str | None:
+    words = _ZONE_NAME.findall(_literals(tokens).upper())
+    found = [_zone_names()[word] for word in words if word in _zone_names()]
+    if len(found) > 1:
+        _refuse("It names two zones.", "Keep one of them.")
+    return found[0] if found else None
+
+
+def _literals(tokens: Sequence[_Token]) -> str:
+    """Return what is not a directive; a null stands for each of these."""
+    return "".join("\0" if token.kind == "directive" else token.text for token in tokens)
+
+
 def _find_zone_word(tokens: Sequence[_Token]) -> str | None:
     found: list[str] = []
     for token, after in pairwise([*tokens, _Token("end", "\n")]):
         if token.kind != "word":
             continue
         name = token.text.upper()
-        if name in UTC_NAMES:
+        if name in _UTC_WORDS:
             if after == ("directive", "z"):
                 continue
             if after.text in {"+", "-"}:
                 _refuse("It holds an offset.", "Write %z in its place.")
             found.append(name)
-        elif token.text.isupper() and name in _abbreviations():
+        elif name in _abbreviations() or token.text in _CLOCKS:
             found.append(name)
     if len(found) > 1:
         _refuse("It names two zones.", "Keep one of them.")
     return found[0] if found else None
+
+
+@cache
+def _zone_names() -> Mapping[str, str]:
+    return {name.upper(): name for name in available_timezones()}
 
 
 @cache
@@ -284,7 +318,7 @@ def _abbreviations() -> frozenset[str]:
         for zone in available_timezones()
         for month in months
     }
-    return frozenset(name for name in names if name is not None and name.isalpha())
+    return frozenset(name.upper() for name in names if name is not None and name.isalpha())
 
 
 def _patterns(tokens: Sequence[_Token]) -> Iterator[str]:
@@ -323,7 +357,9 @@ def _read_weekday(values: Mapping[str, str]) -> int | None:
         return int(values["u"])
     if "w" in values:
         number = int(values["w"])
-        return 7 if number == 0 else number
+        if number == _SUNDAY:
+            raise ValueError(values)  # %w counts from 0, which is Sunday
+        return number or _SUNDAY
     name = values.get("a") or values.get("A")
     return None if name is None else _place_of(_NAMES["a"], name[:3]) + 1
 

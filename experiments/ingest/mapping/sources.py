@@ -5,7 +5,7 @@ A field that is plain text names a column; a mapping says more about it.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -15,6 +15,9 @@ from core.errors import InvalidInput
 from experiments.documents.entry import OWN_RULE, Entry
 from experiments.documents.mistakes import show
 from experiments.ingest.mapping.moment_formats import MomentFormat
+
+_NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
+"""Names among the zones of a machine that say nothing, or its own zone."""
 
 JsonType: TypeAlias = Literal["text", "integer", "number", "boolean", "json"]
 
@@ -37,11 +40,13 @@ def _read_fields(value: object) -> object:
 
 def _check_zone(name: str) -> str:
     try:
-        ZoneInfo(name)
+        is_zone = name not in _NO_ZONES and ZoneInfo(name) is not None
     except (ZoneInfoNotFoundError, ValueError):
+        is_zone = False
+    if not is_zone:
         raise mistake(
             f"{show(name)} is not a time zone.", "Write UTC, or one such as Europe/Berlin."
-        ) from None
+        )
     return name
 
 

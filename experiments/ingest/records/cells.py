@@ -46,7 +46,7 @@ def whole_numbers(column: Column) -> Int64Array | None:
         column = column.cast(pa.int64())
     if pa.types.is_floating(column.type):
         exact: Float64Array = column.cast(pa.float64()).to_numpy()
-        if not (np.abs(exact) <= _EXACT).all() or (exact % 1).any():
+        if not (np.abs(exact) < _EXACT).all() or (exact % 1).any():
             return None
         column = pa.array(exact.astype(np.int64))
     if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
@@ -88,7 +88,7 @@ def _floats_of(cells: list[object]) -> Float32Array | None:
 
 
 _EXACT: Final = 2**53
-"""Whole numbers up to here are floats, so that they are rounded only once."""
+"""Whole numbers up to here are floats; this one may be the next, rounded."""
 
 
 def to_text(cell: object) -> str:
@@ -110,9 +110,14 @@ def to_whole(cell: object) -> int:
             return int(found[1])
     elif isinstance(cell, int) and not isinstance(cell, bool):
         return cell
-    elif (isinstance(cell, float) and cell.is_integer() and abs(cell) <= _EXACT) or (
-        isinstance(cell, Decimal) and cell == cell.to_integral_value()
-    ):
+    elif isinstance(cell, float) and cell.is_integer():
+        if abs(cell) < _EXACT:
+            return int(cell)
+        raise InvalidFact(
+            f"This is a float from {_EXACT} on, which may not be what was written.",
+            remedy="Write it as a whole number, or as text.",
+        )
+    elif isinstance(cell, Decimal) and cell == cell.to_integral_value():
         return int(cell)
     raise _wrong("a whole number")
 
@@ -171,7 +176,7 @@ def to_json(cell: object, kind: str | None, limits: Limits) -> JsonValue:
         return read(cell)
     if kind == "json" and isinstance(cell, str):
         cell = parse_json_text(cell, limits)
-    value: Any = _to_json_number(cell) if isinstance(cell, Decimal) else cell
+    value: Any = _without_decimals(cell)
     if isinstance(value, date):
         raise InvalidFact(
             "JSON has no dates.", remedy="Write it as text, as its readers expect it."
@@ -206,6 +211,17 @@ _JSON_READERS: Final[dict[str | None, Callable[[object], JsonValue]]] = {
     "number": to_number,
     "boolean": _to_boolean,
 }
+
+
+def _without_decimals(cell: object) -> object:
+    match cell:
+        case Decimal():
+            return _to_json_number(cell)
+        case list():
+            return [_without_decimals(inner) for inner in cell]
+        case dict():
+            return {key: _without_decimals(inner) for key, inner in cell.items()}
+    return cell
 
 
 def _to_json_number(number: Decimal) -> float:

@@ -7,6 +7,7 @@ datetimes, and lists and objects of these; a cell that is none of them is an
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -81,15 +82,15 @@ def plain_column(column: Column, missing: Sequence[str]) -> Column:
 
 
 def refuse_inexact(column: Column) -> Column:
-    """Return a column of ids; float32 cells that may be rounded whole numbers are refused."""
+    """Return whole numbers; float32 cells that may be rounded ones are refused."""
     if isinstance(column, list) or not pa.types.is_float32(column.type):
         return column
     return [
         cell
-        if cell is None or not abs(cell) > _FLOAT32_EXACT
+        if cell is None or abs(cell) < _FLOAT32_EXACT or math.isnan(cell)
         else UnreadableCell(
             repr(cell),
-            "A float32 holds whole numbers exactly up to 16777216 only.",
+            "A float32 holds whole numbers exactly below 16777216 only.",
             "Write the column as whole numbers.",
         )
         for cell in column.to_pylist()

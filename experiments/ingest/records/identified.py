@@ -34,7 +34,7 @@ def read_availability(
     records = zip(
         reading.texts("window_id", entry.window_id),
         reading.identities("video_id", entry.video_id).tolist(),
-        reading.texts("country", entry.country),
+        reading.countries("country", entry.country),
         reading.moments("valid_from", entry.valid_from, rules.valid_from).tolist(),
         reading.moments("valid_to", entry.valid_to, rules.valid_to).tolist(),
         known,
@@ -49,7 +49,7 @@ def read_events(
 ) -> list[tuple[int, Fact]]:
     """Return events, each with its row."""
     kinds = reading.choices("kind", entry.kind, EVENT_KINDS)
-    values = reading.numbers("value", entry.value)
+    values = reading.numbers("value", entry.value, ops)
     for row, (kind, value, op) in enumerate(zip(kinds, values, ops, strict=True)):
         if op is Op.ASSERT and not reading.wrong_rows[row]:
             try:

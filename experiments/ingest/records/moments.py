@@ -56,10 +56,11 @@ class Moments:
     """
 
     def __init__(self, entry: MomentEntry, time_zone: str | None) -> None:
-        name = entry.time_zone or time_zone
+        self._format = None if entry.format is None else MomentFormat(entry.format)
+        named = None if self._format is None else self._format.zone_name
+        name = named or entry.time_zone or time_zone
         self._zone = None if name is None else ZoneInfo(name)
         self._zone_name = name
-        self._format = None if entry.format is None else MomentFormat(entry.format)
         self._unit = entry.unit
 
     def whole(self, column: Column) -> Int64Array | None:

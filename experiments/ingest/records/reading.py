@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -77,6 +78,14 @@ class Reading:
         """Return names and ids; where they are not required, None where nothing stands."""
         return self.each(field, self._texts_of(entry), self._name, required=required)
 
+    def countries(self, field: str, entry: TextEntry) -> list[str | None]:
+        """Return countries."""
+
+        def read(cell: object) -> str:
+            return self.rules.country(to_text(cell))
+
+        return self.each(field, self._texts_of(entry), read)
+
     def identities(self, field: str, entry: IdentityEntry) -> Int64Array:
         """Return ids of profiles or videos."""
         cells = refuse_inexact(self._cells(entry))
@@ -96,6 +105,8 @@ class Reading:
         """Return moments in microseconds, each of which passes the check."""
         moments = Moments(entry, self._entry.time_zone)
         cells = self._cells(entry)
+        if entry.unit is not None:
+            cells = refuse_inexact(cells)
         whole = moments.whole(cells)
         if whole is not None and self._all_pass(whole, check):
             return whole
@@ -105,15 +116,18 @@ class Reading:
 
         return np.array(self.each(field, cells, read, 0, required=required), np.int64)
 
-    def numbers(self, field: str, entry: NumberEntry | None) -> list[float | None]:
-        """Return events' values, None where there is none."""
+    def numbers(
+        self, field: str, entry: NumberEntry | None, ops: Sequence[Op]
+    ) -> list[float | None]:
+        """Return events' values, None where there is none or nothing is asserted."""
         if entry is None:
             return [None] * self.rows
+        cells = self._asserted(entry, ops)
 
         def read(cell: object) -> float:
             return self.rules.event_value(to_number(cell) * entry.scale)
 
-        return self.each(field, self._cells(entry), read, required=False)
+        return self.each(field, cells, read, required=False)
 
     def integers(
         self,
@@ -166,10 +180,7 @@ class Reading:
         self, field: str, entry: ValueEntry, ops: Sequence[Op], *, required: bool
     ) -> list[JsonValue]:
         """Return values of JSON, None where nothing stands or nothing is asserted."""
-        cells = [
-            cell if op is Op.ASSERT else None
-            for cell, op in zip(listed(self._cells(entry)), ops, strict=True)
-        ]
+        cells = self._asserted(entry, ops)
         limits = self.rules.limits
 
         def read(cell: object) -> JsonValue:
@@ -254,6 +265,12 @@ class Reading:
             return [entry.constant] * self.rows
         return self._column(entry.column)
 
+    def _asserted(self, entry: NumberEntry | ValueEntry, ops: Sequence[Op]) -> list[object]:
+        return [
+            cell if op is Op.ASSERT else None
+            for cell, op in zip(listed(self._cells(entry)), ops, strict=True)
+        ]
+
     def _column(self, name: str) -> Column:
         plain = self._plain.get(name)
         if plain is None:
@@ -286,13 +303,21 @@ def listed(cells: Column) -> list[object]:
 
 
 def _join(parts: Sequence[object], joined_by: str) -> object:
-    """Return parts of an id as one text; the part itself that cannot be part of one."""
+    """Return parts of an id as one text; what stands where a part is that cannot be one."""
     texts: list[str] = []
     for part in parts:
-        if isinstance(part, date):
-            texts.append(part.isoformat())
-        elif isinstance(part, str | int | float):
-            texts.append(str(part))
-        else:
+        if part is None or isinstance(part, UnreadableCell):
             return part
+        try:
+            texts.append(_to_part(part))
+        except InvalidFact as error:
+            return UnreadableCell(repr(part), error.problem, error.remedy)
     return joined_by.join(texts)
+
+
+def _to_part(part: object) -> str:
+    if isinstance(part, date):
+        return part.isoformat()
+    if isinstance(part, bool) or (isinstance(part, float) and math.isfinite(part)):
+        return str(part)
+    return to_text(part)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +95,8 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("features", {"a": "1e39"}, "values.a", "within float32"),
     ("features", {"b": "lots"}, "values.b", "not a finite number"),
     ("features", {"at": "2300-01-01T00:00:00Z"}, "valid_from", "2200"),
+    ("availability", {"country": " "}, "country", "without spaces around it"),
+    ("availability", {"country": "NZ "}, "country", "without spaces around it"),
     ("availability", {"ends": "2024-03-04T12:00:00Z"}, "valid_to", "ends at"),
     ("availability", {"ends": "2023-03-04T12:00:00Z"}, "valid_to", "ends at"),
 ]
@@ -136,6 +140,78 @@ def test_a_bad_record_is_refused_by_name_and_the_others_are_taken(
     assert told[field].remedy
     assert told[field].line == (3 if suffix == "csv" else 2)
     assert sum(store.count_facts().values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "field", "rule"),
+    [
+        (pa.array([2.0**24], pa.float32()), "profile_id", "A float32 holds"),
+        (pa.array([2.0**53]), "profile_id", "not be what was written"),
+        (pa.array([float(2**53 + 1)]), "profile_id", "not be what was written"),
+        (pa.array([2**63], pa.uint64()), "profile_id", "Ids lie between"),
+        (pa.array([1_709_553_630.0], pa.float32()), "event_at", "A float32 holds"),
+        (pa.array([1_709_553_630_000.0], pa.float32()), "known_at", "A float32 holds"),
+        (pa.array([1], pa.duration("us")), "event_at", "not a type that is read"),
+        (pa.array([math.nan]), "event_id", "not text"),
+        (pa.array([math.inf], pa.float32()), "event_id", "not text"),
+        (pa.array([[7]]), "event_id", "not text"),
+        (pa.array([Decimal("7.50")]), "event_id", "not text"),
+        (pa.array([None], pa.int64()), "event_id", "Nothing stands here"),
+    ],
+)
+def test_a_cell_that_may_be_another_number_is_refused(
+    load: Load, column: pa.Array, field: str, rule: str
+) -> None:
+    mapping = """
+event_id: {columns: [id, film]}
+profile_id: profile
+event_at: {column: at, unit: seconds}
+known_at: {column: seen, unit: seconds}
+kind: {constant: play}
+video_id: film
+"""
+    right: dict[str, Any] = {"id": "e", "profile": 1, "at": 1_709_553_600, "film": 7}
+    table = pa.table({name: [value] for name, value in {**right, "seen": right["at"]}.items()})
+    name = {"event_id": "id", "profile_id": "profile", "event_at": "at", "known_at": "seen"}[
+        field
+    ]
+    at = table.column_names.index(name)
+    pq.write_table(table.set_column(at, name, column), "data.parquet")
+    report = load([Path("data.parquet")], "events", mapping)
+    assert report.facts == 0
+    assert [(one.field, rule in one.rule) for one in report.first_refused] == [(field, True)]
+
+
+def test_an_id_of_several_columns_has_all_of_them_whatever_their_types(
+    load_into: Callable[[Store], Load], new_store: Callable[[], Store]
+) -> None:
+    """A decimal is how warehouses write whole numbers."""
+    mapping = EVENTS.replace("event_id: id", "event_id: {columns: [profile, film, at]}")
+    digests = set()
+    for kind in (pa.int64(), pa.uint64(), pa.string(), pa.decimal128(38), pa.decimal256(50)):
+        table = pa.Table.from_pylist([{**EVENT, "film": film} for film in (7, 8)])
+        for name in ("profile", "film"):
+            cells = table[name].to_pylist()
+            cast = [str(cell) if kind == pa.string() else cell for cell in cells]
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, pa.array(cast, kind))
+        pq.write_table(table, "data.parquet")
+        store = new_store()
+        report = load_into(store)([Path("data.parquet")], "events", f"{mapping}source: test\n")
+        assert (report.facts, report.refused) == (2, 0)
+        digests.add(store.digest())
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("op", ["absent", "retract"])
+@pytest.mark.parametrize("size", [1, 100])
+def test_the_value_of_an_event_that_is_not_asserted_is_not_read(
+    load: Load, op: str, size: int
+) -> None:
+    records = [{**EVENT, "op": op, "value": value} for value in (4.5, 9, "n/a", None)]
+    path = write(Path("data.jsonl"), records)
+    report = load([path], "events", f"{EVENTS}op: op\n", records_per_chunk=size)
+    assert (report.facts, report.refused) == (4, 0)
 
 
 def test_a_file_says_the_same_in_every_format(
@@ -263,6 +339,7 @@ def test_columns_that_a_file_lacks_are_told_with_the_mappings_lines(load: Load) 
         ("events", EVENTS.replace("event_id: id\n", ""), ["event_id", "missing"]),
         ("events", EVENTS + "valeu: x\n", [":9: valeu", "'value'"]),
         ("events", EVENTS + "time_zone: Mars/Base\n", [":9: time_zone", "not a time zone"]),
+        ("events", EVENTS + "time_zone: localtime\n", [":9: time_zone", "not a time zone"]),
         ("events", EVENTS + "op: {values: {}}\n", [":9: op", "Nothing says where"]),
         (
             "events",

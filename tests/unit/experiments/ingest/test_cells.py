@@ -203,6 +203,9 @@ def test_a_local_time_is_that_of_its_zone_all_the_year() -> None:
         (Decimal(7), None, 7),
         (Decimal("7.5"), None, 7.5),
         (Decimal(7), "text", "7"),
+        ([Decimal(7), [Decimal("7.5"), None]], None, [7, [7.5, None]]),
+        ({"a": Decimal(7)}, "json", {"a": 7}),
+        (2.0**53 - 1, "integer", 2**53 - 1),
     ],
 )
 def test_a_value_is_read_as_its_type(cell: object, kind: str | None, expected: object) -> None:
@@ -215,13 +218,15 @@ def test_a_value_is_read_as_its_type(cell: object, kind: str | None, expected: o
         ("seven", "integer", "not a whole number"),
         ("7.5", "integer", "not a whole number"),
         (7.5, "integer", "not a whole number"),
-        (2.0**54, "integer", "not a whole number"),
+        (2.0**54, "integer", "not be what was written"),
+        (float(2**53 + 1), "integer", "not be what was written"),
         ("nan", "number", "not a finite number"),
         (math.inf, None, "not JSON"),
         ("yes", "boolean", "not true or false"),
         ("{", "json", "not JSON"),
         (datetime(2024, 1, 1, tzinfo=UTC), None, "JSON has no dates"),
         (Decimal("0." + "1" * 20), None, "more digits"),
+        ([Decimal("0." + "1" * 20)], None, "more digits"),
         ("\ud800", "text", "not JSON"),
     ],
 )

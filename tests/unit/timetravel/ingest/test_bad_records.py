@@ -138,6 +138,11 @@ WRONG: dict[str, tuple[ingest_pb2.Record, str, str]] = {
         "ends at",
     ),
     "valid_to at valid_from": (licence(valid_to=PAST), "availability.valid_to", "ends at"),
+    "country with a space": (
+        licence(country="NZ "),
+        "availability.country",
+        "without spaces around it",
+    ),
     "no valid_to": (licence(valid_to=None), "availability.valid_to", "Nothing is given"),
     # ops, kinds and what is missing
     "no op": (taste(op=0), "op", "no such number"),

@@ -113,6 +113,8 @@ def test_a_bad_rating_is_refused_with_file_line_and_value(
         ("5,  ,Drama", "has the title '  '"),
         ("5,Twice (1999),Drama|Drama", "has the genres 'Drama|Drama'"),
         ("5,None (1999),", "has the genres ''"),
+        ("5,Spaced (1999),Drama | Comedy", "has the genres 'Drama | Comedy'"),
+        ("5,Blank (1999),Drama| ", "has the genres 'Drama| '"),
         ("5,Cut off (1999", "has 2 fields, not 3"),
     ],
 )
