@@ -32,6 +32,7 @@ TRACEPARENT_HEADER = "traceparent"
 
 _STACK_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SNAPSHOT_DIGITS = 18  # all such numbers are int64
+_TRACEPARENT = re.compile(r"[\x21-\x7e]*")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 P = ParamSpec("P")
@@ -78,7 +79,7 @@ class CallContext:
             as-of of each row.
         snapshot: Append position up to which facts are read; None means not pinned.
         variant: Label for metrics.
-        traceparent: W3C trace context, passed on as it came.
+        traceparent: W3C trace context, passed on as it came; empty if it came malformed.
 
     Raises:
         InvalidInput: A value cannot travel as a header.
@@ -213,7 +214,7 @@ def read_context(metadata: Iterable[tuple[str, str | bytes]]) -> CallContext:
         else parse_moment(known_by, field=KNOWN_BY_HEADER),
         snapshot=None if snapshot is None else _parse_snapshot(snapshot),
         variant=headers.get(VARIANT_HEADER, ""),
-        traceparent=headers.get(TRACEPARENT_HEADER, ""),
+        traceparent=_read_traceparent(headers.get(TRACEPARENT_HEADER, "")),
     )
 
 
@@ -233,7 +234,9 @@ def _single_values(metadata: Iterable[tuple[str, str | bytes]]) -> Mapping[str, 
     values: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in metadata:
         if name in _NAMES:
-            values[name].append(value if isinstance(value, str) else value.decode("ascii"))
+            values[name].append(
+                value if isinstance(value, str) else value.decode(errors="replace")
+            )
     for name, found in values.items():
         if len(found) > 1:
             raise InvalidInput(
@@ -242,6 +245,11 @@ def _single_values(metadata: Iterable[tuple[str, str | bytes]]) -> Mapping[str, 
                 field=name,
             )
     return {name: found[0] for name, found in values.items()}
+
+
+def _read_traceparent(text: str) -> str:
+    # W3C asks for a new trace then; and what no header may hold would fail all calls made.
+    return text if _TRACEPARENT.fullmatch(text) else ""
 
 
 def _parse_snapshot(text: str) -> int:

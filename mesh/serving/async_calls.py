@@ -12,13 +12,13 @@ import grpc
 import grpc.aio
 
 from core.errors import InvalidInput, PagesimError
-from core.grpc_status import write_peer_status, write_status
+from core.grpc_status import write_peer_status, write_status, write_text
 from mesh.call.call_details import split_method
 from mesh.call.context import TRACEPARENT_HEADER, read_context, set_context
 from mesh.call.deadlines import set_remaining_seconds
 from mesh.serving.call_metrics import Served
 from mesh.serving.calls import INFRASTRUCTURE, report_failure, report_fault
-from mesh.serving.handlers import check_request, noting_malformed
+from mesh.serving.handlers import behaviour_of, check_request, remake_handler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -64,9 +64,11 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
         """
         handler = await continuation(handler_call_details)
         service, method = split_method(handler_call_details.method)
-        if handler is None or service.startswith(INFRASTRUCTURE):
-            return handler
-        behaviour = _behaviour(handler)
+        if handler is None:
+            return None
+        behaviour = behaviour_of(handler)
+        if service.startswith(INFRASTRUCTURE):
+            return remake_handler(handler, _refusing_malformed(behaviour))
         if not (
             inspect.iscoroutinefunction(behaviour) or inspect.isasyncgenfunction(behaviour)
         ):
@@ -79,7 +81,7 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
         async def answer(request: Any, call: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401 - messages
             return await self._serve(service, method, behaviour, request, call)
 
-        return _make(handler)(answer, noting_malformed(handler), handler.response_serializer)
+        return remake_handler(handler, answer)
 
     async def _serve(
         self,
@@ -90,6 +92,7 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
         call: grpc.aio.ServicerContext[Any, Any],
     ) -> Any:  # noqa: ANN401 - a message, or None after a stream
         started = time.perf_counter()
+        shortening: Any = _Call(call)
         served = Served(service, method)
         code: grpc.StatusCode | None = grpc.StatusCode.UNKNOWN
         headers = [(str(name), value) for name, value in call.invocation_metadata() or ()]
@@ -105,7 +108,7 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
                 context = replace(context, traceparent=span.traceparent)
             set_context(context)
             served = Served(service, method, context.stack, context.variant)
-            answer = await _run(behaviour, _checked(request), call)
+            answer = await _run(behaviour, _checked(request), shortening)
             code = _code_set_by_handler(call)
         except asyncio.CancelledError:
             code = grpc.StatusCode.CANCELLED
@@ -120,17 +123,54 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
             status = write_peer_status(error)
             report_failure(served, status)
             await _abort(call, status)
-        except Exception as error:
-            if (aborted := _code_set_by_handler(call)) is not None:
-                code = aborted
-                raise
-            code = grpc.StatusCode.INTERNAL
-            await _abort(call, report_fault(error, served))
+        except grpc.aio.AbortError:
+            code = _code_set_by_handler(call)
+            raise
+        except Exception as error:  # noqa: BLE001 - it is logged, and ends the call
+            code = _code_set_by_handler(call) or grpc.StatusCode.INTERNAL
+            await _abort(call, report_fault(error, served, code))
         finally:
             self._metrics.count(served, seconds=time.perf_counter() - started, code=code)
             if span is not None:
                 span.end(code)
         return answer
+
+
+def _refusing_malformed(behaviour: Behaviour) -> Behaviour:
+    """Return a behaviour, of health or reflection, that is given no malformed request."""
+
+    async def answer(request: Any, call: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401 - messages
+        try:
+            return await _run(behaviour, _checked(request), call)
+        except InvalidInput as error:
+            await _abort(call, write_status(error))
+
+    return answer
+
+
+class _Call:
+    """A call as its handler sees it: texts that it ends with are shortened.
+
+    They cannot be shortened later: what a call is aborted with is sent at once.
+    """
+
+    def __init__(self, call: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._call, name)
+
+    def set_details(self, details: str) -> None:
+        self._call.set_details(write_text(grpc.StatusCode.UNKNOWN, details).details)
+
+    async def abort(
+        self,
+        code: grpc.StatusCode,
+        details: str = "",
+        trailing_metadata: tuple[tuple[str, str | bytes], ...] = (),
+    ) -> NoReturn:
+        await self._call.abort(code, write_text(code, details).details, trailing_metadata)
+        raise AssertionError("abort raises")
 
 
 async def _abort(call: grpc.aio.ServicerContext[Any, Any], status: grpc.Status) -> NoReturn:
@@ -158,31 +198,6 @@ def _checked(request: Any) -> Any:  # noqa: ANN401 - a message, or an iterator o
 async def _check_each(requests: AsyncIterator[object]) -> AsyncIterator[object]:
     async for request in requests:
         yield check_request(request)
-
-
-def _behaviour(handler: Handler) -> Behaviour:
-    if handler.request_streaming:
-        found = handler.stream_stream if handler.response_streaming else handler.stream_unary
-    else:
-        found = handler.unary_stream if handler.response_streaming else handler.unary_unary
-    if found is None:
-        raise AssertionError("a handler has the behaviour of its kind")
-    behaviour: Behaviour = found  # type: ignore[assignment]  # typed for threads, used by asyncio
-    return behaviour
-
-
-def _make(handler: Handler) -> Callable[..., Handler]:
-    if handler.request_streaming:
-        return (
-            grpc.stream_stream_rpc_method_handler
-            if handler.response_streaming
-            else grpc.stream_unary_rpc_method_handler
-        )
-    return (
-        grpc.unary_stream_rpc_method_handler
-        if handler.response_streaming
-        else grpc.unary_unary_rpc_method_handler
-    )
 
 
 def _code_set_by_handler(call: grpc.aio.ServicerContext[Any, Any]) -> grpc.StatusCode | None:

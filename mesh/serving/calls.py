@@ -18,7 +18,7 @@ from mesh.call.call_details import split_method
 from mesh.call.context import TRACEPARENT_HEADER, read_context, set_context
 from mesh.call.deadlines import set_remaining_seconds
 from mesh.serving.call_metrics import Served
-from mesh.serving.handlers import is_stream, wrap_handler
+from mesh.serving.handlers import is_stream, refuse_malformed, wrap_handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -40,11 +40,11 @@ _log = structlog.get_logger("mesh.serving")
 class CallInterceptor(grpc.ServerInterceptor):
     """Serve each call in its context, answer errors as statuses, count and log.
 
-    Health and reflection pass untouched. Of other calls, `workers` are served at once; those
-    that stream have places of their own, half as many, and more are refused: a stream lasts
-    for as long as its caller likes. A call to a service outside `contextless` fails
-    if it did not come through the mesh, as `origin` knows, and with FAILED_PRECONDITION when it
-    carries no stack or no as-of.
+    Of health and reflection only malformed requests are refused. Of other calls, `workers` are
+    served at once; those that stream have places of their own, half as many, and more are
+    refused: a stream lasts for as long as its caller likes. A call to a service outside
+    `contextless` fails if it did not come through the mesh, as `origin` knows, and with
+    FAILED_PRECONDITION when it carries no stack or no as-of.
     """
 
     def __init__(
@@ -72,8 +72,10 @@ class CallInterceptor(grpc.ServerInterceptor):
         """Wrap the method's handler."""
         handler = continuation(handler_call_details)
         service, method = split_method(handler_call_details.method)
-        if handler is None or service.startswith(INFRASTRUCTURE):
-            return handler
+        if handler is None:
+            return None
+        if service.startswith(INFRASTRUCTURE):
+            return refuse_malformed(handler)
         a_place = self._a_stream if is_stream(handler) else self._a_worker
 
         @contextmanager
@@ -137,12 +139,10 @@ class CallInterceptor(grpc.ServerInterceptor):
             report_failure(served, status)
             call.abort_with_status(status)
         except Exception as error:
-            if (aborted := _code_set_by_handler(call)) is not None:
-                code = aborted
-                _shorten_status_set_by_handler(call, code)
+            code = _code_set_by_handler(call) or grpc.StatusCode.INTERNAL
+            if _shorten_status_set_by_handler(call, code):
                 raise
-            code = grpc.StatusCode.INTERNAL
-            call.abort_with_status(report_fault(error, served))
+            call.abort_with_status(report_fault(error, served, code))
         finally:
             self._metrics.count(served, seconds=time.perf_counter() - started, code=code)
             if span is not None:
@@ -164,12 +164,12 @@ def report_failure(served: Served, status: grpc.Status) -> None:
     )
 
 
-def report_fault(error: Exception, served: Served) -> grpc.Status:
+def report_fault(error: Exception, served: Served, code: grpc.StatusCode) -> grpc.Status:
     """Log what a handler should not have raised; return the status that the call ends with."""
     _log.exception("call_crashed", service=served.service, method=served.method)
     text = shorten(str(error), _FAULT_CHARACTERS)
     return write_text(
-        grpc.StatusCode.INTERNAL,
+        code,
         f"{type(error).__name__}: {text}. This is a fault in {served.service}; its log has the "
         "traceback.",
     )
@@ -177,10 +177,13 @@ def report_fault(error: Exception, served: Served) -> grpc.Status:
 
 def _shorten_status_set_by_handler(
     call: grpc.ServicerContext, code: grpc.StatusCode | None
-) -> None:
+) -> bool:
+    """Return whether the handler said something with the code that it set."""
     details: object = call.details()  # type: ignore[attr-defined]  # the stubs lag behind
-    if code is not None and isinstance(details, bytes):
-        call.set_details(write_text(code, details.decode(errors="replace")).details)
+    if code is None or not isinstance(details, bytes):
+        return False
+    call.set_details(write_text(code, details.decode(errors="replace")).details)
+    return True
 
 
 def _code_set_by_handler(call: grpc.ServicerContext) -> grpc.StatusCode | None:

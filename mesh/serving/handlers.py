@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
 from core.errors import InvalidInput
+from core.grpc_status import write_status
 
 if TYPE_CHECKING:
     import contextvars
@@ -38,10 +40,7 @@ def wrap_handler(
     """
     if handler.response_streaming:
         return _wrap_stream(handler, surround)
-    behaviour = _present(
-        handler.stream_unary if handler.request_streaming else handler.unary_unary
-    )
-
+    behaviour = behaviour_of(handler)
     take = check_each if handler.request_streaming else check_request
 
     def answer(request: Any, call: grpc.ServicerContext) -> object:  # noqa: ANN401 - one or many
@@ -49,20 +48,35 @@ def wrap_handler(
             return variables.run(behaviour, take(request), call)
         raise AssertionError("a surrounded call returns or raises")
 
-    make = (
-        grpc.stream_unary_rpc_method_handler
-        if handler.request_streaming
-        else grpc.unary_unary_rpc_method_handler
-    )
-    return make(answer, noting_malformed(handler), handler.response_serializer)
+    return remake_handler(handler, answer)
+
+
+def refuse_malformed(handler: grpc.RpcMethodHandler[Q, R]) -> grpc.RpcMethodHandler[Q, R]:
+    """Return the handler, one of gRPC's own, with bytes that are no message of it refused."""
+    behaviour = behaviour_of(handler)
+
+    def check(request: object, call: grpc.ServicerContext) -> object:
+        if isinstance(request, Malformed):
+            call.abort_with_status(write_status(request.refusal()))
+        return request
+
+    # How gRPC is to call the behaviour, with a callback to send by, is in its attributes.
+    @functools.wraps(behaviour)
+    def answer(request: Any, call: grpc.ServicerContext, *send: object) -> object:  # noqa: ANN401 - one or many
+        taken = (
+            (check(one, call) for one in request)
+            if handler.request_streaming
+            else check(request, call)
+        )
+        return behaviour(taken, call, *send)
+
+    return remake_handler(handler, answer)
 
 
 def _wrap_stream(
     handler: grpc.RpcMethodHandler[Q, R], surround: Surround
 ) -> grpc.RpcMethodHandler[Q, R]:
-    behaviour = _present(
-        handler.stream_stream if handler.request_streaming else handler.unary_stream
-    )
+    behaviour = behaviour_of(handler)
     take = check_each if handler.request_streaming else check_request
     finished = object()
 
@@ -72,18 +86,42 @@ def _wrap_stream(
             while (message := variables.run(next, messages, finished)) is not finished:
                 yield message
 
-    make = (
-        grpc.stream_stream_rpc_method_handler
-        if handler.request_streaming
-        else grpc.unary_stream_rpc_method_handler
-    )
-    return make(answer, noting_malformed(handler), handler.response_serializer)
+    return remake_handler(handler, answer)
 
 
-def _present(behaviour: Callable[..., R] | None) -> Callable[..., R]:
-    if behaviour is None:
+def behaviour_of(handler: grpc.RpcMethodHandler[Q, R]) -> Callable[..., Any]:
+    """Return what the handler calls, whichever of the four kinds it is."""
+    found: Callable[..., Any] | None
+    if handler.request_streaming:
+        found = handler.stream_stream if handler.response_streaming else handler.stream_unary
+    else:
+        found = handler.unary_stream if handler.response_streaming else handler.unary_unary
+    if found is None:
         raise AssertionError("a handler has the behaviour of its kind")
-    return behaviour
+    return found
+
+
+def remake_handler(
+    handler: grpc.RpcMethodHandler[Q, R], behaviour: Callable[..., Any]
+) -> grpc.RpcMethodHandler[Q, R]:
+    """Return a handler of the same kind that calls something else.
+
+    It is given Malformed for a request that cannot be decoded.
+    """
+    make: Callable[..., grpc.RpcMethodHandler[Q, R]]
+    if handler.request_streaming:
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+    else:
+        make = (
+            grpc.unary_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.unary_unary_rpc_method_handler
+        )
+    return make(behaviour, noting_malformed(handler), handler.response_serializer)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from google.protobuf.duration_pb2 import Duration
 from pagesim.mesh.v1 import mesh_pb2
 
+from core.errors import InvalidInput
 from core.timestamps import decode_duration, decode_timestamp, encode_timestamp
 from mesh.call.addresses import parse_address
 from mesh.errors import InvalidStack
@@ -158,12 +159,24 @@ def read_status(message: mesh_pb2.StackStatus) -> StackStatus:
     return StackStatus(
         stack=read_stack(message.stack),
         endpoints=tuple(read_endpoint(endpoint) for endpoint in message.endpoints),
-        state=_STATE_BY_NUMBER.get(message.state, StackState.READY),
+        state=_read_state(message),
         reason=message.reason,
         restarts=message.restarts,
         lease_seconds=read_lease(message),
         lost=tuple(read_lost(lost) for lost in message.lost),
     )
+
+
+def _read_state(message: mesh_pb2.StackStatus) -> StackState:
+    state = _STATE_BY_NUMBER.get(message.state)
+    if state is None:
+        raise InvalidInput(
+            f"Stack {message.stack.stack_id!r} is in state {message.state}, which is not known "
+            "here.",
+            remedy="Use the pagesim that the mesh was started with.",
+            field="state",
+        )
+    return state
 
 
 def write_lease(seconds: float | None) -> Duration | None:

@@ -11,20 +11,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from pagesim.assembler.v1 import assembler_pb2, assembler_pb2_grpc
 from pagesim.dedup.v1 import dedup_pb2
 from pagesim.filtering.v1 import filtering_pb2
+from pagesim.ingest.v1 import ingest_pb2
+from pagesim.mesh.v1 import mesh_pb2
 from pagesim.ranking.v1 import ranking_pb2
 from pagesim.timetravel.v1 import timetravel_pb2
 
 from core.columns import encode_integers
 from core.grpc_status import STATUS_BYTES
 from mesh.client.mesh_process import MeshProcess
+from mesh.security.authorisation import carry, read_token
 from mesh.topology.stack import Stack
+from mesh.topology.translation import write_stack
 from tests.support.effort import effort
 from tests.support.facts.dirty_facts import seeded
+from tests.support.facts.ingest_service import chunk, serving_ingest, taste
 from tests.support.facts.mutated_chunks import mutate_message
 from tests.support.pages.page_services import open_world_store, page_baseline
 from tests.support.pages.page_worlds import END, make_world
@@ -32,18 +38,20 @@ from timetravel.facts.model import AttributeFact
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from google.protobuf.message import Message
 
     from timetravel.store import Store
+
+    Header = tuple[str, str | bytes]
 
 pytestmark = pytest.mark.integration
 
 SEED: Final = 20_240_602
 CALLS: Final = effort(150, 3_000)
 STACK: Final = ("x-pagesim-stack", "hostile")
-FILES: Final = (assembler_pb2, dedup_pb2, filtering_pb2, ranking_pb2, timetravel_pb2)
 OPTIONS: Final = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
@@ -61,16 +69,23 @@ class Door:
     streams: bool
 
 
-DOORS: Final = tuple(
-    Door(
-        f"/{service.full_name}/{method.name}",
-        GetMessageClass(method.input_type),
-        method.server_streaming,
+def doors_of(*files: Any) -> tuple[Door, ...]:  # noqa: ANN401 - modules
+    """Return the methods of all services of those files."""
+    return tuple(
+        Door(
+            f"/{service.full_name}/{method.name}",
+            GetMessageClass(method.input_type),
+            method.server_streaming,
+        )
+        for file in files
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
     )
-    for file in FILES
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-)
+
+
+DOORS: Final = doors_of(assembler_pb2, dedup_pb2, filtering_pb2, ranking_pb2, timetravel_pb2)
+CONTROL_DOORS: Final = doors_of(mesh_pb2)
+INGEST_DOORS: Final = doors_of(ingest_pb2)
 
 
 @pytest.fixture(scope="module")
@@ -149,13 +164,20 @@ def bare(make: object) -> Any:  # noqa: ANN401 - gRPC's types have no calls of b
 
 
 def call(
-    channel: grpc.Channel, door: Door, body: bytes, *headers: tuple[str, str | bytes]
+    channel: grpc.Channel,
+    door: Door,
+    body: bytes,
+    *headers: Header,
+    opening: Sequence[Header] = (STACK,),
 ) -> str:
     """Return the name of the status that a call with such a body ends with."""
     make = bare(channel.unary_stream if door.streams else channel.unary_unary)
     try:
-        answer = make(door.path)(body, metadata=(STACK, *headers), timeout=60)
-        if door.streams:
+        answer = make(door.path)(body, metadata=(*opening, *headers), timeout=60)
+        if door.path.endswith("/WatchStacks"):  # it would last
+            next(answer)
+            answer.cancel()
+        elif door.streams:
             list(answer)
     except grpc.RpcError as error:
         details: Any = error.trailing_metadata() or ()
@@ -169,7 +191,7 @@ def originals(profile_id: int) -> dict[type[Message], list[bytes]]:
     """Return requests with which little is wrong."""
     column, moments = encode_integers([profile_id]), encode_integers([END])
     found: dict[type[Message], list[bytes]] = {}
-    for door in DOORS:
+    for door in (*DOORS, *CONTROL_DOORS, *INGEST_DOORS):
         request: Any = door.request()
         for name, value in (
             ("profile_id", profile_id),
@@ -182,6 +204,8 @@ def originals(profile_id: int) -> dict[type[Message], list[bytes]]:
             ("catalogue_version", "x"),
             ("depth", 5),
             ("row_score_depth", 5),
+            ("stack_id", "made"),
+            ("stream", "test"),
         ):
             if name in door.request.DESCRIPTOR.fields_by_name:
                 setattr(request, name, value)
@@ -197,6 +221,11 @@ def originals(profile_id: int) -> dict[type[Message], list[bytes]]:
             if name in door.request.DESCRIPTOR.fields_by_name:
                 getattr(request, name).CopyFrom(Timestamp(seconds=END // 10**6 - 86400))
         found[door.request] = [request.SerializeToString()]
+    made = mesh_pb2.CreateStackRequest(
+        stack=write_stack(Stack("made", END)), lease=Duration(seconds=600)
+    )
+    for whole in (made, chunk(records=[taste()])):
+        found[type(whole)] = [whole.SerializeToString()]
     return found
 
 
@@ -218,7 +247,7 @@ def spoil_columns(chance: random.Random, message: Message) -> None:
 
 EXTREMES: Final = (0, 1, -1, 2**31 - 1, 2**31, 2**32 - 1, 2**53, 2**63 - 1, -(2**63), END + 1)
 
-HEADERS: Final[tuple[tuple[str, str | bytes], ...]] = (
+HEADERS: Final[tuple[Header, ...]] = (
     STACK,
     ("x-pagesim-stack", "other"),
     ("x-pagesim-as-of", "9" * 5_000),
@@ -236,9 +265,29 @@ HEADERS: Final[tuple[tuple[str, str | bytes], ...]] = (
 )
 
 
+@pytest.fixture
+def doors(
+    mesh: MeshProcess, channel: grpc.Channel, tmp_path: Path
+) -> Iterator[list[tuple[grpc.Channel, Sequence[Door], Sequence[Header]]]]:
+    """Where each door is, and what opens it: most of them in the mesh."""
+    proof = carry(read_token(mesh.directory))
+    with (
+        open_world_store(WORLD, tmp_path / "ingest.db") as store,
+        serving_ingest(store) as ingest,
+        grpc.insecure_channel(mesh.control_address, OPTIONS) as control,
+    ):
+        yield [
+            *[(channel, DOORS, (STACK,))] * 4,
+            (control, CONTROL_DOORS, proof),
+            (ingest, INGEST_DOORS, ()),
+        ]
+
+
 @pytest.mark.scaled
 def test_calls_gone_wrong_are_refused_and_disturb_nobody(
-    mesh: MeshProcess, channel: grpc.Channel, profile_id: int
+    mesh: MeshProcess,
+    doors: list[tuple[grpc.Channel, Sequence[Door], Sequence[Header]]],
+    profile_id: int,
 ) -> None:
     chance = seeded(SEED)
     right = originals(profile_id)
@@ -246,7 +295,8 @@ def test_calls_gone_wrong_are_refused_and_disturb_nobody(
     broken: list[tuple[str, bytes, str]] = []
     with untroubled_neighbour(mesh, profile_id):
         for _ in range(CALLS):
-            door = chance.choice(DOORS)
+            channel, behind, opening = chance.choice(doors)
+            door = chance.choice(behind)
             body = chance.choice(right[door.request])
             if chance.random() < 0.1:
                 body = chance.randbytes(chance.choice((1, 5, 50, 5_000)))
@@ -258,7 +308,7 @@ def test_calls_gone_wrong_are_refused_and_disturb_nobody(
                     mutate_message(chance, message)
                 body = message.SerializeToString()
             headers = chance.sample(HEADERS, chance.choice((0, 0, 0, 0, 0, 0, 1)))
-            told = call(channel, door, body, *headers)
+            told = call(channel, door, body, *headers, opening=opening)
             name = told.partition(":")[0]
             answers[name] += 1
             if name in {"INTERNAL", "UNKNOWN", "DEADLINE_EXCEEDED"}:

@@ -54,7 +54,7 @@ class AsyncProbe:
         return AsyncRegistration(self._service, self._add_to_server)
 
     async def _ask(self, question: Question, call: Call) -> Answer:
-        await self._fail_as_told(question.fault, call)
+        await self._fail_as_told(question.fault, call, question.padding)
         inner = await asyncio.create_task(self._go_on(question)) if question.path else None
         return Answer(
             name=self._service,
@@ -80,13 +80,26 @@ class AsyncProbe:
         answer: Answer = ProbeClient(self._peers_of_threads, service).ask(question)
         return answer
 
-    async def _fail_as_told(self, fault: str, call: Call) -> None:
-        if fault == "known":
-            raise UnknownStack("There is no x.", remedy="Create it.", field="stack_id")
-        if fault == "unknown":
-            raise ZeroDivisionError("x / 0")
-        if fault == "abort":
-            await call.abort(grpc.StatusCode.OUT_OF_RANGE, "too far")
+    async def _fail_as_told(self, fault: str, call: Call, text: str) -> None:
+        match fault:
+            case "known":
+                raise UnknownStack("There is no x.", remedy="Create it.", field="stack_id")
+            case "unknown":
+                raise ZeroDivisionError("x / 0")
+            case "abort":
+                await call.abort(grpc.StatusCode.OUT_OF_RANGE, "too far")
+            case "long":
+                raise UnknownStack(text, remedy=text, field=text)
+            case "abort long":
+                await call.abort(grpc.StatusCode.OUT_OF_RANGE, text)
+            case "code long":
+                call.set_code(grpc.StatusCode.DATA_LOSS)
+                call.set_details(text)
+            case "unknown long":
+                raise ZeroDivisionError(text)
+            case "code and unknown long":
+                call.set_code(grpc.StatusCode.DATA_LOSS)
+                raise ZeroDivisionError(text)
 
     async def _repeat(self, question: Question, call: Call) -> AsyncIterator[Answer]:
         yield await self._ask(Question(), call)

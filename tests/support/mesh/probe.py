@@ -204,6 +204,9 @@ class Probe:
                 call.set_details(text)
             case "unknown long":
                 raise ZeroDivisionError(text)
+            case "code and unknown long":
+                call.set_code(grpc.StatusCode.DATA_LOSS)
+                raise ZeroDivisionError(text)
             case "exit":
                 os._exit(3)
 

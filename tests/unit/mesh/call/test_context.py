@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,17 @@ def test_a_header_of_the_wrong_kind_is_refused_by_its_name(name: str, value: str
     with pytest.raises(InvalidInput) as caught:
         read_context(headers.items())
     assert caught.value.field == name
+
+
+@pytest.mark.parametrize(
+    "sent", ["ü", "\x80", "\x1b[31m", "a b", "\n", b"00-ab\x7f", b"\xff\xfe"]
+)
+def test_a_trace_that_no_header_could_carry_on_is_dropped(sent: str | bytes) -> None:
+    headers = [
+        *context_headers(replace(CONTEXT, traceparent="")).items(),
+        ("traceparent", sent),
+    ]
+    assert read_context(headers) == replace(CONTEXT, traceparent="")
 
 
 def test_other_headers_do_not_matter() -> None:

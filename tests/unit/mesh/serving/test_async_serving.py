@@ -18,11 +18,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from core.errors import InvalidInput
-from core.grpc_status import raising_peer_errors
+from core.grpc_status import STATUS_BYTES, raising_peer_errors
 from mesh.call.context import context_headers, use_context
 from mesh.channels.async_channels import connect_async
 from mesh.errors import MissingContext, UnknownStack
 from mesh.serving import connect_without_mesh
+from tests.support.mesh.malformed import INFRASTRUCTURE, assert_refused
 from tests.support.mesh.probe import Answer, ProbeClient, Question, decode_answer, encode
 
 if TYPE_CHECKING:
@@ -36,25 +37,25 @@ SERVICE = "test.probe.v1.AsyncProbeService"
 
 
 @pytest.fixture(scope="module")
-def addresses() -> Iterator[dict[str, str]]:
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Where a probe of asyncio is, in a process of its own; stopped by SIGTERM at the end."""
+    log = tmp_path_factory.mktemp("probe") / "log"
     reading, writing = os.pipe()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.support.mesh.async_probe", "--service", SERVICE),
-            *("--mesh-address", "127.0.0.1:1", "--ready-fd", str(writing)),
-        ],
-        pass_fds=(writing,),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.support.mesh.async_probe", "--service", SERVICE),
+                *("--mesh-address", "127.0.0.1:1", "--ready-fd", str(writing)),
+            ],
+            pass_fds=(writing,),
+            stderr=stderr,
+        )
     os.close(writing)
     with os.fdopen(reading) as ready:
         yield json.loads(ready.readline())
     process.send_signal(signal.SIGTERM)
-    _, log = process.communicate()
-    assert process.returncode == 0
-    assert [json.loads(line)["event"] for line in log.splitlines()][-2:] == [
+    assert process.wait() == 0
+    assert [json.loads(line)["event"] for line in log.read_text().splitlines()][-2:] == [
         "draining",
         "stopped",
     ]
@@ -116,6 +117,34 @@ def test_other_failures_have_their_code(
         client.ask(Question(fault=fault))
     assert caught.value.code().name == code
     assert said in (caught.value.details() or "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("long", "NOT_FOUND"),
+        ("abort long", "OUT_OF_RANGE"),
+        ("code long", "DATA_LOSS"),
+        ("unknown long", "INTERNAL"),
+        ("code and unknown long", "DATA_LOSS"),
+    ],
+)
+def test_whatever_a_coroutine_says_fits_the_headers(
+    client: ProbeClient, fault: str, code: str
+) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        list(client.repeat(Question(fault=fault, padding="é%\n" * 1_500)))
+    assert caught.value.code().name == code
+    assert len((caught.value.details() or "").encode()) <= STATUS_BYTES
+    assert "left out" in (caught.value.details() or "")
+
+
+@pytest.mark.parametrize(("method", "kind"), INFRASTRUCTURE.items())
+def test_a_malformed_message_to_health_and_reflection_is_the_callers_fault(
+    addresses: dict[str, str], method: str, kind: str
+) -> None:
+    with grpc.insecure_channel(addresses["address"]) as channel:
+        assert_refused(channel, method, kind, b"\xff\xfe")
 
 
 def test_calls_are_counted_and_health_is_answered(

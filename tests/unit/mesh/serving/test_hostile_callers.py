@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2
 
 from core.errors import Exhausted
 from core.grpc_status import STATUS_BYTES, raising_peer_errors
 from mesh.call.context import context_headers
 from mesh.serving import ServingOptions, connect_without_mesh
+from tests.support.mesh.malformed import INFRASTRUCTURE, assert_refused
 from tests.support.mesh.probe import ProbeClient, Question, decode_answer, encode
 
 if TYPE_CHECKING:
@@ -90,6 +92,38 @@ def test_a_malformed_message_is_the_callers_fault(
     assert f"{len(body)} bytes" in (refused.value.details() or "")
 
 
+@pytest.mark.parametrize(("method", "kind"), INFRASTRUCTURE.items())
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"\x0a\x7f"])
+def test_a_malformed_message_to_health_and_reflection_is_the_callers_fault(
+    start_probe: Callable[..., RunningServer], method: str, kind: str, body: bytes
+) -> None:
+    with grpc.insecure_channel(start_probe().address) as channel:
+        assert_refused(channel, method, kind, body)
+
+
+def test_after_good_messages_reflection_refuses_a_malformed_one(
+    start_probe: Callable[..., RunningServer],
+) -> None:
+    listing = reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString()
+    method = "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+    with grpc.insecure_channel(start_probe().address) as channel:
+        assert_refused(channel, method, "stream_stream", listing, b"\xff\xfe")
+
+
+def test_many_watch_health_without_keeping_a_thread_each(
+    start_probe: Callable[..., RunningServer],
+) -> None:
+    path = "/grpc.health.v1.Health/Watch"
+    with grpc.insecure_channel(start_probe().address) as channel:
+        make: Any = channel.unary_stream
+        threads = threading.active_count()
+        watching = [make(path)(b"") for _ in range(40)]
+        assert {next(one) for one in watching} == {b"\x08\x01"}
+        assert threading.active_count() < threads + 40
+        for one in watching:
+            one.cancel()
+
+
 def test_streams_have_places_of_their_own_and_leave_the_others_free(
     start_probe: Callable[..., RunningServer], context: CallContext
 ) -> None:
@@ -136,7 +170,9 @@ def test_callers_that_send_nothing_keep_nobody_out(
         done.set()
 
 
-@pytest.mark.parametrize("fault", ["long", "abort long", "code long", "unknown long"])
+@pytest.mark.parametrize(
+    "fault", ["long", "abort long", "code long", "unknown long", "code and unknown long"]
+)
 def test_whatever_a_servicer_says_fits_the_headers(
     start_probe: Callable[..., RunningServer], context: CallContext, fault: str
 ) -> None:

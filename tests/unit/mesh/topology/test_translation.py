@@ -49,6 +49,15 @@ def test_a_status_survives_its_message() -> None:
     assert read_status(write_status(status)) == status
 
 
+@pytest.mark.parametrize("number", [0, 6, -1, 2**31 - 1])
+def test_a_state_that_is_not_known_is_refused_rather_than_taken_for_ready(number: int) -> None:
+    message = write_status(StackStatus(Stack("trial", 1)))
+    message.state = number  # type: ignore[assignment]  # as it may come over the wire
+    with pytest.raises(InvalidInput, match=f"'trial' is in state {number}") as caught:
+        read_status(message)
+    assert caught.value.field == "state"
+
+
 def test_a_stack_without_as_of_is_refused_rather_than_run_at_1970_or_now() -> None:
     with pytest.raises(InvalidStack, match="has no as-of") as caught:
         read_stack(mesh_pb2.Stack(stack_id="trial"))
