@@ -89,7 +89,7 @@ class Spawner:
             program, started = self._waiting.get()
             try:
                 started.set_result(_start(program))
-            except OSError as error:
+            except (OSError, ValueError) as error:  # of a NUL character, say
                 started.set_exception(
                     ProcessFailed(
                         f"{program.name} could not be started: {error}.",
@@ -213,7 +213,7 @@ def _start(program: Program) -> ChildProcess:
                 cwd=program.directory,
                 start_new_session=True,
             )
-    except OSError:
+    except (OSError, ValueError):
         os.close(ready)
         raise
     finally:

@@ -34,7 +34,7 @@ class ProcessFile:
     sha256: str
 
     def __post_init__(self) -> None:
-        if not Path(self.path).is_absolute():
+        if not Path(self.path).is_absolute() or "\0" in self.path:
             raise InvalidInput(
                 f"{self.path!r} is not an absolute path.",
                 remedy="Give the whole path of the file.",

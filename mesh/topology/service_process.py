@@ -75,8 +75,20 @@ class ServiceProcess:
                 remedy=f"Give 1 to {_MAX_REPLICAS}.",
                 field="replicas",
             )
+        given = {
+            "arguments": self.arguments,
+            "command": self.command,
+            "environment": tuple(self.environment.values()),
+        }
+        for field_name, texts in given.items():
+            if any("\0" in text for text in texts):
+                raise InvalidInput(
+                    f"{self.service} cannot be given {field_name} with a NUL character.",
+                    remedy="Leave it out.",
+                    field=field_name,
+                )
         for name in (*self.environment, *self.secrets):
-            if not name or "=" in name:
+            if not name or "=" in name or "\0" in name:
                 raise InvalidInput(
                     f"{name!r} is not a valid name of an environment variable.",
                     remedy="Use letters, digits and '_'.",

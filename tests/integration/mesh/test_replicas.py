@@ -11,6 +11,7 @@ import pytest
 
 from mesh.call.context import CallContext
 from mesh.errors import ProcessFailed
+from mesh.process.child_process import Program, Spawner
 from mesh.security.call_origin import CallKey
 from mesh.serving import connect_without_mesh
 from mesh.stacks.replicas import Launch, Launcher
@@ -84,6 +85,16 @@ def test_environment_and_arguments_arrive(launcher: Launcher) -> None:
     with connect_as_envoy(replica.wait_ready(60).address, "") as channel:
         assert ProbeClient(channel, FIRST).ask(Question()).name == "two words hello"
     replica.stop()
+
+
+def test_what_no_program_can_be_given_keeps_no_other_from_starting(tmp_path: Path) -> None:
+    spawner = Spawner()
+    with pytest.raises(ProcessFailed, match="embedded null byte"):
+        spawner.spawn(Program("odd", ("odd\0",), log=tmp_path / "odd.log"))
+    child = spawner.spawn(Program("plain", ("/bin/true",), log=tmp_path / "plain.log"))
+    with pytest.raises(ProcessFailed, match="exit code 0 before it was ready"):
+        child.wait_ready(60)
+    child.stop(0)
 
 
 def test_a_replica_that_ends_first_says_why(launcher: Launcher) -> None:

@@ -31,6 +31,11 @@ WHOLE = ServiceProcess(
         ({"arguments": ("a",), "command": ("x", "{address}")}, "command"),
         ({"command": ("x",)}, "command"),
         ({"command": ("", "{address}")}, "command"),
+        ({"module": "a", "arguments": ("\0",)}, "arguments"),
+        ({"command": ("x\0", "{address}")}, "command"),
+        ({"module": "a", "environment": {"A": "b\0"}}, "environment"),
+        ({"module": "a", "environment": {"A\0": "b"}}, "environment"),
+        ({"module": "a", "secrets": ("A\0",)}, "environment"),
         ({"module": "a", "files": {"A=B": ProcessFile("/a", DIGEST)}}, "files"),
     ],
 )
@@ -40,7 +45,9 @@ def test_a_process_that_cannot_be_run_is_refused(values: dict[str, object], fiel
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize(("path", "sha256"), [("model", DIGEST), ("/model", "abc")])
+@pytest.mark.parametrize(
+    ("path", "sha256"), [("model", DIGEST), ("/model\0", DIGEST), ("/model", "abc")]
+)
 def test_a_file_without_a_whole_path_and_digest_is_refused(path: str, sha256: str) -> None:
     with pytest.raises(InvalidInput):
         ProcessFile(path, sha256)

@@ -15,12 +15,13 @@ from mesh.topology.stack import Endpoint, LostReplica, Stack, StackStatus
 from mesh.topology.translation import read_stack, read_status, write_stack, write_status
 
 MICROS = st.integers(-62_000_000_000_000_000, 250_000_000_000_000_000)
+TEXTS = st.text(st.characters(exclude_characters="\0"))
 PROCESSES = st.builds(
     ServiceProcess,
     service=st.sampled_from(["a.v1.A", "b.v1.B"]),
     module=st.just("services.a"),
-    arguments=st.lists(st.text(), max_size=3).map(tuple),
-    environment=st.dictionaries(st.sampled_from(["A", "B"]), st.text()),
+    arguments=st.lists(TEXTS, max_size=3).map(tuple),
+    environment=st.dictionaries(st.sampled_from(["A", "B"]), TEXTS),
     replicas=st.integers(1, 64),
 )
 STACKS = st.builds(
