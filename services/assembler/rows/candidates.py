@@ -77,6 +77,19 @@ class Contents(NamedTuple):
     size: int
 
 
+class Nearest(NamedTuple):
+    """Hold the videos nearest to some seeds, whether a page may show them or not.
+
+    places: int32[videos], where each seed stands below; -1 where nothing is kept.
+    videos: int32[seeds, kept], in the order of `find_alike`.
+    sizes: int64[seeds], how many there are; fewer than kept are all that are alike.
+    """
+
+    places: Int32Array
+    videos: Int32Array
+    sizes: Int64Array
+
+
 @kernel
 def likeness_steps(contents: Contents, seed: int) -> Int32Array:
     """Return how far each content is from a seed's, in thousandths of the cosine.
@@ -168,6 +181,51 @@ def find_alike(
     return count
 
 
+@kernel
+def find_nearest(
+    contents: Contents, seeds: Int32Array, videos: Int32Array, sizes: Int64Array
+) -> None:
+    """Write the videos nearest to each seed, eligible or not, and how many.
+
+    Args:
+        contents: Of the catalogue.
+        seeds: int32[seeds], catalogue positions.
+        videos: int32[>= seeds, kept], written: as many as are kept of each.
+        sizes: int64[>= seeds], written.
+    """
+    everything = np.full((len(contents.numbers) + 7) // 8, 0xFF, np.uint8)
+    for index in range(len(seeds)):
+        sizes[index] = find_alike(
+            contents, everything, seeds[index], videos.shape[1], videos[index]
+        )
+
+
+@kernel
+def pick_alike(
+    contents: Contents,
+    nearest: Nearest,
+    bitmap: UInt8Array,
+    seed: int,
+    maximum: int,
+    found: Int32Array,
+) -> int:
+    """Do what `find_alike` does, from what is kept of the seed where that is enough."""
+    place = nearest.places[seed]
+    if place < 0:
+        return find_alike(contents, bitmap, seed, maximum, found)
+    count = 0
+    for index in range(nearest.sizes[place]):
+        if count == maximum:
+            break
+        video = nearest.videos[place, index]
+        if (bitmap[video >> 3] >> (video & 7)) & 1:
+            found[count] = video
+            count += 1
+    if count < maximum and nearest.sizes[place] == nearest.videos.shape[1]:
+        return find_alike(contents, bitmap, seed, maximum, found)
+    return count
+
+
 def given_sources(rows: Sequence[RowDefinition]) -> Int64Array:
     """Return where the given candidates of each row come from: int64[rows]."""
     return np.array([_SOURCES.get(row.type, NOT_GIVEN) for row in rows], np.int64)
@@ -235,6 +293,7 @@ def give_candidates(
     showable: Showable,
     rows: GivenRows,
     contents: Contents,
+    nearest: Nearest,
     counts: Int64Array,
 ) -> Int32Array:
     """Return the given candidates of each page and row, page-major.
@@ -244,6 +303,7 @@ def give_candidates(
         showable: What each page may show.
         rows: Which rows get candidates.
         contents: Of the catalogue.
+        nearest: What is kept of seeds.
         counts: int64[pages, rows], written.
     """
     pages = len(showable.bitmaps)
@@ -265,8 +325,9 @@ def give_candidates(
             elif source == LISTED:
                 found = copy_showable(listed, showable, page, allows_seen, given[size:])
             elif source == ALIKE and rows.slots[row] < len(seeds):
-                found = find_alike(
+                found = pick_alike(
                     contents,
+                    nearest,
                     showable_bitmap(showable, page, allows_seen),
                     seeds[rows.slots[row]],
                     rows.maximum_alike[row],

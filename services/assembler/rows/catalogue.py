@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.assembler.rows.candidates import Contents
+from services.assembler.rows.nearest import NearestVideos
 from services.assembler.rows.selection import VideoGenres
 from services.page.inputs import GENRES, TITLE, YEAR
 from services.shared_facts.attributes import read_title
@@ -34,6 +35,7 @@ class AssemblerCatalogue:
         genre_names: Genres that occur, ascending; some may have left the catalogue.
         genres: Genres of each video, as places in `genre_names`.
         contents: Contents of each video, for likeness.
+        nearest: What is alike to seeds of pages made so far.
         newest_known_at: Newest `known_at` of all of it.
     """
 
@@ -42,6 +44,7 @@ class AssemblerCatalogue:
     genre_names: tuple[str, ...]
     genres: VideoGenres
     contents: Contents
+    nearest: NearestVideos
     newest_known_at: int
     _titles: Sequence[JsonValue]
 
@@ -72,6 +75,14 @@ class AssemblerCatalogues:
         contents = self._index.contents()
         if len(contents) > len(self._contents):
             self._learn(contents)
+        described = Contents(
+            numbered.numbers,
+            numbered.years,
+            self._vectors.offsets,
+            self._vectors.fields,
+            self._vectors.values,
+            len(self._fields),
+        )
         return AssemblerCatalogue(
             catalogue_version=rows.catalogue_version,
             video_ids=rows.video_ids,
@@ -79,14 +90,8 @@ class AssemblerCatalogues:
             genres=VideoGenres(
                 numbered.numbers, self._genres.offsets, self._genres.fields, len(self._names)
             ),
-            contents=Contents(
-                numbered.numbers,
-                numbered.years,
-                self._vectors.offsets,
-                self._vectors.fields,
-                self._vectors.values,
-                len(self._fields),
-            ),
+            contents=described,
+            nearest=NearestVideos(described),
             newest_known_at=rows.newest_known_at,
             _titles=rows.columns[TITLE],
         )

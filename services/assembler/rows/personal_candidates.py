@@ -69,6 +69,7 @@ def give(
                 _take_showable(eligibility, epoch.indexes),
                 layout.given,
                 epoch.catalogue.contents,
+                epoch.catalogue.nearest.of(personal.seeds),
                 own_counts,
             )
         )

@@ -24,10 +24,10 @@ SMALL = ("--profiles", 20, "--videos", 120, "--days", 12)
 LARGE = ("--profiles", 70, "--videos", 60, "--days", 30)
 """Enough visits for three transactions of 256."""
 
-KILLED_AT = effort((0.7,), (0.1, 0.5, 0.7, 0.93))
+KILLED_AT = effort((0.93,), (0.1, 0.5, 0.7, 0.93))
 """Shares of the visits lived; two of the four kills fall into one transaction."""
 
-LOGGED_BEFORE = effort([256], [0, 0, 256, 256])
+LOGGED_BEFORE = effort([0], [0, 0, 256, 256])
 """The pages that each killed process found."""
 
 PROGRESS = re.compile(r": (\d+)/(\d+) \(\d+%\)")
