@@ -32,6 +32,8 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=10_000)
     parser.add_argument("--members", type=int, default=22, help="members at each moment")
     given = parser.parse_args()
+    if given.pages < 2 * BATCH_PAGES:
+        parser.error(f"--pages {given.pages}: give at least {2 * BATCH_PAGES}, two batches")
     digest, seconds, made = hashlib.sha256(), 0.0, 0
     with Store.open(given.store) as store:
         assembler = InProcessAssembler(store.as_of(store.snapshot()))

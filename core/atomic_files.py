@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ def atomic_file(target: Path, *, private: bool = False) -> Iterator[Path]:
     """Yield an empty file to write; it replaces the target when the block ends without error.
 
     The file lies beside the target under a name that no other writer uses, and is on disk
-    before it is renamed. After an error it is removed and the target is as it was.
+    before it is renamed. After an error it is removed and the target is as it was. It is locked
+    meanwhile, by which `is_being_written` knows it.
 
     Args:
         target: What is written. Its folder must be there.
@@ -33,6 +35,7 @@ def atomic_file(target: Path, *, private: bool = False) -> Iterator[Path]:
     created = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     descriptor = os.open(unfinished, created, _PRIVATE if private else _PUBLIC)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield unfinished
         os.fsync(descriptor)
         unfinished.replace(target)
@@ -41,3 +44,18 @@ def atomic_file(target: Path, *, private: bool = False) -> Iterator[Path]:
         raise
     finally:
         os.close(descriptor)
+
+
+def is_being_written(unfinished: Path) -> bool:
+    """Return whether a process still writes an unfinished file; False of one that is gone."""
+    try:
+        descriptor = os.open(unfinished, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

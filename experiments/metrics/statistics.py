@@ -44,7 +44,7 @@ _GROUP = ["variant", "stratum"]
 def clustered_summary(values: ir.Table, columns: Sequence[str]) -> ir.Table:
     """Return counts, means and clustered squares of every variant and stratum.
 
-    One query for all columns: what a query costs is not its columns but its making.
+    All columns are in one query: compiling a query costs more than a column of it.
 
     Args:
         values: variant, stratum, profile_id and the columns; a null is no value.

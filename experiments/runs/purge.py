@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.atomic_files import UNFINISHED, atomic_file
+from core.atomic_files import UNFINISHED, atomic_file, is_being_written
 from experiments.runs.run_record import RECORD_FILE, RunState, read_record
 from timetravel.errors import BeforeRetention
 
@@ -50,8 +50,13 @@ def purge_results(directory: Path, profile_ids: Int64Array, store: Store) -> int
         profile_ids: Whom to leave out.
         store: For the report: titles, and pages that were logged.
     """
-    # What a killed process left unfinished is nobody's, and may hold anything.
-    unfinished = [path for path in directory.rglob(f".*{UNFINISHED}") if path.is_file()]
+    # What a killed process left unfinished is nobody's, and may hold anything. What is still
+    # written belongs to a run that takes out the erased by itself.
+    unfinished = [
+        path
+        for path in directory.rglob(f".*{UNFINISHED}")
+        if path.is_file() and not is_being_written(path)
+    ]
     for path in unfinished:
         path.unlink(missing_ok=True)
     rewritten = [path for path in _tables(directory) if _rewrite(path, profile_ids)]

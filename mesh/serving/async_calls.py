@@ -92,7 +92,7 @@ class AsyncCallInterceptor(grpc.aio.ServerInterceptor):
         call: grpc.aio.ServicerContext[Any, Any],
     ) -> Any:  # noqa: ANN401 - a message, or None after a stream
         started = time.perf_counter()
-        shortening: Any = _Call(call)
+        shortening: Any = _ShorteningCall(call)
         served = Served(service, method)
         code: grpc.StatusCode | None = grpc.StatusCode.UNKNOWN
         headers = [(str(name), value) for name, value in call.invocation_metadata() or ()]
@@ -148,7 +148,7 @@ def _refusing_malformed(behaviour: Behaviour) -> Behaviour:
     return answer
 
 
-class _Call:
+class _ShorteningCall:
     """A call as its handler sees it: texts that it ends with are shortened.
 
     They cannot be shortened later: what a call is aborted with is sent at once.

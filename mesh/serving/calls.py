@@ -139,9 +139,10 @@ class CallInterceptor(grpc.ServerInterceptor):
             report_failure(served, status)
             call.abort_with_status(status)
         except Exception as error:
-            code = _code_set_by_handler(call) or grpc.StatusCode.INTERNAL
+            code = _code_set_by_handler(call)
             if _shorten_status_set_by_handler(call, code):
                 raise
+            code = code or grpc.StatusCode.INTERNAL
             call.abort_with_status(report_fault(error, served, code))
         finally:
             self._metrics.count(served, seconds=time.perf_counter() - started, code=code)

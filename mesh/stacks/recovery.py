@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from mesh.stacks.deployment import endpoints_of
 from mesh.topology.stack import BASELINE, StackState
 from mesh.topology.topology import PlacedStack, Topology, group_endpoints
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from mesh.stacks.journal import Entry, Journal
     from mesh.stacks.replicas import Launcher, Replica
-    from mesh.topology.stack import Endpoint
 
 _log = structlog.get_logger("mesh.stacks")
 
@@ -35,13 +35,13 @@ class Remains:
 
     def topology(self) -> Topology:
         """Return what Envoy was told last of what goes on."""
-        baseline = group_endpoints(_endpoints(self.processes.get(BASELINE, ())))
+        baseline = group_endpoints(endpoints_of(self.processes.get(BASELINE, ())))
         return Topology(
             baseline={cluster.service: cluster for cluster in baseline},
             stacks={
                 stack_id: PlacedStack(
                     entry.stack,
-                    group_endpoints(_endpoints(self.processes.get(stack_id, ()))),
+                    group_endpoints(endpoints_of(self.processes.get(stack_id, ()))),
                     routed=True,
                 )
                 for stack_id, entry in self.stacks.items()
@@ -84,8 +84,3 @@ def _group(processes: Sequence[Replica]) -> dict[str, list[Replica]]:
     for process in processes:
         found.setdefault(process.launch.stack_id, []).append(process)
     return found
-
-
-def _endpoints(processes: Sequence[Replica]) -> tuple[Endpoint, ...]:
-    found = (process.find_endpoint() for process in processes)
-    return tuple(endpoint for endpoint in found if endpoint is not None)

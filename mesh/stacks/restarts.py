@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary
 
+import grpc
 import structlog
 
 from core.errors import PagesimError
@@ -165,13 +166,13 @@ class Restarter:
                 patient = self._patients[process] = _Patient(Health(self._policy))
                 if reason is None and process.is_ready():
                     patient.health.serve(self._now())
-                elif reason is None:  # a control plane that died was restarting it
-                    patient.busy = True
-                    self._executor.submit(
-                        self._bring_back, process, patient, owner, lambda: None
-                    )
             health = patient.health
             if patient.busy or health.given_up:
+                return
+            if reason is None and health.start_at is None and not process.is_ready():
+                # A control plane that died was restarting it, or waiting for it failed.
+                patient.busy = True
+                self._executor.submit(self._bring_back, process, patient, owner, lambda: None)
                 return
             given_up = (
                 reason is not None
@@ -232,6 +233,8 @@ class Restarter:
             _log.info("process_restarted", name=process.launch.name, restarts=health.restarts)
         except UnknownProcess:
             _log.debug("process_was_stopped", name=process.launch.name)
+        except grpc.RpcError as error:  # the host did not answer: the next check tries again
+            _log.warning("process_not_restarted", name=process.launch.name, reason=str(error))
         except PagesimError as error:
             _log.warning("process_not_restarted", name=process.launch.name, reason=str(error))
             if self._note_death(process, health, _find_reason(process, error)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from core.errors import PagesimError, Unavailable
-from mesh.errors import ProcessFailed, StackExists, UnknownStack
+from mesh.errors import StackExists, UnknownStack
 from mesh.stacks.changes import StackChanges
 from mesh.stacks.deployment import Deployment, check_lease, endpoints_of
 from mesh.stacks.replicas import Launch
@@ -127,6 +127,7 @@ class Stacks:
         """Make the stack ready: processes healthy, routes acknowledged, a probe answered.
 
         Creating the same stack again waits for the first, renews its lease and returns it.
+        After one of its processes was killed by SIGKILL, all are started anew, twice at most.
 
         Args:
             stack: What to create.
@@ -248,7 +249,7 @@ class Stacks:
         for attempts_left in reversed(range(_ATTEMPTS)):
             try:
                 self._deploy_once(deployment)
-            except (ProcessFailed, Unavailable) as error:
+            except Unavailable as error:
                 killed = any(one.exit_reason() == _KILLED for one in deployment.processes)
                 if not killed or not attempts_left:
                     raise

@@ -65,7 +65,7 @@ def render_routes(document: Document) -> RenderableType:
         for replica in route["replicas"]:
             service.add(f"{replica['address']}  process {replica['process_id']}")
         if not route["replicas"]:
-            service.add(Text("no replica serves: it is being restarted", style="bold red"))
+            service.add(Text("no replica serves", style="bold red"))
     onward = Text(
         f"A service that calls another goes through Envoy again, with {STACK_HEADER}, "
         f"{AS_OF_HEADER} and {TRACEPARENT_HEADER}.",

@@ -60,12 +60,12 @@ _MICROSECOND_DIGITS: Final = 6
 _FIRST_YEAR_OF_1900: Final = 69
 _NOON: Final = 12
 _SUNDAY: Final = 7
-_UTC_WORDS: Final = UTC_NAMES | {"UT", "ZULU"}
+_UTC_WORDS: Final = UTC_NAMES | {"UT", "UCT", "UNIVERSAL", "ZULU"}
 _CLOCKS: Final[Mapping[str, frozenset[str]]] = {
     f"{letter}T": frozenset({f"{letter}ST", f"{letter}DT"}) for letter in "ECMP"
 }
 """What clocks in North America are called in winter and summer, by a name for both."""
-_ZONE_NAME: Final = re.compile(r"[A-Z_]+(?:/[A-Z_-]+)+")
+_ZONE_NAME: Final = re.compile(r"[A-Z_]+(?:/[A-Z_-]+)+|\b[A-Z]{4,}\b")
 _LITERAL_OFFSET: Final = re.compile(r"[-+\u2212][0-9]")
 _TOKENS: Final = re.compile(
     r"%(?P<directive>.)|(?P<space>\s+)|(?P<word>[A-Za-z]+)|(?P<other>.)"
@@ -152,7 +152,18 @@ class MomentFormat:
                 "This is not a moment.", remedy="Fix it, or the format in the mapping."
             ) from None
         name = values.get("Z") or self._zone_word
-        return moment if name is None else self._name_zone(moment, name.upper(), zone)
+        named = moment if name is None else self._name_zone(moment, name.upper(), zone)
+        self._check_zone_name(named)
+        return named
+
+    def _check_zone_name(self, moment: datetime) -> None:
+        if self.zone_name is None or moment.tzinfo is None:
+            return
+        if moment.utcoffset() != moment.astimezone(ZoneInfo(self.zone_name)).utcoffset():
+            raise InvalidFact(
+                f"This is not the time of {self.zone_name} then, which the format names.",
+                remedy="Keep one of them.",
+            )
 
     def _read_date(self, values: Mapping[str, str]) -> date:
         weekday = _read_weekday(values)
@@ -273,7 +284,7 @@ def _check_literals(tokens: Sequence[_Token]) -> None:
 
 
 def _find_zone_name(tokens: Sequence[_Token]) -> str | None:
-    words = _ZONE_NAME.findall(_literals(tokens).upper())
+    words = set(_ZONE_NAME.findall(_literals(tokens).upper())) - _UTC_WORDS
     found = [_zone_names()[word] for word in words if word in _zone_names()]
     if len(found) > 1:
         _refuse("It names two zones.", "Keep one of them.")

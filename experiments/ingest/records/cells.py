@@ -46,7 +46,7 @@ def whole_numbers(column: Column) -> Int64Array | None:
         column = column.cast(pa.int64())
     if pa.types.is_floating(column.type):
         exact: Float64Array = column.cast(pa.float64()).to_numpy()
-        if not (np.abs(exact) < _EXACT).all() or (exact % 1).any():
+        if not (np.abs(exact) < _FIRST_INEXACT).all() or (exact % 1).any():
             return None
         column = pa.array(exact.astype(np.int64))
     if not pa.types.is_integer(column.type) or pa.types.is_uint64(column.type):
@@ -82,13 +82,16 @@ def _floats_of(cells: list[object]) -> Float32Array | None:
         exact = np.array([math.nan if cell is None else cell for cell in cells], np.float64)
     except OverflowError:
         return None
-    if np.abs(exact, where=~np.isnan(exact), out=np.zeros_like(exact)).max(initial=0) > _EXACT:
+    if (
+        np.abs(exact, where=~np.isnan(exact), out=np.zeros_like(exact)).max(initial=0)
+        > _FIRST_INEXACT
+    ):
         return None
     return exact.astype(np.float32)
 
 
-_EXACT: Final = 2**53
-"""Whole numbers up to here are floats; this one may be the next, rounded."""
+_FIRST_INEXACT: Final = 2**53
+"""The first whole number that may stand, as a float, for another one."""
 
 
 def to_text(cell: object) -> str:
@@ -111,10 +114,10 @@ def to_whole(cell: object) -> int:
     elif isinstance(cell, int) and not isinstance(cell, bool):
         return cell
     elif isinstance(cell, float) and cell.is_integer():
-        if abs(cell) < _EXACT:
+        if abs(cell) < _FIRST_INEXACT:
             return int(cell)
         raise InvalidFact(
-            f"This is a float from {_EXACT} on, which may not be what was written.",
+            f"Floats hold whole numbers exactly below {_FIRST_INEXACT} only.",
             remedy="Write it as a whole number, or as text.",
         )
     elif isinstance(cell, Decimal) and cell == cell.to_integral_value():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KEPT_VIDEOS: Final = 512
 """Videos kept for each seed. A page that may show too few of them looks at all."""
 KEPT_SEEDS: Final = 4_096
-"""Seeds for which they are kept: at most 8 MiB for each catalogue."""
+"""Seeds for which they are kept: at most 8 MiB for each catalogue, of which 16 are held."""
 
 
 class _Table(NamedTuple):

@@ -268,6 +268,31 @@ def test_services_of_the_baseline_that_die_together_come_back_one_by_one(
     assert [one.name for one in answers] == [FIRST, SECOND]
 
 
+def test_a_restart_under_way_is_taken_over(mesh: MeshProcess, tmp_path: Path) -> None:
+    awaited = tmp_path / "awaited"
+    awaited.touch()
+    own = probe_process(SECOND, name="own second", awaits=awaited)
+    stack = Stack("trial", 7, overrides=(own,))
+    (before,) = mesh.service.create_stack(stack).endpoints
+    awaited.unlink()
+    os.kill(before.process_id, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while (found := children_named(mesh.process_id, "own second")) in ([], [before.process_id]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    kill_control_plane(mesh)
+    (lost,) = mesh.service.get_stack("trial").lost
+    assert lost.service == SECOND
+    awaited.touch()
+    while not (after := mesh.service.get_stack("trial").endpoints):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [(one.address, one.process_id) for one in after] == [(before.address, *found)]
+    with connect(mesh.address) as channel, use_context(stack.context):
+        answers = ask_until_noticed(ProbeClient(channel, FIRST)).hops
+    assert [one.name for one in answers] == [FIRST, "own second"]
+
+
 def test_a_process_that_is_killed_while_its_stack_is_created_is_started_anew(
     mesh: MeshProcess,
 ) -> None:

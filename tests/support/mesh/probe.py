@@ -246,6 +246,7 @@ def main() -> None:
     parser.add_argument("--die", default="", help="say this and exit instead of serving")
     parser.add_argument("--hang", action="store_true", help="never serve")
     parser.add_argument("--needs", type=Path, help="exit when this file is not there")
+    parser.add_argument("--awaits", type=Path, help="serve when this file is there")
     parser.add_argument("--tell-variable", default="", help="add this variable to the name")
     add_serving_arguments(parser)
     namespace = parser.parse_args()
@@ -253,6 +254,8 @@ def main() -> None:
         sys.exit(namespace.die)
     if namespace.needs is not None and not namespace.needs.exists():
         sys.exit(f"{namespace.needs} is not there")
+    while namespace.awaits is not None and not namespace.awaits.exists():
+        time.sleep(0.05)
     if namespace.hang:
         time.sleep(600)
     options = serving_options(namespace)

@@ -31,10 +31,11 @@ def probe_process(
     die: str = "",
     hang: bool = False,
     needs: Path | None = None,
+    awaits: Path | None = None,
 ) -> ServiceProcess:
     """Return how to run a probe, or one that dies, saying so, or never serves.
 
-    One that needs a file dies at its start without it.
+    One that needs a file dies at its start without it; one that awaits a file serves then.
     """
     return ServiceProcess(
         service,
@@ -43,6 +44,7 @@ def probe_process(
             *("--service", service, "--name", name or service, "--die", die),
             *(["--hang"] if hang else []),
             *(["--needs", str(needs)] if needs else []),
+            *(["--awaits", str(awaits)] if awaits else []),
         ),
         replicas=replicas,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from core.atomic_files import UNFINISHED, atomic_file
+from core.atomic_files import UNFINISHED, atomic_file, is_being_written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,13 @@ def test_a_killed_writer_leaves_the_target_as_it_was(tmp_path: Path) -> None:
     (left,) = {*tmp_path.iterdir()} - {target}
     assert left.name.startswith(".")
     assert left.name.endswith(UNFINISHED)
+    assert not is_being_written(left)
+
+
+def test_a_file_is_known_to_be_written_until_it_is_there(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "target") as unfinished:
+        assert is_being_written(unfinished)
+    assert not is_being_written(unfinished)
 
 
 def test_two_writers_of_one_target_do_not_disturb_each_other(tmp_path: Path) -> None:

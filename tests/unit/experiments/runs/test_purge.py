@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from core.atomic_files import atomic_file
 from core.moments import format_moment, to_micros
 from experiments.generation.stored_pages import find_page_ids
 from experiments.metrics.compute import METRICS_FILE
@@ -145,6 +146,14 @@ def test_what_a_killed_process_left_unfinished_goes(run: Path, own_store: Store)
     left.write_bytes(b"MARKER")
     assert purge_results(run, ids(999), own_store) == 1
     assert not left.exists()
+
+
+def test_what_a_run_still_writes_stays(run: Path, own_store: Store) -> None:
+    target = run / "pages" / "part-00000.parquet"
+    with atomic_file(target) as unfinished:
+        assert purge_results(run, ids(999), own_store) == 0
+        unfinished.write_bytes(b"whole")
+    assert target.read_bytes() == b"whole"
 
 
 def test_a_run_takes_out_who_was_erased_while_it_was_under_way(
