@@ -31,7 +31,8 @@ VARIANT_HEADER = "x-pagesim-variant"
 TRACEPARENT_HEADER = "traceparent"
 
 _STACK_ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_SNAPSHOT_DIGITS = 18  # all such numbers are int64
+_LARGEST_SNAPSHOT = 2**63 - 1
+_SNAPSHOT = re.compile(r"[0-9]{1,19}")
 _TRACEPARENT = re.compile(r"[\x21-\x7e]*")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -95,10 +96,10 @@ class CallContext:
     def __post_init__(self) -> None:
         check_stack_id(self.stack, field=STACK_HEADER)
         check_variant(self.variant, field=VARIANT_HEADER)
-        if self.snapshot is not None and self.snapshot < 0:
+        if self.snapshot is not None and not 0 <= self.snapshot <= _LARGEST_SNAPSHOT:
             raise InvalidInput(
                 f"{self.snapshot} is not an append position.",
-                remedy="Give a tx_id of the store, 0 or more.",
+                remedy=f"Give a tx_id of the store, 0 to {_LARGEST_SNAPSHOT}.",
                 field=SNAPSHOT_HEADER,
             )
 
@@ -253,7 +254,7 @@ def _read_traceparent(text: str) -> str:
 
 
 def _parse_snapshot(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _SNAPSHOT_DIGITS):
+    if not _SNAPSHOT.fullmatch(text):
         raise InvalidInput(
             f"{text!r} is not an append position.",
             remedy="Send a tx_id in decimal, e.g. 1042.",

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
@@ -47,8 +47,19 @@ contexts = st.builds(
 
 
 @given(contexts)
+@example(replace(CONTEXT, snapshot=10**18, traceparent=""))
+@example(replace(CONTEXT, snapshot=2**63 - 1, traceparent=""))
 def test_a_context_survives_the_headers_exactly(context: CallContext) -> None:
     assert read_context(context_headers(context).items()) == context
+
+
+@pytest.mark.parametrize("snapshot", [-1, 2**63])
+def test_a_snapshot_that_no_store_reaches_is_refused(snapshot: int) -> None:
+    headers = context_headers(CONTEXT) | {SNAPSHOT_HEADER: str(snapshot)}
+    with pytest.raises(InvalidInput, match="is not an append position"):
+        read_context(headers.items())
+    with pytest.raises(InvalidInput, match="is not an append position"):
+        replace(CONTEXT, snapshot=snapshot)
 
 
 def test_a_service_forwards_stack_as_of_and_trace_and_leaves_the_rest_to_the_mesh() -> None:
