@@ -130,7 +130,7 @@ class PartitionWriter:
 
     def add(self, keys: Sequence[PageKey], assembled: AssembledPages) -> None:
         """Take in what was asked with what came back, each as long as the other."""
-        page_ids = _page_ids(keys)
+        page_ids = pa.array([page_id_of(key.profile_id, key.as_of_micros) for key in keys])
         pages, rows = self._waiting
         pages.append(_page_records(keys, page_ids, assembled))
         rows.append(_row_records(page_ids, assembled))
@@ -146,12 +146,6 @@ class PartitionWriter:
                 writer.write_table(table, max(len(table), 1))
                 waiting.clear()
         self._waiting_pages = 0
-
-
-def _page_ids(keys: Sequence[PageKey]) -> pa.Array:
-    moments = {key.as_of_micros for key in keys}
-    texts = {moment: format_moment(moment) for moment in moments}
-    return pa.array([f"{key.profile_id}@{texts[key.as_of_micros]}" for key in keys])
 
 
 def _page_records(

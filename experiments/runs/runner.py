@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -242,17 +241,14 @@ class _Run:
         path = PartitionPath(
             self._directory, self._spec.name, partition.variant.name, partition.partition_id
         )
-        reasons = Counter[str]()
         with (
             mesh.service.lease_stack(stack),
             write_partition(path) as written,
             use_context(stack.context),
         ):
             try:
-                batches = self._generate(mesh, channel, stack, partition, advance)
-                for keys, pages in batches:
+                for keys, pages in self._generate(mesh, channel, stack, partition, advance):
                     written.add(keys, pages)
-                    reasons.update(_find_reasons(pages))
             except LowPageYield:
                 raise
             except ExperimentError as error:
@@ -260,6 +256,7 @@ class _Run:
                 raise StackFailed(
                     f"Stack {stack.stack_id}: {error.problem}", remedy=error.remedy
                 ) from error
+        reasons = self._page_yield.reasons_of(partition)
         return PartitionRecord(
             partition_id=partition.partition_id,
             variant=partition.variant.name,

@@ -90,6 +90,12 @@ def ask_until_noticed(client: ProbeClient) -> Answer:
         time.sleep(0.05)
 
 
+def assert_second_is_away(client: ProbeClient) -> None:
+    with pytest.raises(grpc.RpcError) as refused:
+        client.ask(Question(path=(SECOND,)))
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
 def read_configuration(directory: Path) -> dict[str, object]:
     """Return what Envoy was given by discovery: names, versions and contents."""
     with socket.socket(socket.AF_UNIX) as opened:
@@ -232,9 +238,7 @@ def test_a_service_of_a_stack_that_is_away_is_never_replaced_by_the_baselines(
             if kills:
                 kill_control_plane(mesh)
             assert [one.service for one in mesh.service.get_stack("trial").endpoints] == [FIRST]
-            with pytest.raises(grpc.RpcError) as refused:
-                client.ask(Question(path=(SECOND,)))
-            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert_second_is_away(client)
         needed.touch()
         wait_lost(mesh, "trial", set())
         answers = ask_until_noticed(client).hops
@@ -259,9 +263,7 @@ def test_services_of_the_baseline_that_die_together_come_back_one_by_one(
             assert [one.service for one in mesh.service.get_mesh().baseline] == [FIRST]
         with connect(mesh.address) as channel, use_context(stack.context):
             client = ProbeClient(channel, FIRST)
-            with pytest.raises(grpc.RpcError) as refused:
-                client.ask(Question(path=(SECOND,)))
-            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert_second_is_away(client)
             needed.touch()
             wait_lost(mesh, "", set())
             answers = ask_until_noticed(client).hops

@@ -13,7 +13,6 @@ import grpc.aio
 
 from mesh.call.context import context_headers, current_context
 from mesh.channels.async_channels import connect_async
-from mesh.errors import UnknownStack
 from mesh.serving import add_serving_arguments, connect, serving_options
 from mesh.serving.async_server import AsyncRegistration, serve_async
 from tests.support.mesh.probe import (
@@ -24,6 +23,7 @@ from tests.support.mesh.probe import (
     decode_question,
     encode,
     pass_on,
+    raise_as_told,
 )
 
 if TYPE_CHECKING:
@@ -81,22 +81,15 @@ class AsyncProbe:
         return answer
 
     async def _fail_as_told(self, fault: str, call: Call, text: str) -> None:
+        raise_as_told(fault, text)
         match fault:
-            case "known":
-                raise UnknownStack("There is no x.", remedy="Create it.", field="stack_id")
-            case "unknown":
-                raise ZeroDivisionError("x / 0")
             case "abort":
                 await call.abort(grpc.StatusCode.OUT_OF_RANGE, "too far")
-            case "long":
-                raise UnknownStack(text, remedy=text, field=text)
             case "abort long":
                 await call.abort(grpc.StatusCode.OUT_OF_RANGE, text)
             case "code long":
                 call.set_code(grpc.StatusCode.DATA_LOSS)
                 call.set_details(text)
-            case "unknown long":
-                raise ZeroDivisionError(text)
             case "code and unknown long":
                 call.set_code(grpc.StatusCode.DATA_LOSS)
                 raise ZeroDivisionError(text)

@@ -107,6 +107,19 @@ def pass_on(question: Question) -> tuple[str, Question]:
     )
 
 
+def raise_as_told(fault: str, text: str) -> None:
+    """Raise what a fault says, if it says no more than that."""
+    match fault:
+        case "known":
+            raise UnknownStack("There is no x.", remedy="Create it.", field="stack_id")
+        case "unknown":
+            raise ZeroDivisionError("x / 0")
+        case "long":
+            raise UnknownStack(text, remedy=text, field=text)
+        case "unknown long":
+            raise ZeroDivisionError(text)
+
+
 class ProbeClient:
     """Calls a probe, in all four ways that gRPC knows."""
 
@@ -181,29 +194,20 @@ class Probe:
         answer: Answer = ProbeClient(channel, service).ask(onward)
         return answer
 
-    def _fail_as_told(  # noqa: C901 - a table
-        self, fault: str, call: grpc.ServicerContext, text: str
-    ) -> None:
+    def _fail_as_told(self, fault: str, call: grpc.ServicerContext, text: str) -> None:
+        raise_as_told(fault, text)
         match fault:
-            case "known":
-                raise UnknownStack("There is no x.", remedy="Create it.", field="stack_id")
-            case "unknown":
-                raise ZeroDivisionError("x / 0")
             case "code":
                 call.set_code(grpc.StatusCode.DATA_LOSS)
             case "abort":
                 call.abort(grpc.StatusCode.OUT_OF_RANGE, "too far")
             case "unavailable":
                 call.abort(grpc.StatusCode.UNAVAILABLE, f"told to fail in {os.getpid()}")
-            case "long":
-                raise UnknownStack(text, remedy=text, field=text)
             case "abort long":
                 call.abort(grpc.StatusCode.OUT_OF_RANGE, text)
             case "code long":
                 call.set_code(grpc.StatusCode.DATA_LOSS)
                 call.set_details(text)
-            case "unknown long":
-                raise ZeroDivisionError(text)
             case "code and unknown long":
                 call.set_code(grpc.StatusCode.DATA_LOSS)
                 raise ZeroDivisionError(text)
