@@ -22,6 +22,7 @@ $(INSTALLED): requirements/dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo "Compiling the kernels (about a minute, once)"
 	@$(BIN)/python -m services.warm_up
+	@$(BIN)/python -m experiments.metrics.warm_up
 	@touch $@
 
 .PHONY: install

@@ -30,8 +30,10 @@ from timetravel.queries.as_of_reader import AsOfReader
 from timetravel.queries.live_queries import CurrentQuestions
 from timetravel.queries.live_reader import CurrentReader
 from timetravel.queries.logged_pages import (
+    LoggedDigests,
     LoggedPageFilter,
     count_logged_pages,
+    read_digests,
     read_logged_pages,
     read_shown,
 )
@@ -274,6 +276,18 @@ class Store:
         """Yield shown_at, profile and device of the pages that `logged_pages` would yield."""
         chosen = self._choose(since, until, None, snapshot, None)
         yield from read_shown(self._reading, chosen)
+
+    def logged_digests(
+        self,
+        *,
+        since: int,
+        until: int,
+        profile_ids: Sequence[int] | None = None,
+        snapshot: int | None = None,
+    ) -> LoggedDigests:
+        """Return the digests of the pages that `logged_pages` would yield."""
+        chosen = self._choose(since, until, profile_ids, snapshot, None)
+        return read_digests(self._reading, chosen)
 
     def count_logged_pages(
         self,

@@ -21,7 +21,7 @@ from experiments.cli.terminal import (
     tls_option,
 )
 from experiments.generation.single_stack import single_stack
-from experiments.metrics.facts import EngagementWindow
+from experiments.metrics.inputs.played import EngagementWindow
 from experiments.report.pages.samples import read_played_next
 from experiments.report.pages.side_by_side import render_columns
 from experiments.runs.run_record import read_record

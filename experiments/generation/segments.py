@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from timetravel.segments.segment import Segment
     from timetravel.store import Store
 
 KEPT_SEGMENTS: Final = 8
@@ -43,8 +44,8 @@ def lay_out_facts(
     folder: Path,
     *,
     progress: Progress,
-) -> None:
-    """Build the segment of a snapshot, unless it is there.
+) -> Segment:
+    """Return the segment of a snapshot, built unless it is there.
 
     Args:
         store: To read.
@@ -71,5 +72,8 @@ def lay_out_facts(
             advance(done - before.get(part, 0))
             before[part] = done
 
-        store.segment(snapshot, directory=directory, profile_ids=chosen, progress=note)
+        segment = store.segment(
+            snapshot, directory=directory, profile_ids=chosen, progress=note
+        )
     directory.trim(KEPT_SEGMENTS)
+    return segment

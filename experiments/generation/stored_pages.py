@@ -37,6 +37,18 @@ def open_table(directory: Path, table: str) -> ds.Dataset:
     return ds.dataset(directory / table, format="parquet", partitioning=_HIVE)
 
 
+def read_page_keys(directory: Path, variants: Sequence[str]) -> pa.Table:
+    """Return whose pages of which moments some variant made: profile_id, as_of; distinct.
+
+    Args:
+        directory: The run's.
+        variants: Whose pages; others are left out.
+    """
+    made = pc.field("failure").is_null() & pc.field("variant").isin(list(variants))
+    pages = open_table(directory, "pages").to_table(["profile_id", "as_of"], made)
+    return pages.group_by(["profile_id", "as_of"]).aggregate([])
+
+
 def find_page_ids(directory: Path, profile_id: int) -> list[str]:
     """Return the ids of the pages that a run has of a profile, by moment."""
     if not (directory / "pages").is_dir():

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from experiments.metrics.definitions.definition import LOGGED, Family
-from experiments.metrics.definitions.joins import attach
+from experiments.metrics.definitions.definition import LOGGED, OVERALL, Family
 from experiments.metrics.definitions.registry import COVERAGE, PAGE_METRICS
 from experiments.metrics.rounding import round_floats
 from experiments.metrics.statistics import (
@@ -29,10 +28,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from core.arrays import Float64Array
-    from experiments.metrics.definitions.definition import Metric, PageMetric
-
-OVERALL = "all"
-"""The stratum that holds every page."""
+    from experiments.metrics.definitions.definition import Metric
 
 _PARTS: Final = ("own", "other", "difference")
 
@@ -95,24 +91,22 @@ def compare_variants(
 
 
 def compare_coverage(
-    coverage: pa.Table, results: pa.Table, comparisons: Sequence[tuple[str, str | None]]
+    coverage: Mapping[tuple[str, str], float],
+    results: pa.Table,
+    comparisons: Sequence[tuple[str, str | None]],
 ) -> pa.Table:
     """Return the results of coverage, as in METRICS_SCHEMA; without intervals.
 
     Args:
-        coverage: variant, stratum, value.
+        coverage: Share of the catalogue by variant and stratum.
         results: The results of page metrics, for the number of pages.
         comparisons: As for `compare_variants`.
     """
-    found = {
-        (record["variant"], record["stratum"]): record["value"]
-        for record in coverage.to_pylist()
-    }
     records = []
     for sized in results.filter(pc.field("metric") == "rows_per_page").to_pylist():
         variant, reference = sized["variant"], sized["reference"]
-        value = found.get((variant, sized["stratum"]))
-        other = found.get((reference, sized["stratum"]))
+        value = coverage.get((variant, sized["stratum"]))
+        other = coverage.get((reference, sized["stratum"]))
         if value is None or (variant, reference) not in comparisons:
             continue
         shared = {key: sized[key] for key in ("stratum", "pages", "profiles")}
@@ -149,7 +143,7 @@ def _with_overall(values: ir.Table) -> ir.Table:
 
 
 def _means(
-    values: ir.Table, metrics: Sequence[PageMetric], references: Mapping[str, str | None]
+    values: ir.Table, metrics: Sequence[Metric], references: Mapping[str, str | None]
 ) -> Iterator[pa.Table]:
     own = values.filter(values.variant.isin(list(references)))
     names = [metric.name for metric in metrics]
@@ -159,7 +153,7 @@ def _means(
 
 
 def _differences(
-    values: ir.Table, metrics: Sequence[PageMetric], references: Mapping[str, str]
+    values: ir.Table, metrics: Sequence[Metric], references: Mapping[str, str]
 ) -> Iterator[pa.Table]:
     names = [metric.name for metric in metrics]
     pairs = _pair(values, names, references)
@@ -196,7 +190,11 @@ def _pair(values: ir.Table, names: Sequence[str], references: Mapping[str, str])
         reference=values.variant,
         **{f"of_reference_{name}": values[name] for name in names},
     )
-    pairs = attach(own, others, ["reference", "stratum", "page_id"])
+    # A view and a closing projection: Ibis confuses the columns of a table joined to itself.
+    others = others.view()
+    keys = ("reference", "stratum", "page_id")
+    pairs = own.join(others, [own[key] == others[key] for key in keys], rname="{name}_right")
+    pairs = pairs.select(*own.columns, *(name for name in others.columns if name not in keys))
     columns: dict[str, ir.Value] = {}
     for name in names:
         one, other = pairs[name], pairs[f"of_reference_{name}"]

@@ -1,7 +1,7 @@
 """Measures the pages of a run and compares its variants.
 
-Pages are taken in chunks of whole page ids, so that a page and its reference are together
-and memory does not grow with the run.
+Pages are taken in slices, so that a page and its reference are together and memory does not
+grow with the run.
 """
 
 from __future__ import annotations
@@ -15,16 +15,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.atomic_files import atomic_file
-from experiments.metrics.measured_pages import read_pages
+from experiments.metrics.comparison import adjust, compare_coverage, compare_variants
+from experiments.metrics.definitions.definition import LOGGED
+from experiments.metrics.definitions.registry import METRICS
+from experiments.metrics.inputs.slices import count_pages, find_partitions, read_slices
 from experiments.metrics.measuring import Measuring
 from experiments.metrics.options import MeasuredRun, MetricOptions
 from experiments.metrics.values import PAGE_METRICS_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from ibis.backends.duckdb import Backend
 
+    from timetravel.queries.as_of_reader import AsOfReader
+    from timetravel.segments.reader import SegmentReader
     from timetravel.store import Store
 
 METRICS_FILE = "results/metrics.parquet"
@@ -34,6 +40,7 @@ PAGE_METRICS_FILE = "results/page_metrics.parquet"
 def compute_metrics(
     run: MeasuredRun,
     store: Store,
+    reader: AsOfReader | SegmentReader,
     *,
     options: MetricOptions | None = None,
     advance: Callable[[int], None] = lambda _pages: None,
@@ -42,7 +49,8 @@ def compute_metrics(
 
     Args:
         run: What is measured.
-        store: Facts and logged pages.
+        store: Holds the logged pages.
+        reader: Reads facts at the snapshot of the run.
         options: What is measured, and in how large pieces.
         advance: Told how many page ids are done; `count_page_ids` says of how many.
 
@@ -51,19 +59,22 @@ def compute_metrics(
 
     Raises:
         NothingToMeasure: The run has no pages.
+        MismatchedPages: Its variants do not hold the same pages.
     """
-    with _duckdb() as connection:
-        measuring = Measuring(connection, run, store, options or MetricOptions())
-        target = run.directory / PAGE_METRICS_FILE
-        target.parent.mkdir(exist_ok=True)
-        with (
-            atomic_file(target) as unfinished,
-            pq.ParquetWriter(unfinished, PAGE_METRICS_SCHEMA) as writer,
-        ):
-            for page_ids in measuring.chunks():
-                writer.write_table(measuring.measure(page_ids))
-                advance(len(page_ids))
-        results = measuring.compare(connection.read_parquet(target))
+    options = options or MetricOptions()
+    measuring = Measuring(run, store, reader, options)
+    partitions = find_partitions(run.directory, run.variants)
+    target = run.directory / PAGE_METRICS_FILE
+    target.parent.mkdir(exist_ok=True)
+    with (
+        atomic_file(target) as unfinished,
+        pq.ParquetWriter(unfinished, PAGE_METRICS_SCHEMA) as writer,
+    ):
+        for paths in partitions:
+            for pages in read_slices(paths, options.pages_per_slice):
+                writer.write_table(measuring.measure(pages))
+                advance(len(pages.page_ids))
+    results = _compare(run, target, measuring.measure_coverage())
     with atomic_file(run.directory / METRICS_FILE) as unfinished:
         pq.write_table(results, unfinished)
     return results
@@ -73,10 +84,36 @@ def count_page_ids(run: MeasuredRun) -> int:
     """Return how many different pages a run asked for: profiles at moments.
 
     Raises:
-        NothingToMeasure: None was made.
+        NothingToMeasure: None was asked for.
     """
-    count: int = pc.count_distinct(read_pages(run.directory, run.variants)["page_id"]).as_py()
-    return count
+    return count_pages(find_partitions(run.directory, run.variants))
+
+
+def _compare(
+    run: MeasuredRun, page_metrics: Path, coverage: Mapping[tuple[str, str], float]
+) -> pa.Table:
+    """Return the results, as in `comparison.METRICS_SCHEMA`."""
+    control, *treatments = run.variants
+    among_variants = [(control, None), *((treatment, control) for treatment in treatments)]
+    with _duckdb() as connection:
+        values = connection.read_parquet(page_metrics)
+        results = compare_variants(values, [*among_variants, (control, LOGGED)])
+    covered = compare_coverage(coverage, results, among_variants)
+    return adjust(_in_order(pa.concat_tables([results, covered]), run.variants))
+
+
+def _in_order(results: pa.Table, variants: Sequence[str]) -> pa.Table:
+    """Return results by variant, as the run has them, then by metric and stratum."""
+    metrics = [metric.name for metric in METRICS]
+    places = {
+        "variant_place": pc.index_in(results["variant"], value_set=pa.array(variants)),
+        "metric_place": pc.index_in(results["metric"], value_set=pa.array(metrics)),
+    }
+    ordered = results
+    for name, place in places.items():
+        ordered = ordered.append_column(name, place)
+    names = ("variant_place", "reference", "metric_place", "stratum")
+    return ordered.sort_by([(name, "ascending") for name in names]).select(results.column_names)
 
 
 @contextmanager

@@ -5,6 +5,7 @@
     PagesimError
     └── MetricsError                           everything this package raises
         ├── InvalidMetricOptions (InvalidInput)
+        ├── MismatchedPages      (WrongState)  variants that hold different pages
         └── NothingToMeasure     (WrongState)  a run without a single page
 """
 
@@ -19,6 +20,10 @@ class MetricsError(PagesimError):
 
 class InvalidMetricOptions(MetricsError, InvalidInput):
     """Refuse options that make no sense."""
+
+
+class MismatchedPages(MetricsError, WrongState):
+    """Refuse to compare variants that do not hold the same pages."""
 
 
 class NothingToMeasure(MetricsError, WrongState):

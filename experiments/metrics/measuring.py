@@ -1,208 +1,174 @@
-"""Measures chunks of pages, and then compares the variants."""
+"""Measures slices of pages: every variant, and the logged pages beside them."""
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-import ibis
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.moments import LAST_MICROS
-from experiments.metrics.comparison import OVERALL, adjust, compare_coverage, compare_variants
-from experiments.metrics.definitions.coverage import coverage
+from core.kernel import kernel_array
+from core.moments import EARLIEST_MICROS, LAST_MICROS
+from experiments.metrics.definitions.columns import Played
+from experiments.metrics.definitions.coverage import ShownVideos, coverage
 from experiments.metrics.definitions.definition import LOGGED
-from experiments.metrics.definitions.joins import attach
-from experiments.metrics.definitions.registry import METRICS
-from experiments.metrics.definitions.tables import MetricInputs, lay_out
-from experiments.metrics.facts import (
-    describe_videos,
-    find_licensed,
-    find_played_next,
-    read_limits,
-)
-from experiments.metrics.logged import (
-    LOGGED_PAGES_SCHEMA,
-    LOGGED_ROWS_SCHEMA,
-    SHOWN_SCHEMA,
-    lay_out_logged,
-)
-from experiments.metrics.measured_pages import read_pages, read_rows
-from experiments.metrics.values import measure_pages
+from experiments.metrics.definitions.similarity import Scratch
+from experiments.metrics.inputs.encoding import encode_pages
+from experiments.metrics.inputs.facts import PageFacts
+from experiments.metrics.inputs.logged import LoggedSlice
+from experiments.metrics.inputs.played import find_played_next
+from experiments.metrics.rounding import round_floats
+from experiments.metrics.values import PAGE_METRICS_SCHEMA, compare_pages, measure_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping
 
-    import ibis.expr.types as ir
-    from ibis.backends.duckdb import Backend
-
+    from core.arrays import BoolArray, Float64Array
+    from experiments.metrics.inputs.encoding import EncodedPages
+    from experiments.metrics.inputs.slices import PageSlice
     from experiments.metrics.options import MeasuredRun, MetricOptions
+    from timetravel.queries.as_of_reader import AsOfReader
+    from timetravel.segments.reader import SegmentReader
     from timetravel.store import Store
 
-_LOGGED_PER_READ = 2_000
-_SHOWN_VIDEOS = pa.schema(
-    [("variant", pa.string()), ("stratum", pa.string()), ("video_id", pa.int64())]
-)
+_NOT_LISTED: Final = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """Hold the values of one variant, and what similarity was measured against.
+
+    Args:
+        variant: Whose.
+        reference: "" if pages were compared with none.
+        is_present: bool[pages]; the other pages have no record.
+        digests: string[pages].
+        values: float64[pages] by metric.
+    """
+
+    variant: str
+    reference: str
+    is_present: BoolArray
+    digests: pa.Array
+    values: dict[str, Float64Array]
 
 
 class Measuring:
-    """Hold what measuring a run needs from one chunk to the next.
+    """Hold what measuring a run needs from one slice to the next.
 
     Args:
-        connection: DuckDB; gets the tables of logged pages and of videos shown.
         run: What is measured.
-        store: Facts and logged pages.
-        options: What belongs to a page, and the size of chunks.
+        store: Holds the logged pages.
+        reader: Reads facts at the snapshot of the run.
+        options: What belongs to a page.
     """
 
     def __init__(
-        self, connection: Backend, run: MeasuredRun, store: Store, options: MetricOptions
+        self,
+        run: MeasuredRun,
+        store: Store,
+        reader: AsOfReader | SegmentReader,
+        options: MetricOptions,
     ) -> None:
-        self._connection = connection
         self._run = run
-        self._options = options
-        self._pages = read_pages(run.directory, run.variants)
-        self._rows = read_rows(connection, run.directory)
-        self._as_of = store.as_of(run.snapshot, run.known_by)
-        self._hindsight = store.as_of(run.snapshot, LAST_MICROS)
-        for name, schema in (
-            ("logged_pages", LOGGED_PAGES_SCHEMA),
-            ("logged_rows", LOGGED_ROWS_SCHEMA),
-            ("shown_videos", _SHOWN_VIDEOS),
-        ):
-            connection.create_table(name, schema.empty_table(), temp=True)
-        self._shown = self._read_logged_pages(store)
+        self._store = store
+        self._engagement = options.engagement
+        self._as_of = reader.known_by_moment(run.known_by)
+        self._hindsight = reader.known_by_moment(LAST_MICROS)
+        self._facts = PageFacts(self._as_of)
+        self._shown = ShownVideos()
+        self._latest = EARLIEST_MICROS
 
-    def chunks(self) -> Iterator[pa.Array]:
-        """Yield the page ids of each chunk, ascending."""
-        page_ids = pc.unique(self._pages["page_id"])
-        for start in range(0, len(page_ids), self._options.pages_per_chunk):
-            yield page_ids.slice(start, self._options.pages_per_chunk)
-
-    def measure(self, page_ids: pa.Array) -> pa.Table:
-        """Return the values of the pages of a chunk, as in `values.PAGE_METRICS_SCHEMA`."""
-        inputs = self._inputs(page_ids)
-        tables = lay_out(self._connection, inputs)
-        return measure_pages(tables, inputs.pages, inputs.references)
-
-    def compare(self, values: ir.Table) -> pa.Table:
-        """Return the results, as in `comparison.METRICS_SCHEMA`.
-
-        Args:
-            values: What `measure` returned, for all chunks.
-        """
-        control, *treatments = self._run.variants
-        among_variants = [(control, None), *((treatment, control) for treatment in treatments)]
-        comparisons = [*among_variants, (control, LOGGED)]
-        results = compare_variants(values, comparisons)
-        last = int(pc.max(self._pages["as_of_micros"]).as_py())
-        size = len(self._as_of.catalogue(last, ()).video_ids)
-        shown = coverage(self._connection.table("shown_videos"), size).to_pyarrow()
-        covered = compare_coverage(shown, results, among_variants)
-        return adjust(_in_order(pa.concat_tables([results, covered]), self._run.variants))
-
-    def _inputs(self, page_ids: pa.Array) -> MetricInputs:
-        own = self._pages.filter(pc.is_in(self._pages["page_id"], value_set=page_ids))
-        first, last = page_ids[0].as_py(), page_ids[-1].as_py()
-        logged = self._between("logged_pages", first, last).to_pyarrow()
-        pages = pa.concat_tables([own, _describe_logged(logged, own)])
-        rows = ibis.union(
-            self._rows.filter(self._rows.page_id.between(first, last)),
-            self._between("logged_rows", first, last),
-        )
-        rows = self._connection.create_table("chunk_rows", rows, temp=True, overwrite=True)
-        placed = self._connection.create_table("chunk_pages", pages, temp=True, overwrite=True)
-        shown = _shown_videos(placed, rows, "as_of_micros", "country").to_pyarrow()
-        self._note_shown(placed, rows)
-        moments = pages.group_by(["page_id", "profile_id", "as_of_micros"]).aggregate([])
-        return MetricInputs(
-            pages=pages,
-            rows=rows,
-            references=self._run.references,
-            videos=describe_videos(
-                self._as_of, shown.group_by(["as_of_micros", "video_id"]).aggregate([])
-            ),
-            licences=find_licensed(self._as_of, shown),
-            profiles=read_limits(self._as_of, moments),
-            engagement=find_played_next(
-                self._hindsight, moments, self._shown_to(moments), self._options.engagement
-            ),
-        )
-
-    def _between(self, name: str, first: str, last: str) -> ir.Table:
-        table = self._connection.table(name)
-        return table.filter(table.page_id.between(first, last))
-
-    def _shown_to(self, moments: pa.Table) -> pa.Table:
-        profiles = moments["profile_id"].combine_chunks().unique()
-        return self._shown.filter(pc.is_in(self._shown["profile_id"], value_set=profiles))
-
-    def _note_shown(self, pages: ir.Table, rows: ir.Table) -> None:
-        seen = _shown_videos(pages, rows, "variant", "stratum")
-        seen = ibis.union(
-            seen.filter(seen.stratum != OVERALL),
-            seen.mutate(stratum=ibis.literal(OVERALL)),
-            distinct=True,
-        )
-        known = self._connection.table("shown_videos")
-        self._connection.insert("shown_videos", seen.anti_join(known, seen.columns))
-
-    def _read_logged_pages(self, store: Store) -> pa.Table:
-        """Put logged pages into tables, and return when any page was shown to whom."""
-        moments = self._pages["as_of_micros"]
-        first, last = pc.min(moments).as_py(), pc.max(moments).as_py()
-        found = store.logged_pages(
-            since=first,
-            until=last + self._options.engagement.horizon_micros + 1,
+    def measure(self, pages: PageSlice) -> pa.Table:
+        """Return the values of a slice, as in `values.PAGE_METRICS_SCHEMA`."""
+        self._latest = max(self._latest, int(pages.as_of.max()))
+        control = self._run.variants[0]
+        own = pages.variants[control]
+        logged = LoggedSlice.read(
+            self._store,
+            pages,
+            own,
             snapshot=self._run.snapshot,
-            with_features=False,
+            horizon_micros=self._engagement.horizon_micros,
         )
-        page_ids = _page_ids(self._pages)
-        shown = []
-        while batch := list(islice(found, _LOGGED_PER_READ)):
-            laid_out = lay_out_logged(batch, page_ids)
-            for name, table in (
-                ("logged_pages", laid_out.pages),
-                ("logged_rows", laid_out.rows),
-            ):
-                self._connection.insert(name, table)
-            shown.append(laid_out.shown)
-        return pa.concat_tables([SHOWN_SCHEMA.empty_table(), *shown])
+        made = [pages.variants[variant] for variant in self._run.variants]
+        encoded = encode_pages([*(one.table for one in made), logged.table])
+        facts = self._facts.read(
+            pages.profile_ids, pages.as_of, pages.countries.to_pylist(), encoded.video_ids
+        )
+        played = self._read_played(pages, logged, encoded)
+        scratch = Scratch.make(
+            row_ids=encoded.row_ids, videos=len(encoded.video_ids), deepest=encoded.deepest
+        )
+        of_control, *_ = *own_columns, of_logged = encoded.variants
+        measured = []
+        for variant, one, columns in zip(self._run.variants, made, own_columns, strict=True):
+            self._shown.add(variant, pages.strata, columns, encoded.video_ids)
+            if variant == control:
+                reference, others = of_logged, logged.equals_control
+                is_compared = one.is_made & logged.is_present
+            else:
+                reference, others = of_control, _are_equal(one.digests, own.digests)
+                is_compared = one.is_made & own.is_made
+            values = measure_pages(columns, facts, played)
+            values |= compare_pages(columns, reference, others, is_compared, scratch)
+            name = self._run.references[variant]
+            measured.append(_Measured(variant, name, one.is_made, one.digests, values))
+        values = {
+            name: np.where(logged.equals_control, measured[0].values[name], own_values)
+            for name, own_values in measure_pages(of_logged, facts, played).items()
+        }
+        measured.append(_Measured(LOGGED, "", logged.is_present, logged.digests, values))
+        return pa.concat_tables([_to_table(pages, one) for one in measured])
+
+    def measure_coverage(self) -> Mapping[tuple[str, str], float]:
+        """Return the coverage of the slices measured so far, by variant and stratum."""
+        size = len(self._as_of.catalogue(self._latest, ()).video_ids)
+        return {key: coverage(shown, size) for key, shown in self._shown.counts().items()}
+
+    def _read_played(
+        self, pages: PageSlice, logged: LoggedSlice, encoded: EncodedPages
+    ) -> Played:
+        played = find_played_next(
+            self._hindsight,
+            pages.profile_ids,
+            pages.as_of,
+            logged.shown_to,
+            logged.shown_at,
+            self._engagement,
+        )
+        codes = pc.index_in(pa.array(played.video_ids), value_set=pa.array(encoded.video_ids))
+        return Played(
+            kernel_array(played.starts, np.int64),
+            kernel_array(codes.fill_null(_NOT_LISTED).to_numpy(), np.int32),
+        )
 
 
-def _in_order(results: pa.Table, variants: Sequence[str]) -> pa.Table:
-    """Return results by variant, as the run has them, then by metric and stratum."""
-    metrics = [metric.name for metric in METRICS]
-    places = {
-        "variant_place": pc.index_in(results["variant"], value_set=pa.array(variants)),
-        "metric_place": pc.index_in(results["metric"], value_set=pa.array(metrics)),
-    }
-    ordered = results
-    for name, place in places.items():
-        ordered = ordered.append_column(name, place)
-    names = ("variant_place", "reference", "metric_place", "stratum")
-    return ordered.sort_by([(name, "ascending") for name in names]).select(results.column_names)
+def _are_equal(digests: pa.Array, others: pa.Array) -> BoolArray:
+    equal: BoolArray = (
+        pc.equal(digests, others).fill_null(fill_value=False).to_numpy(zero_copy_only=False)
+    )
+    return equal
 
 
-def _page_ids(pages: pa.Table) -> dict[tuple[int, int, str], str]:
-    columns = (pages[name].to_pylist() for name in ("profile_id", "as_of_micros", "device"))
-    keys = zip(*columns, strict=True)
-    return dict(zip(keys, pages["page_id"].to_pylist(), strict=True))
-
-
-def _describe_logged(logged: pa.Table, own: pa.Table) -> pa.Table:
-    """Return logged pages with what their simulated partners say of profile and stratum."""
-    places = pc.index_in(logged["page_id"], value_set=own["page_id"].combine_chunks())
-    partners = own.take(places)
+def _to_table(pages: PageSlice, measured: _Measured) -> pa.Table:
+    size = len(pages.page_ids)
     columns = {
-        name: logged[name] if name in logged.column_names else partners[name]
-        for name in own.column_names
+        "variant": pa.repeat(measured.variant, size),
+        "reference": pa.repeat(measured.reference, size)
+        if measured.reference
+        else pa.nulls(size, pa.string()),
+        "page_id": pages.page_ids,
+        "profile_id": pa.array(pages.profile_ids),
+        "stratum": pages.strata,
+        "page_digest": measured.digests,
+        **{name: round_floats(pa.array(values)) for name, values in measured.values.items()},
     }
-    return pa.table(columns, schema=own.schema)
-
-
-def _shown_videos(pages: ir.Table, rows: ir.Table, *columns: str) -> ir.Table:
-    """Return the distinct videos of pages, with the named columns of the pages."""
-    placed = attach(rows.select("variant", "page_id", "videos"), pages, ["variant", "page_id"])
-    return placed.select(*columns, video_id=placed.videos.unnest()).distinct()
+    missing = pa.nulls(size, pa.float64())
+    table = pa.table(
+        [columns.get(name, missing) for name in PAGE_METRICS_SCHEMA.names],
+        schema=PAGE_METRICS_SCHEMA,
+    )
+    return table.filter(pa.array(measured.is_present))

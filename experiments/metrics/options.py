@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from experiments.metrics.definitions.definition import LOGGED
 from experiments.metrics.errors import InvalidMetricOptions
-from experiments.metrics.facts import EngagementWindow
+from experiments.metrics.inputs.played import EngagementWindow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,14 +19,14 @@ class MetricOptions:
     """Say what is measured, and in how large pieces."""
 
     engagement: EngagementWindow = field(default_factory=EngagementWindow)
-    pages_per_chunk: int = 5_000
+    pages_per_slice: int = 4_096
 
     def __post_init__(self) -> None:
-        if self.pages_per_chunk < 1:
+        if self.pages_per_slice < 1:
             raise InvalidMetricOptions(
-                f"Chunks of {self.pages_per_chunk} pages hold nothing.",
+                f"Slices of {self.pages_per_slice} pages hold nothing.",
                 remedy="Give 1 or more.",
-                field="pages_per_chunk",
+                field="pages_per_slice",
             )
 
 

@@ -1,24 +1,24 @@
-"""Computes every page metric for one chunk of pages."""
+"""Computes every page metric for one slice of pages."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from experiments.metrics.definitions.definition import Family
-from experiments.metrics.definitions.registry import PAGE_METRICS
-from experiments.metrics.rounding import round_floats
+from core.kernel import kernel_array
+from experiments.metrics.definitions import composition, recall, similarity
+from experiments.metrics.definitions.registry import PAGE_METRICS, row_share_name
+from services.page.model import RowType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Sequence
 
-    import ibis.expr.types as ir
+    from core.arrays import BoolArray, Float64Array
+    from experiments.metrics.definitions.columns import Facts, Pages, Played
 
-    from experiments.metrics.definitions.definition import MetricTables
-
-PAGE_METRICS_SCHEMA = pa.schema(
+PAGE_METRICS_SCHEMA: Final = pa.schema(
     [
         ("variant", pa.string()),
         ("reference", pa.string()),
@@ -31,50 +31,49 @@ PAGE_METRICS_SCHEMA = pa.schema(
 )
 """One record per page and variant. `reference` is what similarity was measured against."""
 
+_ROW_TYPES: Final = np.array([row_type.value for row_type in RowType], np.int8)
 
-def measure_pages(
-    tables: MetricTables, pages: pa.Table, references: Mapping[str, str]
-) -> pa.Table:
-    """Return the value of every metric for every page, null where it has none.
 
-    Args:
-        tables: What `tables.lay_out` made of the pages.
-        pages: variant, page_id, profile_id, stratum, page_digest.
-        references: With what the pages of a variant are compared.
+def measure_pages(pages: Pages, facts: Facts, played: Played) -> dict[str, Float64Array]:
+    """Return the values of what pages show, by metric: float64[pages], NaN without a value."""
+    size = len(pages.row_starts) - 1
+    shown = np.empty((size, len(composition.DEFINITIONS)))
+    shares = np.empty((size, len(_ROW_TYPES)))
+    recalled = np.empty((size, len(recall.DEFINITIONS)))
+    composition.measure_composition(pages, facts, shown)
+    composition.measure_row_shares(pages, _ROW_TYPES, shares)
+    recall.measure_recall(pages, played, recall.Gains.of(pages, played), recalled)
+    return {
+        **_by_name(composition.DEFINITIONS, shown),
+        **_by_name(recall.DEFINITIONS, recalled),
+        **{
+            row_share_name(row_type): shares[:, place] for place, row_type in enumerate(RowType)
+        },
+    }
 
-    Returns:
-        Records as in PAGE_METRICS_SCHEMA, in the order of the pages.
-    """
-    variants = list(references)
-    reference = pc.take(
-        pa.array(references.values(), pa.string()),
-        pc.index_in(pages["variant"], value_set=pa.array(variants, pa.string())),
+
+def compare_pages(
+    pages: Pages,
+    others: Pages,
+    is_equal: BoolArray,
+    is_compared: BoolArray,
+    scratch: similarity.Scratch,
+) -> dict[str, Float64Array]:
+    """Return how near pages are to their references, by metric; see `measure_similarity`."""
+    values = np.empty((len(is_equal), len(similarity.DEFINITIONS)))
+    similarity.measure_similarity(
+        pages,
+        others,
+        kernel_array(is_equal, np.bool_),
+        kernel_array(is_compared, np.bool_),
+        scratch,
+        values,
     )
-    pages = pages.append_column("reference", reference)
-    others = _reference_digests(pages)
-    pairs = pc.binary_join_element_wise(pages["page_digest"], others, "|")
-    columns = {name: pages[name] for name in PAGE_METRICS_SCHEMA.names[:6]}
-    for metric in PAGE_METRICS:
-        found = metric.definition(tables)
-        if metric.family is Family.SIMILARITY:
-            columns[metric.name] = _align(_keyed_by_pair(found), pairs)
-        else:
-            columns[metric.name] = _align(found.to_pyarrow(), pages["page_digest"])
-    return pa.table(columns, schema=PAGE_METRICS_SCHEMA)
+    return _by_name(similarity.DEFINITIONS, values)
 
 
-def _reference_digests(pages: pa.Table) -> pa.ChunkedArray:
-    own = pc.binary_join_element_wise(pages["variant"], pages["page_id"], "|")
-    wanted = pc.binary_join_element_wise(pages["reference"], pages["page_id"], "|")
-    return pc.take(pages["page_digest"], pc.index_in(wanted, value_set=own.combine_chunks()))
-
-
-def _keyed_by_pair(found: ir.Table) -> pa.Table:
-    records = found.to_pyarrow()
-    key = pc.binary_join_element_wise(records["page_digest"], records["reference_digest"], "|")
-    return pa.table({"page_digest": key, "value": records["value"]})
-
-
-def _align(found: pa.Table, keys: pa.ChunkedArray) -> pa.Array:
-    places = pc.index_in(keys, value_set=found["page_digest"].combine_chunks())
-    return round_floats(pc.take(found["value"].cast(pa.float64()), places).combine_chunks())
+def _by_name(
+    definitions: Sequence[Callable[..., object]], values: Float64Array
+) -> dict[str, Float64Array]:
+    names = [definition.__name__ for definition in definitions]
+    return dict(zip(names, values.T, strict=True))

@@ -14,12 +14,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from core.atomic_files import atomic_file
-from core.moments import from_micros
 from core.screen_text import escape_controls
+from experiments.generation.stored_pages import read_page_keys
 from experiments.metrics.compute import METRICS_FILE
 from experiments.metrics.definitions.definition import Family
 from experiments.metrics.definitions.registry import METRICS
-from experiments.metrics.measured_pages import read_pages
 from experiments.metrics.options import MetricOptions
 from experiments.report.answers import make_headline
 from experiments.report.cards import make_cards, make_fidelity, make_warnings
@@ -66,7 +65,7 @@ def write_report(
     text = render_report(
         run,
         findings,
-        read_pages(directory, variants),
+        read_page_keys(directory, variants),
         [make_sheet(sample, variants[0]) for sample in samples],
         options,
     )
@@ -88,7 +87,7 @@ def render_report(
     Args:
         run: What was run.
         findings: What was found.
-        pages: The pages of the run: page_id, profile_id, as_of_micros.
+        pages: The pages of the run: profile_id, as_of; distinct.
         sheets: Pages to show side by side.
         options: What the run was measured with.
     """
@@ -127,14 +126,12 @@ def render_report(
 
 def _summarise(pages: pa.Table, findings: Findings) -> list[tuple[str, str]]:
     """Return how much the run looked at: figures, and what they count."""
-    first, last = (
-        from_micros(pick(pages["as_of_micros"]).as_py()) for pick in (pc.min, pc.max)
-    )
+    first, last = (pick(pages["as_of"]).as_py() for pick in (pc.min, pc.max))
     days = f"{first:%-d %b %Y}"
     if first.date() != last.date():
         days += f" \N{EN DASH} {last:%-d %b %Y}"
     profiles = pc.count_distinct(pages["profile_id"]).as_py()
-    asked = pc.count_distinct(pages["page_id"]).as_py()
+    asked = len(pages)
     recall = findings.metrics(Family.RECALL)
     followed = findings.of_control(recall[0].name) if recall else None
     return [

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from experiments.metrics.comparison import OVERALL
-from experiments.metrics.definitions.definition import LOGGED, Direction, Family
+from experiments.metrics.definitions.definition import LOGGED, OVERALL, Direction, Family
 from experiments.metrics.definitions.registry import METRICS
 
 if TYPE_CHECKING:

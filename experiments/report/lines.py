@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.metrics.comparison import OVERALL
-from experiments.metrics.definitions.definition import Family
+from experiments.metrics.definitions.definition import OVERALL, Family
 from experiments.report.charts import draw_interval
 from experiments.report.figures import (
     NOTHING,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from experiments.metrics.comparison import OVERALL
-from experiments.metrics.definitions.definition import Family
+from experiments.metrics.definitions.definition import OVERALL, Family
 from experiments.report.figures import format_value
 from experiments.report.lines import make_line, reach_of
 from experiments.report.wording import join_names

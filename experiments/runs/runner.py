@@ -45,6 +45,7 @@ from mesh.call.context import use_context
 from mesh.serving import connect
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
+from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
 from timetravel.upkeep.copies import CopyKind
 
@@ -140,11 +141,11 @@ def run_experiment(
         write_record(directory, record)
         try:
             profile_ids = {page.profile_id for page in pages}
-            lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
+            segment = lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
             run.make_pages(partitions)
             # Partitions made before an erasure and after it must hold the same pages.
             purge_erased_since(upkeep, directory, store)
-            metrics, report = run.measure(store)
+            metrics, report = run.measure(store, SegmentReader(segment))
         except BaseException as error:
             reason = str(error) if isinstance(error, PagesimError) else type(error).__name__
             run.end(RunState.FAILED, now(), reason)
@@ -214,12 +215,12 @@ class _Run:
                 mesh.close()  # calls under way end at once, so no thread is waited for long
                 raise
 
-    def measure(self, store: Store) -> tuple[pa.Table, Path]:
+    def measure(self, store: Store, reader: SegmentReader) -> tuple[pa.Table, Path]:
         """Measure the pages, write the report, and return both."""
         description = self.record.describe(self._directory)
         total = count_page_ids(description.measured)
         with self._progress("Measuring pages", total) as advance:
-            metrics = compute_metrics(description.measured, store, advance=advance)
+            metrics = compute_metrics(description.measured, store, reader, advance=advance)
         with self._progress("Writing the report", None):
             return metrics, write_report(description, store)
 

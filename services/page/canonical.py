@@ -128,11 +128,19 @@ def parse_page(canonical: bytes) -> Page:
     Raises:
         InvalidPages: The bytes are not a page.
     """
+    return page_of(parse_message(canonical))
+
+
+def parse_message(canonical: bytes) -> page_pb2.Page:
+    """Return the message of a page's canonical bytes.
+
+    Raises:
+        InvalidPages: The bytes are not a page.
+    """
     try:
-        message = page_pb2.Page.FromString(canonical)
+        return page_pb2.Page.FromString(canonical)
     except DecodeError as error:
         raise InvalidPages(
             f"{len(canonical)} bytes are not a page: {error}.",
             remedy="Give the bytes of a pagesim.page.v1.Page.",
         ) from error
-    return page_of(message)

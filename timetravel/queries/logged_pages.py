@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import numpy as np
 import sqlalchemy as sa
 
 from core.moments import EARLIEST_MICROS, LAST_MICROS
@@ -22,6 +23,7 @@ from timetravel.queries.visibility import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from core.arrays import Int64Array
     from timetravel.database.engine import Connect
     from timetravel.facts.model import JsonValue, LoggedFeatures
 
@@ -105,6 +107,42 @@ def read_shown(connect: Connect, chosen: LoggedPageFilter) -> Iterator[tuple[int
     columns = (logged_page.c.shown_at, logged_page.c.profile_id, logged_page.c.device)
     for rows, _ in _read_in_batches(connect, chosen.select(*columns), _KEYS_PER_READ):
         yield from map(tuple, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoggedDigests:
+    """Hold what names logged pages, and their digests, in columns.
+
+    Args:
+        shown_at: int64[pages], ascending.
+        profile_ids: int64[pages], ascending within a moment.
+        devices: One per page.
+        digests: One per page.
+    """
+
+    shown_at: Int64Array
+    profile_ids: Int64Array
+    devices: Sequence[str]
+    digests: Sequence[str]
+
+
+def read_digests(connect: Connect, chosen: LoggedPageFilter) -> LoggedDigests:
+    """Return the digests of logged pages, without what the pages hold."""
+    columns = (
+        logged_page.c.shown_at,
+        logged_page.c.profile_id,
+        logged_page.c.device,
+        logged_page.c.page_digest,
+    )
+    found = [
+        row
+        for rows, _ in _read_in_batches(connect, chosen.select(*columns), _KEYS_PER_READ)
+        for row in rows
+    ]
+    shown_at, profile_ids, devices, digests = zip(*found, strict=True) if found else ((),) * 4
+    return LoggedDigests(
+        np.array(shown_at, np.int64), np.array(profile_ids, np.int64), devices, digests
+    )
 
 
 def read_logged_pages(

@@ -1,103 +1,87 @@
-"""Metrics of what a page shows."""
+"""Metrics of what a page shows. A page without rows has no value."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import ibis
+import numpy as np
 
-from experiments.metrics.definitions.joins import attach, attach_if_any
+from core.kernel import kernel
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
-    from experiments.metrics.definitions.definition import Definition, MetricTables
+    from core.arrays import Float64Array, Int8Array
+    from experiments.metrics.definitions.columns import Facts, Pages
 
 FRESH_DAYS = 90
 """A title counts as fresh for so many days after it was added."""
-_DAY_MICROS = 86_400_000_000
+_FRESH_MICROS = FRESH_DAYS * 86_400_000_000
 
 
-def rows_per_page(tables: MetricTables) -> ir.Table:
+@kernel
+def rows_per_page(pages: Pages, page: int) -> float:
     """Count how many rows a page has."""
-    rows = tables.rows
-    return rows.group_by("page_digest").agg(value=rows.count().cast("float64"))
+    return float(pages.row_starts[page + 1] - pages.row_starts[page])
 
 
-def videos_per_page(tables: MetricTables) -> ir.Table:
+@kernel
+def videos_per_page(pages: Pages, page: int) -> float:
     """Count how many titles a page has, each as often as it stands there."""
-    cells = tables.cells
-    return cells.group_by("page_digest").agg(value=cells.count().cast("float64"))
+    first, last = find_cells(pages, page)
+    return float(last - first)
 
 
-def distinct_videos(tables: MetricTables) -> ir.Table:
+@kernel
+def distinct_videos(pages: Pages, page: int) -> float:
     """Count how many different titles a page has."""
-    cells = tables.cells
-    return cells.group_by("page_digest").agg(value=cells.video_id.nunique().cast("float64"))
+    first, last = find_cells(pages, page)
+    return float(last - first - pages.is_repeat[first:last].sum())
 
 
-def duplicate_share(tables: MetricTables) -> ir.Table:
+@kernel
+def duplicate_share(pages: Pages, page: int) -> float:
     """Measure the share of places that repeat a title of the page.
 
     Counted as 1 - different titles / places: of two places with one title one is a duplicate.
     """
-    cells = tables.cells
-    return cells.group_by("page_digest").agg(
-        value=1.0 - cells.video_id.nunique() / cells.count().cast("float64")
-    )
+    first, last = find_cells(pages, page)
+    return float(pages.is_repeat[first:last].mean())
 
 
-def viewport_duplicates(tables: MetricTables) -> ir.Table:
-    """Count how many places in view before scrolling repeat a title that is in view."""
-    cells = tables.cells
-    visible = cells.in_viewport
-    return cells.group_by("page_digest").agg(
-        value=(visible.sum() - cells.video_id.nunique(where=visible)).cast("float64")
-    )
-
-
-def row_types(tables: MetricTables) -> ir.Table:
+@kernel
+def row_types(pages: Pages, page: int) -> float:
     """Count how many kinds of rows a page has."""
-    rows = tables.rows
-    return rows.group_by("page_digest").agg(value=rows.row_type.nunique().cast("float64"))
+    row_types = pages.row_types[pages.row_starts[page] : pages.row_starts[page + 1]]
+    return float(len(set(row_types)))
 
 
-def row_share(label: str) -> Definition:
-    """Return the metric of one row type: its share of the rows of a page."""
-
-    def share(tables: MetricTables) -> ir.Table:
-        rows = tables.rows
-        return rows.group_by("page_digest").agg(
-            value=(rows.row_type == label).cast("float64").mean()
-        )
-
-    share.__doc__ = f"Measure which share of a page's rows is of type {label}."
-    return share
-
-
-def genre_entropy(tables: MetricTables) -> ir.Table:
+@kernel
+def genre_entropy(pages: Pages, facts: Facts, page: int) -> float:
     """Measure how evenly a page spreads over genres: Shannon's entropy of its genres.
 
     Each place weighs 1, split evenly over its title's genres; titles without a genre are left
     out. 0 is one genre; 3 is as varied as 8 genres in equal parts. Source: Shannon, A
     Mathematical Theory of Communication (1948), section 6.
     """
-    weighed = _with_videos(tables)
-    weighed = weighed.filter(weighed.genres.length() > 0)
-    weighed = weighed.select(
-        "page_digest",
-        genre=weighed.genres.unnest(),
-        weight=1.0 / weighed.genres.length().cast("float64"),
-    )
-    genres = weighed.group_by(["page_digest", "genre"]).agg(weight=weighed.weight.sum())
-    total = genres.weight.sum().over(ibis.window(group_by="page_digest"))
-    shares = genres.select("page_digest", share=genres.weight / total)
-    return shares.group_by("page_digest").agg(
-        value=ibis.greatest(-(shares.share * shares.share.log2()).sum(), 0.0)
-    )
+    weights = np.zeros(facts.genre_count)
+    contents = facts.contents[facts.catalogue_of[page]]
+    first, last = find_cells(pages, page)
+    for cell in range(first, last):
+        content = contents[pages.videos[cell]]
+        start, end = facts.genre_starts[content], facts.genre_starts[content + 1]
+        for entry in range(start, end):
+            weights[facts.genres[entry]] += 1.0 / (end - start)
+    total = weights.sum()
+    if total == 0:
+        return np.nan
+    entropy = 0.0
+    for weight in weights:
+        if weight > 0:
+            entropy -= weight / total * np.log2(weight / total)
+    return max(entropy, 0.0)
 
 
-def intra_list_diversity(tables: MetricTables) -> ir.Table:
+@kernel
+def intra_list_diversity(pages: Pages, facts: Facts, page: int) -> float:
     """Measure how unlike the titles in view are: mean distance of their genres.
 
     The distance of two different titles is 1 - |shared genres| / |genres of either|; titles
@@ -105,22 +89,28 @@ def intra_list_diversity(tables: MetricTables) -> ir.Table:
     Improving Recommendation Lists Through Topic Diversification (WWW 2005), with Jaccard's
     distance.
     """
-    cells = _with_videos(tables)
-    cells = cells.filter(cells.in_viewport & (cells.genres.length() > 0))
-    left = cells.select("page_digest", "video_id", "genres").distinct()
-    right = left.view()
-    pairs = left.join(
-        right,
-        [left.page_digest == right.page_digest, left.video_id < right.video_id],
-        rname="{name}_other",
-    )
-    shared = pairs.genres.intersect(pairs.genres_other).length()
-    either = pairs.genres.length() + pairs.genres_other.length() - shared
-    pairs = pairs.select("page_digest", distance=1.0 - shared / either.cast("float64"))
-    return pairs.group_by("page_digest").agg(value=pairs.distance.mean())
+    contents = facts.contents[facts.catalogue_of[page]]
+    first, last = find_cells(pages, page)
+    seen = np.empty(last - first, np.int32)
+    count = 0
+    for cell in range(first, last):
+        content = contents[pages.videos[cell]]
+        has_genres = facts.genre_starts[content + 1] > facts.genre_starts[content]
+        if has_genres and pages.steps[cell] == 0 and not pages.is_repeat_in_view[cell]:
+            seen[count] = content
+            count += 1
+    pairs = count * (count - 1) / 2
+    if pairs == 0:
+        return np.nan
+    total = 0.0
+    for one in range(count):
+        for other in range(one):
+            total += genre_distance(facts, seen[one], seen[other])
+    return total / pairs
 
 
-def popularity(tables: MetricTables) -> ir.Table:
+@kernel
+def popularity(pages: Pages, facts: Facts, page: int) -> float:
     """Measure how much-played a page's titles were: mean of log2(1 + plays in a year).
 
     Plays are those of the 365 days before the as-of, as known then. 1 more is twice as many
@@ -128,51 +118,138 @@ def popularity(tables: MetricTables) -> ir.Table:
     turned, up to a constant. Source: Zhou et al., Solving the apparent diversity-accuracy
     dilemma of recommender systems (PNAS 2010).
     """
-    cells = _with_videos(tables)
-    return cells.group_by("page_digest").agg(
-        value=(cells.plays.fill_null(0.0) + 1.0).log2().mean()
-    )
+    log_plays = facts.log_plays[facts.plays_of[page]]
+    total = 0.0
+    first, last = find_cells(pages, page)
+    for cell in range(first, last):
+        total += log_plays[pages.videos[cell]]
+    return total / (last - first)
 
 
-def fresh_share(tables: MetricTables) -> ir.Table:
+@kernel
+def fresh_share(pages: Pages, facts: Facts, page: int) -> float:
     """Measure the share of places whose title was added in the 90 days before."""
-    cells = _with_videos(tables)
-    age = cells.as_of_micros - cells.added_at_micros
-    return cells.group_by("page_digest").agg(
-        value=((age >= 0) & (age <= FRESH_DAYS * _DAY_MICROS))
-        .fill_null(ibis.literal(value=False))
-        .cast("float64")
-        .mean()
-    )
+    added_at = facts.added_at[facts.catalogue_of[page]]
+    as_of = facts.as_of[page]
+    fresh = 0
+    first, last = find_cells(pages, page)
+    for cell in range(first, last):
+        # Not as a difference, which overflows where nobody knows when a title was added.
+        fresh += as_of - _FRESH_MICROS <= added_at[pages.videos[cell]] <= as_of
+    return fresh / (last - first)
 
 
-def unlicensed_videos(tables: MetricTables) -> ir.Table:
+@kernel
+def viewport_duplicates(pages: Pages, page: int) -> float:
+    """Count how many places in view before scrolling repeat a title that is in view."""
+    first, last = find_cells(pages, page)
+    return float(pages.is_repeat_in_view[first:last].sum())
+
+
+@kernel
+def unlicensed_videos(pages: Pages, facts: Facts, page: int) -> float:
     """Count how many places show a title not licensed where and when the page was made."""
-    cells, licences = tables.cells, tables.licences.mutate(licensed=ibis.literal(1))
-    joined = attach_if_any(cells, licences, ["as_of_micros", "country", "video_id"])
-    return joined.group_by("page_digest").agg(
-        value=joined.licensed.isnull().sum().cast("float64")
-    )
+    is_licensed = facts.is_licensed[facts.licences_of[page]]
+    unlicensed = 0
+    first, last = find_cells(pages, page)
+    for cell in range(first, last):
+        unlicensed += not is_licensed[pages.videos[cell]]
+    return float(unlicensed)
 
 
-def overmature_videos(tables: MetricTables) -> ir.Table:
+@kernel
+def overmature_videos(pages: Pages, facts: Facts, page: int) -> float:
     """Count how many places show a title rated above the member's maturity limit.
 
     Titles without a rating and members without a limit are left out.
     """
-    cells = _with_videos(tables)
-    contents = tables.contents.select("page_digest", "profile_id", "as_of_micros")
-    limits = attach(contents, tables.profiles, ["profile_id", "as_of_micros"])
-    limits = limits.select("page_digest", "maturity_limit")
-    joined = attach_if_any(cells, limits, ["page_digest"])
-    return joined.group_by("page_digest").agg(
-        value=(joined.maturity > joined.maturity_limit)
-        .fill_null(ibis.literal(value=False))
-        .sum()
-        .cast("float64")
-    )
+    maturity = facts.maturity[facts.catalogue_of[page]]
+    limit = facts.maturity_limits[page]
+    above = 0
+    first, last = find_cells(pages, page)
+    for cell in range(first, last):
+        above += maturity[pages.videos[cell]] > limit
+    return float(above)
 
 
-def _with_videos(tables: MetricTables) -> ir.Table:
-    """Return the cells with what was known of their videos; null where nothing was."""
-    return attach_if_any(tables.cells, tables.videos, ["as_of_micros", "video_id"])
+@kernel
+def row_share(pages: Pages, page: int, row_type: int) -> float:
+    """Measure which share of a page's rows is of a type."""
+    rows = pages.row_types[pages.row_starts[page] : pages.row_starts[page + 1]]
+    return float((rows == row_type).mean())
+
+
+DEFINITIONS = (
+    rows_per_page,
+    videos_per_page,
+    distinct_videos,
+    duplicate_share,
+    row_types,
+    genre_entropy,
+    intra_list_diversity,
+    popularity,
+    fresh_share,
+    viewport_duplicates,
+    unlicensed_videos,
+    overmature_videos,
+)
+"""In the order in which `measure_composition` writes their values."""
+
+
+@kernel
+def measure_composition(pages: Pages, facts: Facts, values: Float64Array) -> None:
+    """Write what each page shows: float64[pages, definitions], NaN where there is no value."""
+    for page in range(len(values)):
+        first, last = find_cells(pages, page)
+        if first == last:
+            values[page] = np.nan
+            continue
+        values[page] = np.array(
+            (
+                rows_per_page(pages, page),
+                videos_per_page(pages, page),
+                distinct_videos(pages, page),
+                duplicate_share(pages, page),
+                row_types(pages, page),
+                genre_entropy(pages, facts, page),
+                intra_list_diversity(pages, facts, page),
+                popularity(pages, facts, page),
+                fresh_share(pages, facts, page),
+                viewport_duplicates(pages, page),
+                unlicensed_videos(pages, facts, page),
+                overmature_videos(pages, facts, page),
+            )
+        )
+
+
+@kernel
+def measure_row_shares(pages: Pages, row_types: Int8Array, values: Float64Array) -> None:
+    """Write the share of each row type: float64[pages, row types], NaN without rows."""
+    for page in range(len(values)):
+        if pages.row_starts[page] == pages.row_starts[page + 1]:
+            values[page] = np.nan
+            continue
+        for place, row_type in enumerate(row_types):
+            values[page, place] = row_share(pages, page, row_type)
+
+
+@kernel
+def find_cells(pages: Pages, page: int) -> tuple[int, int]:
+    """Return the first cell of a page, and the one behind its last."""
+    first, last = pages.row_starts[page], pages.row_starts[page + 1]
+    return pages.cell_starts[first], pages.cell_starts[last]
+
+
+@kernel
+def genre_distance(facts: Facts, one: int, other: int) -> float:
+    """Return the Jaccard distance of the genres of two contents; both have some."""
+    left, left_end = facts.genre_starts[one], facts.genre_starts[one + 1]
+    right, right_end = facts.genre_starts[other], facts.genre_starts[other + 1]
+    either = left_end - left + right_end - right
+    shared = 0
+    while left < left_end and right < right_end:
+        shared += facts.genres[left] == facts.genres[right]
+        step = facts.genres[left] - facts.genres[right]
+        left += step <= 0
+        right += step >= 0
+    return float(1.0 - shared / (either - shared))

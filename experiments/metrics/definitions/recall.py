@@ -1,7 +1,7 @@
 """Metrics of whether a page showed what the member played next.
 
 "Played" is every different title that the member played or rated after the page, within
-the engagement window (see `facts`). Pages after which nothing was played have no value.
+the engagement window (see `played`). Pages after which nothing was played have no value.
 
 These figures say where the page had put titles that were found on *another* page, the logged
 one; a page that repeats the logged page has an edge (presentation bias).
@@ -9,42 +9,80 @@ one; a page that repeats the logged page has an edge (presentation bias).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import ibis
+import numpy as np
 
-from experiments.metrics.definitions.joins import attach, attach_if_any
+from core.kernel import kernel, kernel_array
+from experiments.metrics.definitions.weights import exposure, ideal_gains
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
+    from core.arrays import Float64Array, Int32Array
+    from experiments.metrics.definitions.columns import Pages, Played
 
-    from experiments.metrics.definitions.definition import MetricTables
+_NOWHERE = 2**30
 
 
-def recall_in_view(tables: MetricTables) -> ir.Table:
+class Gains(NamedTuple):
+    """Say what played titles can gain on pages.
+
+    exposures: float64[depths], of a place by its depth (row + column, from 0).
+    shapes: int32[pages], the geometry of each page.
+    ideals: float64[geometries, titles + 1], the best gain of so many played titles.
+    """
+
+    exposures: Float64Array
+    shapes: Int32Array
+    ideals: Float64Array
+
+    @classmethod
+    def of(cls, pages: Pages, played: Played) -> Gains:
+        """Return the gains of pages before played titles."""
+        most = int(np.diff(played.starts).max(initial=0))
+        geometries, shapes = np.unique(pages.geometry[:, :2], axis=0, return_inverse=True)
+        deepest = int(pages.depths.max(initial=0))
+        return cls(
+            exposures=exposure(1, deepest + 1)[0],
+            shapes=kernel_array(shapes.reshape(-1), np.int32),
+            ideals=kernel_array(
+                [
+                    [0.0, *ideal_gains(rows, columns, most)]
+                    for rows, columns in geometries.tolist()
+                ],
+                np.float64,
+            ),
+        )
+
+
+@kernel
+def recall_in_view(pages: Pages, played: Played, page: int) -> float:
     """Measure the share of the titles played next that were in view before scrolling.
 
     Source: Alvino and Basilico, Learning a Personalized Homepage (Netflix Technology Blog,
     2015): Recall at m by n, with the viewport as m by n.
     """
-    places = _places(tables)
-    return places.group_by("page_digest").agg(
-        value=places.in_viewport.fill_null(ibis.literal(value=False)).cast("float64").mean()
-    )
+    first, last = played.starts[page], played.starts[page + 1]
+    found = 0
+    for video in played.videos[first:last]:
+        found += find_steps(pages, page, video) == 0
+    return float(found / (last - first))
 
 
-def recall_on_page(tables: MetricTables) -> ir.Table:
+@kernel
+def recall_on_page(pages: Pages, played: Played, page: int) -> float:
     """Measure the share of the titles played next that were anywhere on the page.
 
     Source: as for `recall_in_view`, with the whole page as m by n.
     """
-    places = _places(tables)
-    return places.group_by("page_digest").agg(
-        value=places.exposure.notnull().cast("float64").mean()
-    )
+    first, last = played.starts[page], played.starts[page + 1]
+    found = 0
+    for video in played.videos[first:last]:
+        found += find_steps(pages, page, video) < _NOWHERE
+    return float(found / (last - first))
 
 
-def page_ndcg(tables: MetricTables) -> ir.Table:
+@kernel
+def page_ndcg(pages: Pages, played: Played, gains: Gains, page: int) -> float:
     """Measure how near to the top left the titles played next were, against the best page.
 
     Each played title gains 1 / log2(row + column) of its best place, counted from 1; the sum
@@ -52,43 +90,69 @@ def page_ndcg(tables: MetricTables) -> ir.Table:
     anti-diagonals. Source: Jarvelin and Kekalainen, Cumulated Gain-Based Evaluation of IR
     Techniques (ACM TOIS 2002), in two dimensions.
     """
-    places = _places(tables)
-    gains = places.group_by("page_digest").agg(
-        gain=places.exposure.fill_null(0.0).sum(), titles=places.count()
-    )
-    shaped = attach(gains, tables.contents, ["page_digest"])
-    shaped = attach(shaped, tables.ideals, ["geometry_rows", "geometry_columns", "titles"])
-    return shaped.select("page_digest", value=ibis.least(shaped.gain / shaped.ideal_gain, 1.0))
+    first, last = played.starts[page], played.starts[page + 1]
+    gain = 0.0
+    for video in played.videos[first:last]:
+        depth = find_depth(pages, page, video)
+        if depth < _NOWHERE:
+            gain += gains.exposures[depth]
+    return float(min(gain / gains.ideals[gains.shapes[page], last - first], 1.0))
 
 
-def scroll_effort(tables: MetricTables) -> ir.Table:
+@kernel
+def scroll_effort(pages: Pages, played: Played, page: int) -> float:
     """Count the scrolls, a row down or a title across, to the first title played next.
 
     A page that shows none of them costs a step more than its farthest place, so that losing
     a title never looks like an improvement. Source: the number of scrolls to a play, as in
     Learning a Personalized Homepage (Netflix Technology Blog, 2015).
     """
-    places = _places(tables)
-    nearest = places.group_by("page_digest").agg(steps=places.steps.min())
-    shaped = attach(nearest, tables.contents, ["page_digest"])
-    all_of_it = (
-        shaped.geometry_rows
-        - shaped.viewport_rows
-        + shaped.geometry_columns
-        - shaped.viewport_columns
-        + 1
-    )
-    return shaped.select("page_digest", value=shaped.steps.fill_null(all_of_it).cast("float64"))
+    rows, columns, rows_in_view, columns_in_view = pages.geometry[page]
+    fewest = rows - rows_in_view + columns - columns_in_view + 1
+    for video in played.videos[played.starts[page] : played.starts[page + 1]]:
+        fewest = min(fewest, find_steps(pages, page, video))
+    return float(fewest)
 
 
-def _places(tables: MetricTables) -> ir.Table:
-    """Return one record per content and played title: its best place, null without one."""
-    contents = tables.contents.select("page_digest", "page_id")
-    wanted = attach(contents, tables.engagement, ["page_id"]).select("page_digest", "video_id")
-    cells = attach(tables.cells, wanted, ["page_digest", "video_id"])
-    best = cells.group_by(["page_digest", "video_id"]).agg(
-        exposure=cells.exposure.max(),
-        steps=cells.steps.min(),
-        in_viewport=cells.in_viewport.any(),
-    )
-    return attach_if_any(wanted, best, ["page_digest", "video_id"])
+DEFINITIONS = (recall_in_view, recall_on_page, page_ndcg, scroll_effort)
+"""In the order in which `measure_recall` writes their values."""
+
+
+@kernel
+def measure_recall(pages: Pages, played: Played, gains: Gains, values: Float64Array) -> None:
+    """Write how each page showed what was played: float64[pages, definitions], or NaN."""
+    for page in range(len(values)):
+        has_rows = pages.row_starts[page + 1] > pages.row_starts[page]
+        if has_rows and played.starts[page + 1] > played.starts[page]:
+            values[page] = np.array(
+                (
+                    recall_in_view(pages, played, page),
+                    recall_on_page(pages, played, page),
+                    page_ndcg(pages, played, gains, page),
+                    scroll_effort(pages, played, page),
+                )
+            )
+        else:
+            values[page] = np.nan
+
+
+@kernel
+def find_steps(pages: Pages, page: int, video: int) -> int:
+    """Return the scrolls to the nearest place of a title, `_NOWHERE` without one."""
+    fewest = _NOWHERE
+    first, last = pages.row_starts[page], pages.row_starts[page + 1]
+    for cell in range(pages.cell_starts[first], pages.cell_starts[last]):
+        if pages.videos[cell] == video:
+            fewest = min(fewest, pages.steps[cell])
+    return fewest
+
+
+@kernel
+def find_depth(pages: Pages, page: int, video: int) -> int:
+    """Return the depth of the place of a title with most exposure, `_NOWHERE` without one."""
+    least = _NOWHERE
+    first, last = pages.row_starts[page], pages.row_starts[page + 1]
+    for cell in range(pages.cell_starts[first], pages.cell_starts[last]):
+        if pages.videos[cell] == video:
+            least = min(least, pages.depths[cell])
+    return least

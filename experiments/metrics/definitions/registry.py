@@ -11,43 +11,57 @@ from experiments.metrics.definitions.definition import (
     Direction,
     Family,
     Metric,
-    PageMetric,
     Unit,
     describe,
 )
 from services.page.model import RowType
 
 if TYPE_CHECKING:
-    from experiments.metrics.definitions.definition import Definition
+    from collections.abc import Callable
 
 
-def _page_metric(
+def _metric(
     family: Family,
     title: str,
-    definition: Definition,
+    definition: Callable[..., object],
     unit: Unit,
     direction: Direction = Direction.NEITHER,
     *,
-    name: str = "",
     standard_name: str = "",
-) -> PageMetric:
-    return PageMetric(
-        name=name or definition.__name__,
+) -> Metric:
+    return Metric(
+        name=definition.__name__,
         title=title,
         standard_name=standard_name,
         family=family,
         unit=unit,
         direction=direction,
         description=describe(definition),
-        definition=definition,
     )
 
 
-_composition = partial(_page_metric, Family.COMPOSITION)
-_similarity = partial(_page_metric, Family.SIMILARITY)
-_recall = partial(_page_metric, Family.RECALL)
+def row_share_name(row_type: RowType) -> str:
+    """Return the name of the metric of a row type."""
+    return f"row_share_{row_type.label}"
 
-PAGE_METRICS: tuple[PageMetric, ...] = (
+
+def _row_share(row_type: RowType) -> Metric:
+    return Metric(
+        name=row_share_name(row_type),
+        title=f"Rows: {row_type.label.replace('_', ' ')}",
+        standard_name="",
+        family=Family.COMPOSITION,
+        unit=Unit.SHARE,
+        direction=Direction.NEITHER,
+        description=f"Which share of a page's rows is of type {row_type.label}.",
+    )
+
+
+_composition = partial(_metric, Family.COMPOSITION)
+_similarity = partial(_metric, Family.SIMILARITY)
+_recall = partial(_metric, Family.RECALL)
+
+PAGE_METRICS: tuple[Metric, ...] = (
     _recall("Played next, in view", recall.recall_in_view, Unit.SHARE, Direction.HIGHER),
     _recall("Played next, on page", recall.recall_on_page, Unit.SHARE, Direction.HIGHER),
     _recall(
@@ -101,26 +115,12 @@ PAGE_METRICS: tuple[PageMetric, ...] = (
     _composition(
         "Above the maturity limit", composition.overmature_videos, Unit.TITLES, Direction.LOWER
     ),
-    *(
-        _composition(
-            f"Rows: {row_type.label.replace('_', ' ')}",
-            composition.row_share(row_type.label),
-            Unit.SHARE,
-            name=f"row_share_{row_type.label}",
-        )
-        for row_type in RowType
-    ),
+    *(_row_share(row_type) for row_type in RowType),
 )
 """Every metric of a page, in the order in which people read them."""
 
-COVERAGE = Metric(
-    name="coverage",
-    title="Catalogue shown",
-    standard_name="coverage",
-    family=Family.COMPOSITION,
-    unit=Unit.SHARE,
-    direction=Direction.HIGHER,
-    description=describe(coverage),
+COVERAGE = _composition(
+    "Catalogue shown", coverage, Unit.SHARE, Direction.HIGHER, standard_name="coverage"
 )
 """The one metric of a set of pages: it is not a mean over pages, so it has no interval."""
 

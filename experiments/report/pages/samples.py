@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
+import numpy as np
 
 from core.moments import LAST_MICROS
 from experiments.generation.stored_pages import (
@@ -14,13 +14,12 @@ from experiments.generation.stored_pages import (
     read_simulated,
     read_titles,
 )
-from experiments.metrics.facts import find_played_next
-from experiments.metrics.logged import SHOWN_SCHEMA
+from experiments.metrics.inputs.played import find_played_next
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from experiments.metrics.facts import EngagementWindow
+    from experiments.metrics.inputs.played import EngagementWindow
     from experiments.metrics.options import MeasuredRun
     from experiments.report.pages.choices import Choice
     from services.page.model import Page
@@ -88,27 +87,18 @@ def read_played_next(
     store: Store, page: Page, snapshot: int, window: EngagementWindow
 ) -> frozenset[int]:
     """Return the videos that the member played after a page, as known by now."""
-    later = store.logged_pages(
+    later = store.logged_digests(
         since=page.as_of_micros,
         until=page.as_of_micros + window.horizon_micros + 1,
         profile_ids=[page.profile_id],
         snapshot=snapshot,
-        with_features=False,
     )
-    shown = [(page_logged.profile_id, page_logged.shown_at) for page_logged in later]
     played = find_played_next(
         store.as_of(snapshot, LAST_MICROS),
-        pa.table(
-            {
-                "page_id": ["this"],
-                "profile_id": [page.profile_id],
-                "as_of_micros": [page.as_of_micros],
-            }
-        ),
-        pa.table(
-            [[profile for profile, _ in shown], [moment for _, moment in shown]],
-            schema=SHOWN_SCHEMA,
-        ),
+        np.array([page.profile_id], np.int64),
+        np.array([page.as_of_micros], np.int64),
+        later.profile_ids,
+        later.shown_at,
         window,
     )
-    return frozenset(played["video_id"].to_pylist())
+    return frozenset(played.video_ids.tolist())

@@ -38,7 +38,7 @@ def described_run(
     directory = tmp_path_factory.mktemp("reported") / "run"
     shutil.copytree(simulated_run.directory, directory)
     measured = MeasuredRun(directory, simulated_run.variants, simulated_run.snapshot)
-    compute_metrics(measured, store)
+    compute_metrics(measured, store, store.as_of(simulated_run.snapshot))
     return RunDescription(
         name=EXPERIMENT,
         description="Popularity against diversity.",

@@ -5,19 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import ibis
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from experiments.metrics.definitions.definition import Family
-from experiments.metrics.definitions.registry import PAGE_METRICS
-from experiments.metrics.definitions.tables import MetricInputs, lay_out
+from core.kernel import kernel_array
+from experiments.metrics.definitions.columns import (
+    NO_LIMIT,
+    NOT_ADDED,
+    UNRATED,
+    Facts,
+    Played,
+)
+from experiments.metrics.definitions.similarity import Scratch
+from experiments.metrics.inputs.encoding import ROWS_SCHEMA, PageTable, encode_pages
+from experiments.metrics.values import compare_pages, measure_pages
+from services.page.model import starts
+from tests.unit.experiments.metrics.plain_metrics import PlainVideo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ibis.backends.duckdb import Backend
 
+    from core.arrays import Float64Array
     from tests.unit.experiments.metrics.plain_metrics import PlainFacts, PlainPage
+
+Values = dict[str, dict[tuple[str, str], float]]
+"""Value by metric, and by variant and page id; without those that are null."""
 
 
 class Measure(Protocol):
@@ -26,8 +41,7 @@ class Measure(Protocol):
         pages: Sequence[PlainPage],
         facts: PlainFacts,
         references: Mapping[str, str] = ...,
-        families: Sequence[Family] = ...,
-    ) -> dict[str, dict[tuple[str, ...], float]]: ...
+    ) -> Values: ...
 
 
 @pytest.fixture(scope="session")
@@ -38,155 +52,118 @@ def connection() -> Iterator[Backend]:
 
 
 @pytest.fixture(scope="session")
-def measure(connection: Backend) -> Measure:
-    """Return values by metric and digest (for similarity two digests), without nulls."""
-
+def measure() -> Measure:
     def run(
         pages: Sequence[PlainPage],
         facts: PlainFacts,
         references: Mapping[str, str] | None = None,
-        families: Sequence[Family] = tuple(Family),
-    ) -> dict[str, dict[tuple[str, ...], float]]:
-        tables = lay_out(connection, plain_inputs(connection, pages, facts, references or {}))
-        values: dict[str, dict[tuple[str, ...], float]] = {}
-        for metric in PAGE_METRICS:
-            if metric.family not in families:
-                continue
-            records = metric.definition(tables).to_pyarrow().to_pylist()
-            keys = ["page_digest"]
-            if metric.family is Family.SIMILARITY:
-                keys.append("reference_digest")
-            values[metric.name] = {
-                tuple(record[key] for key in keys): record["value"]
-                for record in records
-                if record["value"] is not None
-            }
+    ) -> Values:
+        by_variant: dict[str, list[PlainPage]] = {}
+        for page in pages:
+            by_variant.setdefault(page.variant, []).append(page)
+        encoded = encode_pages([_table(own) for own in by_variant.values()])
+        columns = dict(zip(by_variant, encoded.variants, strict=True))
+        scratch = Scratch.make(
+            row_ids=encoded.row_ids, videos=len(encoded.video_ids), deepest=encoded.deepest
+        )
+        values: Values = {}
+        for variant, own in by_variant.items():
+            known = _facts(own, facts, encoded.video_ids.tolist())
+            played = _played(own, facts, encoded.video_ids.tolist())
+            measured = measure_pages(columns[variant], known, played)
+            reference = (references or {}).get(variant)
+            if reference is not None:
+                is_equal = [
+                    one.digest == other.digest
+                    for one, other in zip(own, by_variant[reference], strict=True)
+                ]
+                measured |= compare_pages(
+                    columns[variant],
+                    columns[reference],
+                    np.array(is_equal),
+                    np.ones(len(own), np.bool_),
+                    scratch,
+                )
+            _collect(values, own, measured)
         return values
 
     return run
 
 
-def plain_inputs(
-    connection: Backend,
-    pages: Sequence[PlainPage],
-    facts: PlainFacts,
-    references: Mapping[str, str],
-) -> MetricInputs:
-    shape = ["geometry_rows", "geometry_columns", "viewport_rows", "viewport_columns"]
-    page_records = [
+def _collect(
+    values: Values, pages: Sequence[PlainPage], measured: Mapping[str, Float64Array]
+) -> None:
+    for name, column in measured.items():
+        known = values.setdefault(name, {})
+        for page, value in zip(pages, column.tolist(), strict=True):
+            if value == value:  # noqa: PLR0124 - not NaN
+                known[page.variant, page.page_id] = value
+
+
+def _table(pages: Sequence[PlainPage]) -> PageTable:
+    rows = [
         {
-            "variant": page.variant,
-            "page_id": page.page_id,
-            "profile_id": page.profile_id,
-            "as_of_micros": page.as_of,
-            "country": page.country,
-            "stratum": page.stratum,
-            "page_digest": page.digest,
-            **dict(zip(shape, page.geometry, strict=True)),
-        }
-        for page in pages
-    ]
-    row_records = [
-        {
-            "variant": page.variant,
-            "page_id": page.page_id,
-            "row_index": index,
             "row_id": row.row_id,
             "row_type": row.row_type,
             "title": row.row_id.title(),
             "videos": list(row.videos),
         }
         for page in pages
-        for index, row in enumerate(page.rows)
+        for row in page.rows
     ]
-    moments = sorted({page.as_of for page in pages})
-    text, whole = pa.string(), pa.int64()
-    return MetricInputs(
-        pages=pa.Table.from_pylist(
-            page_records,
-            pa.schema(
-                {
-                    "variant": text,
-                    "page_id": text,
-                    "profile_id": whole,
-                    "as_of_micros": whole,
-                    "country": text,
-                    "stratum": text,
-                    "page_digest": text,
-                    **dict.fromkeys(shape, pa.int32()),
-                }
-            ),
+    return PageTable(
+        row_counts=np.array([len(page.rows) for page in pages]),
+        geometry=np.array([page.geometry for page in pages]),
+        rows=pa.Table.from_pylist(rows, ROWS_SCHEMA),
+    )
+
+
+def _facts(pages: Sequence[PlainPage], facts: PlainFacts, video_ids: Sequence[int]) -> Facts:
+    """Return the facts of pages; every page has a catalogue of its own, all of them alike."""
+    videos = [facts.videos.get(video_id, PlainVideo()) for video_id in video_ids]
+    names = sorted({genre for video in videos for genre in video.genres})
+    # Every video is a content of its own.
+    genres = [sorted(names.index(genre) for genre in video.genres) for video in videos]
+    places = np.arange(len(pages), dtype=np.int32)
+
+    def repeat(values: Sequence[object], dtype: type[np.generic]) -> np.ndarray:
+        return kernel_array(np.tile(np.array(values, dtype), (len(pages), 1)), dtype)
+
+    return Facts(
+        as_of=np.array([page.as_of for page in pages]),
+        maturity_limits=np.array(
+            [facts.limits.get(page.profile_id, NO_LIMIT) for page in pages]
         ),
-        rows=connection.create_table(
-            "plain_rows",
-            pa.Table.from_pylist(
-                row_records,
-                pa.schema(
-                    {
-                        "variant": text,
-                        "page_id": text,
-                        "row_index": pa.int32(),
-                        "row_id": text,
-                        "row_type": text,
-                        "title": text,
-                        "videos": pa.list_(whole),
-                    }
-                ),
-            ),
-            temp=True,
-            overwrite=True,
+        catalogue_of=places,
+        contents=repeat(range(len(videos)), np.int32),
+        genre_starts=starts(np.array([len(own) for own in genres])),
+        genres=np.array([code for own in genres for code in own], np.int32),
+        genre_count=len(names),
+        added_at=repeat(
+            [NOT_ADDED if video.added_at is None else video.added_at for video in videos],
+            np.int64,
         ),
-        references=references,
-        videos=pa.Table.from_pylist(
+        maturity=repeat(
+            [UNRATED if video.maturity is None else video.maturity for video in videos],
+            np.int64,
+        ),
+        plays_of=places,
+        log_plays=repeat([np.log2(1 + video.plays) for video in videos], np.float64),
+        licences_of=places,
+        is_licensed=kernel_array(
             [
-                {
-                    "as_of_micros": moment,
-                    "video_id": video_id,
-                    "genres": list(video.genres),
-                    "plays": video.plays,
-                    "added_at_micros": video.added_at,
-                    "maturity": video.maturity,
-                }
-                for moment in moments
-                for video_id, video in facts.videos.items()
+                [video_id in facts.licences.get(page.country, ()) for video_id in video_ids]
+                for page in pages
             ],
-            pa.schema(
-                {
-                    "as_of_micros": whole,
-                    "video_id": whole,
-                    "genres": pa.list_(text),
-                    "plays": pa.float64(),
-                    "added_at_micros": whole,
-                    "maturity": whole,
-                }
-            ),
+            np.bool_,
         ),
-        licences=pa.Table.from_pylist(
-            [
-                {"as_of_micros": moment, "country": country, "video_id": video_id}
-                for moment in moments
-                for country, video_ids in facts.licences.items()
-                for video_id in sorted(video_ids)
-            ],
-            pa.schema({"as_of_micros": whole, "country": text, "video_id": whole}),
-        ),
-        profiles=pa.Table.from_pylist(
-            [
-                {
-                    "profile_id": profile_id,
-                    "as_of_micros": moment,
-                    "maturity_limit": facts.limits.get(profile_id),
-                }
-                for profile_id, moment in sorted({(p.profile_id, p.as_of) for p in pages})
-            ],
-            pa.schema({"profile_id": whole, "as_of_micros": whole, "maturity_limit": whole}),
-        ),
-        engagement=pa.Table.from_pylist(
-            [
-                {"page_id": page_id, "video_id": video_id}
-                for page_id, video_ids in facts.played.items()
-                for video_id in sorted(video_ids)
-            ],
-            pa.schema({"page_id": text, "video_id": whole}),
-        ),
+    )
+
+
+def _played(pages: Sequence[PlainPage], facts: PlainFacts, video_ids: Sequence[int]) -> Played:
+    codes = {video_id: code for code, video_id in enumerate(video_ids)}
+    played = [sorted(facts.played.get(page.page_id, ())) for page in pages]
+    return Played(
+        starts(np.array([len(own) for own in played])),
+        np.array([codes.get(video_id, -1) for own in played for video_id in own], np.int32),
     )

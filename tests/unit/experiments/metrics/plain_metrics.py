@@ -94,8 +94,8 @@ def row_types(page: PlainPage, _facts: PlainFacts) -> float:
     return float(len({row.row_type for row in page.rows}))
 
 
-def row_share_genre(page: PlainPage, _facts: PlainFacts) -> float:
-    return sum(row.row_type == "genre" for row in page.rows) / len(page.rows)
+def row_share(page: PlainPage, row_type: str) -> float:
+    return sum(row.row_type == row_type for row in page.rows) / len(page.rows)
 
 
 def genre_entropy(page: PlainPage, facts: PlainFacts) -> float | None:
@@ -192,7 +192,6 @@ PAGE_ORACLES = (
     duplicate_share,
     viewport_duplicates,
     row_types,
-    row_share_genre,
     genre_entropy,
     intra_list_diversity,
     popularity,

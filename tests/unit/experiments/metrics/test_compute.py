@@ -18,10 +18,14 @@ from experiments.metrics.compute import (
     compute_metrics,
     count_page_ids,
 )
+from experiments.metrics.definitions import composition, recall, similarity
 from experiments.metrics.definitions.registry import METRICS
-from experiments.metrics.errors import NothingToMeasure
+from experiments.metrics.errors import MismatchedPages, NothingToMeasure
+from experiments.metrics.inputs import encoding
 from experiments.metrics.options import MeasuredRun, MetricOptions
+from experiments.metrics.warm_up import warm_up
 from tests.support.effort import effort
+from timetravel.segments.reader import SegmentReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +48,7 @@ def run(simulated_run: SimulatedRun, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def results(run: MeasuredRun, store: Store) -> pa.Table:
-    return compute_metrics(run, store)
+    return compute_metrics(run, store, store.as_of(run.snapshot))
 
 
 def _find(results: pa.Table, **wanted: str | None) -> dict[str, Any]:
@@ -121,14 +125,18 @@ def test_adjusted_p_values_are_never_smaller(results: pa.Table) -> None:
 
 
 @pytest.mark.scaled
-def test_the_size_of_chunks_does_not_matter(
+def test_neither_the_size_of_slices_nor_the_reader_matters(
     run: MeasuredRun, results: pa.Table, store: Store, tmp_path: Path
 ) -> None:
     copy = replace(run, directory=tmp_path / "run")
     shutil.copytree(run.directory, copy.directory)
     done: list[int] = []
     again = compute_metrics(
-        copy, store, options=MetricOptions(pages_per_chunk=effort(13, 5)), advance=done.append
+        copy,
+        store,
+        SegmentReader(store.segment(run.snapshot)),
+        options=MetricOptions(pages_per_slice=effort(13, 5)),
+        advance=done.append,
     )
     keys = [("variant", "ascending"), ("page_id", "ascending")]
     pages = pq.read_table(run.directory / PAGE_METRICS_FILE)
@@ -138,6 +146,41 @@ def test_the_size_of_chunks_does_not_matter(
         # Threads add up in any order, so the last of the 12 decimals may differ.
         assert own == pytest.approx(other, abs=2e-12)
     assert sum(done) == count_page_ids(run) == 24
+
+
+def test_warming_up_compiles_all_that_measuring_needs(
+    run: MeasuredRun, store: Store, tmp_path: Path
+) -> None:
+    def compiled() -> dict[str, int]:
+        return {
+            f"{module.__name__}.{name}": len(value.signatures)
+            for module in (composition, recall, similarity, encoding)
+            for name, value in vars(module).items()
+            if hasattr(value, "signatures")
+        }
+
+    warm_up()
+    warm = compiled()
+    assert len(warm) > 20
+    copy = replace(run, directory=tmp_path / "run")
+    shutil.copytree(run.directory, copy.directory)
+    compute_metrics(copy, store, store.as_of(run.snapshot))
+    assert compiled() == warm
+
+
+def test_variants_with_different_pages_are_refused(
+    run: MeasuredRun, store: Store, tmp_path: Path
+) -> None:
+    copy = replace(run, directory=tmp_path / "run")
+    shutil.copytree(run.directory, copy.directory)
+    part = next(copy.directory.glob("pages/*/variant=popularity/*/*.parquet"))
+    pages = pq.ParquetFile(part).read()
+    pq.write_table(pages.slice(1), part)
+    with pytest.raises(MismatchedPages, match="popularity and control hold different pages"):
+        compute_metrics(copy, store, store.as_of(run.snapshot))
+    part.unlink()
+    with pytest.raises(MismatchedPages, match="popularity has no partition 000"):
+        compute_metrics(copy, store, store.as_of(run.snapshot))
 
 
 def test_results_are_written_beside_the_pages(run: MeasuredRun, results: pa.Table) -> None:
@@ -157,12 +200,12 @@ def test_a_failed_page_is_left_out_of_every_comparison(
     place = pages.schema.get_field_index("failure")
     pq.write_table(pages.set_column(place, pages.schema.field(place), failures), part)
     run = MeasuredRun(directory, simulated_run.variants, simulated_run.snapshot)
-    results = compute_metrics(run, store)
+    results = compute_metrics(run, store, store.as_of(run.snapshot))
     assert _find(results, variant="popularity", metric="rows_per_page")["pages"] == 23
     assert _find(results, variant="diversity", metric="rows_per_page")["pages"] == 24
 
 
 def test_a_run_without_pages_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(NothingToMeasure, match="pagesim run"):
-        compute_metrics(MeasuredRun(tmp_path, ("control", "other"), 1), store)
+        compute_metrics(MeasuredRun(tmp_path, ("control", "other"), 1), store, store.as_of(1))
     assert list(tmp_path.iterdir()) == []

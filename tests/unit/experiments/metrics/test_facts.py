@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.metrics.definitions.columns import NO_LIMIT, NOT_ADDED, UNRATED
 from experiments.metrics.errors import InvalidMetricOptions
-from experiments.metrics.facts import (
-    EngagementWindow,
-    describe_videos,
-    find_licensed,
-    find_played_next,
-)
+from experiments.metrics.inputs.facts import PageFacts
+from experiments.metrics.inputs.played import EngagementWindow, find_played_next
 from tests.oracle.in_memory import InMemoryFacts
 from tests.support.effort import effort
 from tests.support.pages.page_worlds import DAY, START
@@ -28,6 +26,9 @@ from timetravel.facts.model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from timetravel.facts.model import JsonValue
     from timetravel.reading.reader import FactReader
 
 HOUR = DAY // 24
@@ -44,27 +45,24 @@ def _plays(*plays: tuple[int, int, int, EventKind]) -> FactReader:
     return known.as_of()
 
 
-def _pages(*pages: tuple[int, int]) -> pa.Table:
-    return pa.table(
-        {
-            "page_id": [f"{profile}@{moment}" for profile, moment in pages],
-            "profile_id": pa.array([profile for profile, _ in pages], pa.int64()),
-            "as_of_micros": pa.array([moment for _, moment in pages], pa.int64()),
-        }
+def _found(
+    reader: FactReader,
+    pages: Sequence[tuple[int, int]],
+    shown: Sequence[tuple[int, int]],
+    window: EngagementWindow,
+) -> set[tuple[int, int, int]]:
+    """Return profile, moment and video of everything played next."""
+    asked, logged = (np.array(keys, np.int64).reshape(-1, 2) for keys in (pages, shown))
+    played = find_played_next(
+        reader, asked[:, 0], asked[:, 1], logged[:, 0], logged[:, 1], window
     )
-
-
-def _shown(*pages: tuple[int, int]) -> pa.Table:
-    return pa.table(
-        {
-            "profile_id": pa.array([profile for profile, _ in pages], pa.int64()),
-            "shown_at": pa.array([moment for _, moment in pages], pa.int64()),
-        }
-    )
-
-
-def _found(table: pa.Table) -> set[tuple[str, int]]:
-    return {(record["page_id"], record["video_id"]) for record in table.to_pylist()}
+    found = [
+        (*page, video)
+        for page, (first, last) in zip(pages, pairwise(played.starts), strict=True)
+        for video in played.video_ids[first:last].tolist()
+    ]
+    assert len(set(found)) == len(found)
+    return set(found)
 
 
 def test_only_plays_and_ratings_after_the_page_and_within_the_horizon_count() -> None:
@@ -78,27 +76,15 @@ def test_only_plays_and_ratings_after_the_page_and_within_the_horizon_count() ->
         (2, 11 * HOUR, 106, EventKind.PLAY),
     )
     page = (1, 10 * HOUR)
-    found = find_played_next(reader, _pages(page), _shown(page), EngagementWindow())
-    name = f"1@{10 * HOUR}"
-    assert _found(found) == {(name, 101), (name, 102), (name, 104)}
+    found = _found(reader, [page], [page], EngagementWindow())
+    assert found == {(*page, 101), (*page, 102), (*page, 104)}
 
 
 def test_a_play_belongs_to_the_last_page_before_it() -> None:
     reader = _plays((1, 11 * HOUR, 101, EventKind.PLAY), (1, 13 * HOUR, 102, EventKind.PLAY))
-    pages = _pages((1, 10 * HOUR))
-    shown = _shown((1, 10 * HOUR), (1, 12 * HOUR), (2, 10 * HOUR + 1))
-    name = f"1@{10 * HOUR}"
-    found = find_played_next(reader, pages, shown, EngagementWindow())
-    assert _found(found) == {(name, 101)}
-
-
-def test_pages_of_one_moment_share_what_was_played() -> None:
-    reader = _plays((1, 11 * HOUR, 101, EventKind.PLAY))
-    pages = pa.table(
-        {"page_id": ["tv", "phone"], "profile_id": [1, 1], "as_of_micros": [10 * HOUR] * 2}
-    )
-    found = find_played_next(reader, pages, _shown((1, 10 * HOUR)), EngagementWindow())
-    assert _found(found) == {("tv", 101), ("phone", 101)}
+    page = (1, 10 * HOUR)
+    shown = [page, (1, 12 * HOUR), (2, 10 * HOUR + 1)]
+    assert _found(reader, [page], shown, EngagementWindow()) == {(*page, 101)}
 
 
 _moments = st.integers(0, 30).map(lambda hours: hours * HOUR)
@@ -122,48 +108,60 @@ def test_windows_equal_their_plain_definition(
         following = [at for who, at in shown if who == profile and at > moment]
         end = min([moment + 6 * HOUR, *following])
         expected |= {
-            (f"{profile}@{moment}", video)
+            (profile, moment, video)
             for who, at, video in plays
             if who == profile and moment < at <= end
         }
     reader = _plays(*((who, at, video, EventKind.PLAY) for who, at, video in plays))
-    found = find_played_next(reader, _pages(*pages), _shown(*shown), window)
-    assert _found(found) == expected
+    assert _found(reader, pages, shown, window) == expected
+
+
+def _videos(*facts: AttributeFact | AvailabilityFact) -> PageFacts:
+    known = InMemoryFacts()
+    known.append(list(facts))
+    return PageFacts(known.as_of())
+
+
+def _video(video_id: int, name: str, value: JsonValue, at: int = START) -> AttributeFact:
+    return AttributeFact(EntityKind.VIDEO, video_id, name, at, at, value)
 
 
 def test_a_licence_counts_where_and_when_it_holds() -> None:
-    ids = [1, 8]
-    known = InMemoryFacts()
-    known.append(
-        [AttributeFact(EntityKind.VIDEO, video, "title", START, START, "A") for video in ids]
+    facts = _videos(
+        _video(1, "title", "A"),
+        _video(8, "title", "B"),
+        AvailabilityFact("w", 1, "US", START, START + 20 * DAY, START),
     )
-    known.append([AvailabilityFact("w", ids[0], "US", START, START + 20 * DAY, START)])
-    reader = known.as_of()
-    asked = [
-        (START + day * DAY, country, video)
-        for day in (10, 21)
-        for country in ("US", "FR")
-        for video in (*ids, 999)
-    ]
-    shown = pa.table(
-        {
-            "as_of_micros": pa.array([moment for moment, _, _ in asked], pa.int64()),
-            "country": pa.array([country for _, country, _ in asked]),
-            "video_id": pa.array([video for _, _, video in asked], pa.int64()),
-        }
+    moments = [START + day * DAY for day in (10, 10, 10, 21)]
+    countries = ["US", "FR", None, "US"]
+    found = facts.read(np.arange(4), np.array(moments), countries, np.array([8, 999, 1]))
+    licensed = found.is_licensed[found.licences_of]
+    assert licensed.tolist() == [[False, False, True], *[[False] * 3] * 3]
+
+
+def test_what_was_known_of_a_video_is_that_of_the_moment() -> None:
+    facts = _videos(
+        _video(7, "genres", ["Drama", "Crime"]),
+        _video(7, "genres", ["Drama"], START + 5 * DAY),
+        _video(7, "maturity", 13, START + 5 * DAY),
+        _video(7, "added_at", START),
     )
-    assert find_licensed(reader, shown).to_pylist() == [
-        {"as_of_micros": START + 10 * DAY, "country": "US", "video_id": ids[0]}
+    moments = np.array([START + DAY, START + 6 * DAY])
+    found = facts.read(np.arange(2), moments, ["US", "US"], np.array([3, 7]))
+    genres = [
+        [found.genre_starts[content + 1] - found.genre_starts[content] for content in contents]
+        for contents in found.contents[found.catalogue_of]
     ]
+    assert genres == [[0, 2], [0, 1]]
+    assert found.maturity[found.catalogue_of].tolist() == [[UNRATED] * 2, [UNRATED, 13]]
+    assert found.added_at[found.catalogue_of].tolist() == [[NOT_ADDED, START]] * 2
+    assert found.maturity_limits.tolist() == [NO_LIMIT] * 2
 
 
 def test_videos_without_a_popularity_group_have_no_plays() -> None:
-    known = InMemoryFacts()
-    known.append([AttributeFact(EntityKind.VIDEO, 1, "genres", START, START, ["Drama"])])
-    shown = pa.table({"as_of_micros": [START], "video_id": [1]})
-    described = describe_videos(known.as_of(), shown).to_pylist()[0]
-    assert described["plays"] is None
-    assert described["genres"] == ["Drama"]
+    facts = _videos(_video(1, "genres", ["Drama"]))
+    found = facts.read(np.arange(1), np.array([START]), ["US"], np.array([1]))
+    assert found.log_plays.tolist() == [[0.0]]
 
 
 def test_an_empty_horizon_is_refused() -> None:

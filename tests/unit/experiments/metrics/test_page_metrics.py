@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.metrics.definitions.definition import Family
+from experiments.metrics.definitions.registry import PAGE_METRICS
+from services.page.model import RowType
 from tests.support.effort import effort
-from tests.unit.experiments.metrics import plain_metrics
 from tests.unit.experiments.metrics.plain_metrics import (
     PAGE_ORACLES,
     PAIR_ORACLES,
@@ -19,7 +20,9 @@ from tests.unit.experiments.metrics.plain_metrics import (
     PlainPage,
     PlainRow,
     PlainVideo,
+    changed_pages,
     rank_biased_overlap,
+    row_share,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ SHARES_AND_SCORES = (
     "recall_on_page",
     "page_ndcg",
 )
-ROW_TYPES = ("genre", "popular", "top_picks")
+ROW_TYPES = tuple(row_type.label for row_type in RowType)
 
 _rows = st.lists(
     st.tuples(
@@ -88,9 +91,8 @@ def _experiments(draw: st.DrawFn) -> tuple[list[PlainPage], PlainFacts]:
 
 
 @settings(
-    max_examples=effort(2, 8),
+    max_examples=effort(40, 1_000),
     deadline=None,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(experiment=_experiments())
 def test_every_page_metric_equals_its_plain_definition_and_keeps_its_bounds(
@@ -100,15 +102,21 @@ def test_every_page_metric_equals_its_plain_definition_and_keeps_its_bounds(
     measured = measure(pages, facts, {"treatment": "control"})
     for oracle in PAGE_ORACLES:
         expected = {
-            (page.digest,): value
+            (page.variant, page.page_id): value
             for page in pages
             if (value := oracle(page, facts)) is not None
         }
         assert measured[oracle.__name__] == pytest.approx(expected, abs=1e-12), oracle.__name__
+    for row_type in ROW_TYPES:
+        name = f"row_share_{row_type}"
+        assert measured[name] == pytest.approx(
+            {(page.variant, page.page_id): row_share(page, row_type) for page in pages},
+            abs=1e-12,
+        )
     controls = {page.page_id: page for page in pages if page.variant == "control"}
     for pair_oracle in PAIR_ORACLES:
         compared = {
-            (page.digest, controls[page.page_id].digest): value
+            (page.variant, page.page_id): value
             for page in pages
             if page.variant == "treatment"
             and (value := pair_oracle(page, controls[page.page_id])) is not None
@@ -160,7 +168,6 @@ def test_swapping_rows_further_down_keeps_pages_more_alike(measure: Measure) -> 
             [control, swapped(first)],
             PlainFacts(),
             {"treatment": "control"},
-            [Family.SIMILARITY],
         )
         overlaps.extend(measured["row_overlap"].values())
     assert overlaps == sorted(overlaps)
@@ -170,9 +177,9 @@ def test_swapping_rows_further_down_keeps_pages_more_alike(measure: Measure) -> 
 def test_a_page_with_all_played_titles_first_has_the_best_gain(measure: Measure) -> None:
     page = _page((1, 2, 9), (3, 8, 7))
     measured = measure([page], PlainFacts(played={page.page_id: {1, 2, 3}}))
-    assert measured["page_ndcg"][page.digest,] == 1.0
-    assert measured["scroll_effort"][page.digest,] == 0.0
-    assert measured["recall_in_view"][page.digest,] == 1.0
+    assert measured["page_ndcg"]["control", page.page_id] == 1.0
+    assert measured["scroll_effort"]["control", page.page_id] == 0.0
+    assert measured["recall_in_view"]["control", page.page_id] == 1.0
 
 
 def test_losing_every_played_title_costs_more_than_the_farthest_place(
@@ -181,20 +188,21 @@ def test_losing_every_played_title_costs_more_than_the_farthest_place(
     far = _page(*[tuple(range(8 * row, 8 * row + 8)) for row in range(6)])
     lost = _page((1, 2))
     facts = PlainFacts(played={far.page_id: {47}})
-    assert measure([far], facts)["scroll_effort"][far.digest,] == 9.0
-    assert measure([lost], facts)["scroll_effort"][lost.digest,] == 10.0
+    assert list(measure([far], facts)["scroll_effort"].values()) == [9.0]
+    assert list(measure([lost], facts)["scroll_effort"].values()) == [10.0]
 
 
 def test_a_page_after_which_nothing_was_played_has_no_recall(measure: Measure) -> None:
     page = _page((1, 2))
-    measured = measure([page], PlainFacts(), families=[Family.RECALL])
-    assert all(not values for values in measured.values())
+    measured = measure([page], PlainFacts())
+    recalls = [metric.name for metric in PAGE_METRICS if metric.family is Family.RECALL]
+    assert [measured[name] for name in recalls] == [{}] * 4
 
 
 def test_a_title_in_two_places_gains_once_and_from_the_better(measure: Measure) -> None:
     page = _page((9, 5), (5, 4))
     measured = measure([page], PlainFacts(played={page.page_id: {5}}))
-    assert measured["page_ndcg"][page.digest,] == pytest.approx(1 / math.log2(3))
+    assert measured["page_ndcg"]["control", page.page_id] == pytest.approx(1 / math.log2(3))
 
 
 def test_a_changed_score_changes_bytes_and_nothing_to_be_seen(measure: Measure) -> None:
@@ -211,15 +219,38 @@ def test_a_changed_score_changes_bytes_and_nothing_to_be_seen(measure: Measure) 
     assert list(measured["in_row_overlap"].values()) == [1.0]
 
 
-def test_equal_pages_of_two_variants_are_measured_once(measure: Measure) -> None:
+def test_equal_pages_are_alike_in_everything(measure: Measure) -> None:
     pages = [_page((1, 2)), _page((1, 2), variant="treatment")]
     measured = measure(pages, PlainFacts(), {"treatment": "control"})
-    assert len(measured["rows_per_page"]) == 1
-    assert list(measured["row_overlap"].values()) == [pytest.approx(1.0)]
+    for oracle in PAIR_ORACLES:
+        alike = 0.0 if oracle is changed_pages else 1.0
+        assert list(measured[oracle.__name__].values()) == [alike]
 
 
-def test_every_oracle_names_a_metric(measure: Measure) -> None:
-    measured = measure([_page((1,))], PlainFacts())
-    for oracle in (*PAGE_ORACLES, *PAIR_ORACLES):
-        assert oracle.__name__ in measured
-    assert plain_metrics.PAGE_ORACLES is PAGE_ORACLES
+def test_a_page_without_rows_shows_nothing_and_looks_like_no_other(measure: Measure) -> None:
+    played = {_page((1,)).page_id: {1}}
+    pages = [_page((1, 2)), _page(variant="treatment")]
+    measured = measure(pages, PlainFacts(played=played), {"treatment": "control"})
+    own = {
+        name: values["treatment", pages[1].page_id]
+        for name, values in measured.items()
+        if ("treatment", pages[1].page_id) in values
+    }
+    assert own == {
+        "changed_pages": 1.0,
+        "identical_pages": 0.0,
+        "row_overlap": 0.0,
+        "viewport_overlap": 0.0,
+    }
+
+
+def test_every_metric_has_a_plain_definition(measure: Measure) -> None:
+    named = {oracle.__name__ for oracle in (*PAGE_ORACLES, *PAIR_ORACLES)}
+    shares = {metric.name for metric in PAGE_METRICS if metric.name.startswith("row_share_")}
+    assert {metric.name for metric in PAGE_METRICS} == named | shares
+    measured = measure(
+        [_page((1,)), _page((1,), variant="treatment")],
+        PlainFacts(),
+        {"treatment": "control"},
+    )
+    assert measured.keys() == named | shares

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.screen_text import escape_controls
+from experiments.generation.stored_pages import read_page_keys
 from experiments.metrics.definitions.registry import METRICS
-from experiments.metrics.measured_pages import read_pages
 from experiments.metrics.options import MetricOptions
 from experiments.report.description import VariantDescription
 from experiments.report.document import render_report
@@ -35,7 +35,7 @@ def page(report: str) -> Page:
 
 
 def render(run: RunDescription, findings: Findings, *sheets: Sheet) -> str:
-    pages = read_pages(run.measured.directory, run.measured.variants)
+    pages = read_page_keys(run.measured.directory, run.measured.variants)
     return render_report(run, findings, pages, list(sheets), MetricOptions())
 
 

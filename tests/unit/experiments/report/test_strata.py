@@ -112,7 +112,7 @@ def test_pages_of_profiles_without_a_country_are_apart_from_those_of_one_called_
         target.parent.mkdir(parents=True)
         pq.write_table(pages, target)
     run = MeasuredRun(directory, simulated_run.variants, simulated_run.snapshot)
-    results = Findings.of(compute_metrics(run, store))
+    results = Findings.of(compute_metrics(run, store, store.as_of(run.snapshot)))
     assert results.strata == ("country=unknown", "no country")
     lines = make_strata(results)[0].lines
     assert [line.stratum for line in lines] == ["everyone", "country=unknown", "no country"]

@@ -1,0 +1,180 @@
+"""Reads logged pages beside simulated ones, so that the same metrics apply to both.
+
+A logged page whose digest equals control's is control's page: only the others are decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.metrics.inputs.encoding import ROWS_SCHEMA, PageTable
+from services.page.canonical import geometry_of, parse_message, row_type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Self
+
+    from core.arrays import BoolArray, Int64Array
+    from experiments.metrics.inputs.slices import PageSlice, VariantPages
+    from timetravel.store import Store
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoggedSlice:
+    """Hold the logged pages of a slice, and when any page was shown to its profiles.
+
+    Args:
+        is_present: bool[pages]; False where none was logged or no variant made the page.
+        equals_control: bool[pages], control made the same bytes.
+        digests: string[pages].
+        table: The pages that are not control's; the others have no rows.
+        shown_to: int64[logged], profiles of every page logged from the first moment of the
+            slice until the horizon after its last.
+        shown_at: int64[logged].
+    """
+
+    is_present: BoolArray
+    equals_control: BoolArray
+    digests: pa.Array
+    table: PageTable
+    shown_to: Int64Array
+    shown_at: Int64Array
+
+    @classmethod
+    def read(
+        cls,
+        store: Store,
+        pages: PageSlice,
+        control: VariantPages,
+        *,
+        snapshot: int,
+        horizon_micros: int,
+    ) -> Self:
+        """Return the logged pages of the profiles, moments and devices of a slice.
+
+        Args:
+            store: Holds them.
+            pages: The slice.
+            control: What control made of it.
+            snapshot: Append position up to which is read.
+            horizon_micros: For how long after a page others matter.
+
+        Raises:
+            InvalidPages: What was logged is not a page.
+        """
+        first, last = int(pages.as_of.min()), int(pages.as_of.max())
+        shown = store.logged_digests(
+            since=first,
+            until=last + horizon_micros + 1,
+            profile_ids=np.unique(pages.profile_ids).tolist(),
+            snapshot=snapshot,
+        )
+        is_made = np.any([one.is_made for one in pages.variants.values()], axis=0)
+        places = {
+            key: place
+            for place, key in enumerate(
+                zip(
+                    pages.profile_ids.tolist(),
+                    pages.as_of.tolist(),
+                    pages.devices.to_pylist(),
+                    strict=True,
+                )
+            )
+            if is_made[place]
+        }
+        digests: list[str | None] = [None] * len(is_made)
+        keys = zip(
+            shown.profile_ids.tolist(), shown.shown_at.tolist(), shown.devices, strict=True
+        )
+        for key, digest in zip(keys, shown.digests, strict=True):
+            place = places.get(key)
+            if place is not None:
+                digests[place] = digest
+        equals_control = np.array(
+            [
+                digest is not None and digest == made
+                for digest, made in zip(digests, control.digests.to_pylist(), strict=True)
+            ]
+        )
+        is_present = np.array([digest is not None for digest in digests])
+        others = {
+            (int(pages.profile_ids[place]), int(pages.as_of[place])): place
+            for place in np.flatnonzero(is_present & ~equals_control).tolist()
+        }
+        return cls(
+            is_present,
+            equals_control,
+            pa.array(digests, pa.string()),
+            lay_out_logged(_read_bytes(store, others, snapshot), len(digests)),
+            shown.profile_ids,
+            shown.shown_at,
+        )
+
+
+def _read_bytes(
+    store: Store, places: dict[tuple[int, int], int], snapshot: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield place and canonical bytes of logged pages, by place: slices are by moment."""
+    if not places:
+        return
+    moments = [moment for _, moment in places]
+    for logged in store.logged_pages(
+        since=min(moments),
+        until=max(moments) + 1,
+        profile_ids=sorted({profile_id for profile_id, _ in places}),
+        snapshot=snapshot,
+        with_features=False,
+    ):
+        place = places.get((logged.profile_id, logged.shown_at))
+        if place is not None:
+            yield place, logged.page
+
+
+def lay_out_logged(pages: Iterable[tuple[int, bytes]], size: int) -> PageTable:
+    """Return logged pages in columns.
+
+    Args:
+        pages: Place and canonical bytes of each page; other places have no rows.
+        size: How many places there are.
+
+    Raises:
+        InvalidPages: Bytes are not a page.
+    """
+    row_counts = np.zeros(size, np.int64)
+    geometry = np.ones((size, 4), np.int32)
+    row_ids: list[str] = []
+    row_types: list[str] = []
+    titles: list[str] = []
+    ends = [0]
+    videos: list[int] = []
+    for place, canonical in sorted(pages):
+        message = parse_message(canonical)
+        shape = geometry_of(message.geometry)
+        geometry[place] = (
+            shape.rows,
+            shape.columns,
+            shape.viewport_rows,
+            shape.viewport_columns,
+        )
+        row_counts[place] = len(message.rows)
+        for row in message.rows:
+            row_ids.append(row.row_id)
+            row_types.append(row_type_of(row.type).label)
+            titles.append(row.title)
+            videos.extend([video.video_id for video in row.videos])
+            ends.append(len(videos))
+    rows = pa.table(
+        [
+            *(
+                pa.array(texts, pa.string()).dictionary_encode()
+                for texts in (row_ids, row_types, titles)
+            ),
+            pa.ListArray.from_arrays(np.array(ends, np.int32), pa.array(videos, pa.int64())),
+        ],
+        schema=ROWS_SCHEMA,
+    )
+    return PageTable(row_counts, geometry, rows)
