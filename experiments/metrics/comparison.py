@@ -5,32 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from experiments.metrics.definitions.definition import LOGGED, OVERALL, Family
 from experiments.metrics.definitions.registry import COVERAGE, PAGE_METRICS
+from experiments.metrics.paired_sums import PageValues, Pairing
 from experiments.metrics.rounding import round_floats
 from experiments.metrics.statistics import (
+    add_by,
     adjust_p_values,
-    clustered_summary,
-    standard_error,
+    summarise,
     t_interval,
     t_p_value,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from typing import Self
 
-    import ibis.expr.types as ir
-
-    from core.arrays import Float64Array
+    from core.arrays import Float64Array, Int32Array
     from experiments.metrics.definitions.definition import Metric
+    from experiments.metrics.paired_sums import Clusters, PairedSums
+    from experiments.metrics.statistics import Summary
 
-_PARTS: Final = ("own", "other", "difference")
+_METRICS: Final = {metric.name: metric for metric in PAGE_METRICS}
 
 METRICS_SCHEMA = pa.schema(
     [
@@ -67,27 +68,39 @@ in itself, so it has no difference; a variant without reference has only means.
 
 
 def compare_variants(
-    values: ir.Table, comparisons: Sequence[tuple[str, str | None]]
+    page_metrics: Path, comparisons: Sequence[tuple[str, str | None]]
 ) -> pa.Table:
     """Return the results of all page metrics, as in METRICS_SCHEMA.
 
     Args:
-        values: One record per page and variant, as in `values.PAGE_METRICS_SCHEMA`.
+        page_metrics: One record per page and variant, as in `values.PAGE_METRICS_SCHEMA`; a row
+            group holds every variant of its pages.
         comparisons: (variant, reference); None asks for the variant's own means alone.
     """
-    values = _with_overall(values)
-    alone = [variant for variant, reference in comparisons if reference is None]
-    pairs = {variant: other for variant, other in comparisons if other is not None}
-    similarity = [one for one in PAGE_METRICS if one.family is Family.SIMILARITY]
-    others = [one for one in PAGE_METRICS if one.family is not Family.SIMILARITY]
-    return pa.concat_tables(
-        [
-            METRICS_SCHEMA.empty_table(),
-            *_means(values, similarity, pairs),
-            *_means(values, others, dict.fromkeys(alone)),
-            *_differences(values, others, pairs),
-        ]
-    )
+    pairings = {
+        _pairing_of(*comparison, metric)
+        for comparison in comparisons
+        for metric in PAGE_METRICS
+    }
+    values = PageValues(page_metrics, sorted(pairings))
+    parts = [METRICS_SCHEMA.empty_table()]
+    for names, sums in values.add_up([metric.name for metric in PAGE_METRICS]):
+        groups = {pairing: _Groups.of(values.clusters, one) for pairing, one in sums.items()}
+        for place, name in enumerate(names):
+            metric = _METRICS[name]
+            for variant, reference in comparisons:
+                pairing = _pairing_of(variant, reference, metric)
+                is_measured = reference is not None or metric.family is not Family.SIMILARITY
+                if is_measured and pairing in groups:
+                    parts.append(_describe(metric, variant, reference, groups[pairing], place))
+    return pa.concat_tables(parts)
+
+
+def _pairing_of(variant: str, reference: str | None, metric: Metric) -> Pairing:
+    """Return which pages to pair; similarity is measured against the reference in itself."""
+    if reference is None or metric.family is Family.SIMILARITY:
+        return Pairing(variant, variant)
+    return Pairing(variant, reference)
 
 
 def compare_coverage(
@@ -136,39 +149,66 @@ def adjust(results: pa.Table) -> pa.Table:
     return results.set_column(place, METRICS_SCHEMA.field(place), adjusted)
 
 
-def _with_overall(values: ir.Table) -> ir.Table:
-    """Return the pages of each stratum, and all of them once more as one stratum."""
-    stratified = values.filter(values.stratum != OVERALL)
-    return ibis.union(stratified, values.mutate(stratum=ibis.literal(OVERALL)))
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """Hold what pairs of pages say of each stratum, and of all pages: OVERALL, the last.
 
+    Args:
+        strata: Names of the groups.
+        own: Of the variant's values: float64[groups, metrics], as all of these.
+        differences: Of its values less the reference's.
+    """
 
-def _means(
-    values: ir.Table, metrics: Sequence[Metric], references: Mapping[str, str | None]
-) -> Iterator[pa.Table]:
-    own = values.filter(values.variant.isin(list(references)))
-    names = [metric.name for metric in metrics]
-    summary = _in_order(clustered_summary(own, names))
-    for metric in metrics:
-        yield _describe(metric, _Summary.of(summary, metric.name), references, {})
+    strata: tuple[str, ...]
+    own: Summary
+    differences: Summary
 
-
-def _differences(
-    values: ir.Table, metrics: Sequence[Metric], references: Mapping[str, str]
-) -> Iterator[pa.Table]:
-    names = [metric.name for metric in metrics]
-    pairs = _pair(values, names, references)
-    columns = [f"{part}_{name}" for name in names for part in _PARTS]
-    summary = _in_order(clustered_summary(pairs, columns))
-    for metric in metrics:
-        own, other, difference = (
-            _Summary.of(summary, f"{part}_{metric.name}") for part in _PARTS
+    @classmethod
+    def of(cls, clusters: Clusters, sums: PairedSums) -> Self:
+        """Return the summaries of sums."""
+        return cls(
+            strata=(*clusters.names, OVERALL),
+            own=_summarise(clusters, sums.pages, sums.own),
+            differences=_summarise(clusters, sums.pages, sums.differences),
         )
+
+
+def _summarise(clusters: Clusters, pages: Int32Array, totals: Float64Array) -> Summary:
+    """Return the summaries of strata, and after them of all pages: clusters are members."""
+    members = int(clusters.profiles.max(initial=-1)) + 1
+    everybody = np.zeros(members, np.int64)
+    return summarise(pages, totals, clusters.strata, len(clusters.names)).append(
+        summarise(
+            add_by(clusters.profiles, pages, members),
+            add_by(clusters.profiles, totals, members),
+            everybody,
+            1,
+        )
+    )
+
+
+def _describe(
+    metric: Metric, variant: str, reference: str | None, groups: _Groups, place: int
+) -> pa.Table:
+    """Return the results of one metric in every group where some pair has values."""
+    own, difference = groups.own.column(place), groups.differences.column(place)
+    low, high = t_interval(own.mean, own.error, own.profiles)
+    columns: dict[str, Sequence[object] | Float64Array] = {
+        "stratum": groups.strata,
+        "pages": own.pages.astype(np.int64),
+        "profiles": own.profiles.astype(np.int64),
+        "mean": own.mean,
+        "mean_low": low,
+        "mean_high": high,
+    }
+    if reference is not None and metric.family is not Family.SIMILARITY:
         mean, error, profiles = difference.mean, difference.error, difference.profiles
+        other = own.mean - mean
         low, high = t_interval(mean, error, profiles)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.where(other.mean == 0, np.nan, mean / other.mean)
-        columns_of_difference = {
-            "reference_mean": other.mean,
+            relative = np.where(other == 0, np.nan, mean / other)
+        columns |= {
+            "reference_mean": other,
             "difference": mean,
             "relative": relative,
             "standard_error": error,
@@ -176,101 +216,21 @@ def _differences(
             "ci_high": high,
             "p_value": t_p_value(mean, error, profiles),
         }
-        yield _describe(metric, own, references, columns_of_difference)
-
-
-def _pair(values: ir.Table, names: Sequence[str], references: Mapping[str, str]) -> ir.Table:
-    """Return the values of pages, of their references and between, where both have one."""
-    own = values.filter(values.variant.isin(list(references)))
-    own = own.select("variant", "stratum", "page_id", "profile_id", *names)
-    own = own.mutate(reference=own.variant.substitute(dict(references)))
-    others = values.select(
-        "page_id",
-        "stratum",
-        reference=values.variant,
-        **{f"of_reference_{name}": values[name] for name in names},
-    )
-    # A view and a closing projection: Ibis confuses the columns of a table joined to itself.
-    others = others.view()
-    keys = ("reference", "stratum", "page_id")
-    pairs = own.join(others, [own[key] == others[key] for key in keys], rname="{name}_right")
-    pairs = pairs.select(*own.columns, *(name for name in others.columns if name not in keys))
-    columns: dict[str, ir.Value] = {}
-    for name in names:
-        one, other = pairs[name], pairs[f"of_reference_{name}"]
-        difference = one - other
-        known = difference.notnull()
-        values_of_pair = (known.ifelse(one, None), known.ifelse(other, None), difference)
-        columns |= {
-            f"{part}_{name}": column
-            for part, column in zip(_PARTS, values_of_pair, strict=True)
-        }
-    return pairs.select("variant", "stratum", "profile_id", **columns)
-
-
-@dataclass(frozen=True, slots=True)
-class _Summary:
-    """What `clustered_summary` says of one column, where there is any value."""
-
-    variants: Sequence[str]
-    strata: Sequence[str]
-    pages: Float64Array
-    profiles: Float64Array
-    mean: Float64Array
-    error: Float64Array
-
-    @classmethod
-    def of(cls, summary: pa.Table, column: str) -> Self:
-        summary = summary.filter(pc.field(f"pages_{column}") > 0)
-        pages, profiles, mean, squares = (
-            summary[f"{part}_{column}"].to_numpy(zero_copy_only=False).astype(np.float64)
-            for part in ("pages", "profiles", "mean", "squares")
-        )
-        return cls(
-            summary["variant"].to_pylist(),
-            summary["stratum"].to_pylist(),
-            pages,
-            profiles,
-            mean,
-            standard_error(squares, pages, profiles),
-        )
-
-
-def _in_order(summary: ir.Table) -> pa.Table:
-    return summary.order_by("variant", "stratum").to_pyarrow()
-
-
-def _describe(
-    metric: Metric,
-    summary: _Summary,
-    references: Mapping[str, str | None],
-    columns: Mapping[str, Float64Array],
-) -> pa.Table:
-    size = len(summary.variants)
-    low, high = t_interval(summary.mean, summary.error, summary.profiles)
-    known: dict[str, Sequence[object] | Float64Array] = {
-        **{name: [value] * size for name, value in _labels(metric).items()},
-        "variant": summary.variants,
-        "reference": [references[variant] for variant in summary.variants],
-        "stratum": summary.strata,
-        "pages": summary.pages.astype(np.int64),
-        "profiles": summary.profiles.astype(np.int64),
-        "mean": summary.mean,
-        "mean_low": low,
-        "mean_high": high,
-        **columns,
-    }
-    return pa.table(
-        {
-            column.name: round_floats(
-                pa.array(known[column.name], column.type, from_pandas=True)
-            )
-            if column.name in known
+    labels = {**_labels(metric), "variant": variant, "reference": reference}
+    size = len(groups.strata)
+    columns |= {name: [value] * size for name, value in labels.items()}
+    table = pa.table(
+        [
+            round_floats(pa.array(columns[column.name], column.type, from_pandas=True))
+            if column.name in columns
             else pa.nulls(size, column.type)
             for column in METRICS_SCHEMA
-        },
+        ],
         schema=METRICS_SCHEMA,
     )
+    # A stratum that is called like all of them is all of them.
+    is_named = [name != OVERALL for name in groups.strata[:-1]]
+    return table.filter(pa.array([*is_named, True])).filter(pc.field("pages") > 0)
 
 
 def _labels(metric: Metric) -> dict[str, str]:

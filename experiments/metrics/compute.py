@@ -6,10 +6,8 @@ grow with the run.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,16 +16,15 @@ from core.atomic_files import atomic_file
 from experiments.metrics.comparison import adjust, compare_coverage, compare_variants
 from experiments.metrics.definitions.definition import LOGGED
 from experiments.metrics.definitions.registry import METRICS
+from experiments.metrics.errors import NothingToMeasure
 from experiments.metrics.inputs.slices import count_pages, find_partitions, read_slices
 from experiments.metrics.measuring import Measuring
 from experiments.metrics.options import MeasuredRun, MetricOptions
 from experiments.metrics.values import PAGE_METRICS_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-    from ibis.backends.duckdb import Backend
 
     from timetravel.queries.as_of_reader import AsOfReader
     from timetravel.segments.reader import SegmentReader
@@ -66,14 +63,23 @@ def compute_metrics(
     partitions = find_partitions(run.directory, run.variants)
     target = run.directory / PAGE_METRICS_FILE
     target.parent.mkdir(exist_ok=True)
+    measured = 0
     with (
         atomic_file(target) as unfinished,
         pq.ParquetWriter(unfinished, PAGE_METRICS_SCHEMA) as writer,
     ):
         for paths in partitions:
             for pages in read_slices(paths, options.pages_per_slice):
-                writer.write_table(measuring.measure(pages))
+                table = measuring.measure(pages)
+                writer.write_table(table)
+                measured += len(table)
                 advance(len(pages.page_ids))
+        if not measured:
+            raise NothingToMeasure(
+                f"{run.directory} holds no page that could be made.",
+                remedy="Look at `failure` of its pages, and run the experiment again.",
+                field="run",
+            )
     results = _compare(run, target, measuring.measure_coverage())
     with atomic_file(run.directory / METRICS_FILE) as unfinished:
         pq.write_table(results, unfinished)
@@ -95,9 +101,7 @@ def _compare(
     """Return the results, as in `comparison.METRICS_SCHEMA`."""
     control, *treatments = run.variants
     among_variants = [(control, None), *((treatment, control) for treatment in treatments)]
-    with _duckdb() as connection:
-        values = connection.read_parquet(page_metrics)
-        results = compare_variants(values, [*among_variants, (control, LOGGED)])
+    results = compare_variants(page_metrics, [*among_variants, (control, LOGGED)])
     covered = compare_coverage(coverage, results, among_variants)
     return adjust(_in_order(pa.concat_tables([results, covered]), run.variants))
 
@@ -114,12 +118,3 @@ def _in_order(results: pa.Table, variants: Sequence[str]) -> pa.Table:
         ordered = ordered.append_column(name, place)
     names = ("variant_place", "reference", "metric_place", "stratum")
     return ordered.sort_by([(name, "ascending") for name in names]).select(results.column_names)
-
-
-@contextmanager
-def _duckdb() -> Iterator[Backend]:
-    connection = ibis.duckdb.connect()
-    try:
-        yield connection
-    finally:
-        connection.disconnect()

@@ -23,60 +23,98 @@ of Human Resources 2015).
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-import ibis
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
+from core.kernel import kernel, kernel_array
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import ibis.expr.types as ir
-
-    from core.arrays import Float64Array
+    from core.arrays import Float64Array, Int32Array, Int64Array
 
 
 CONFIDENCE = 0.95
-_GROUP = ["variant", "stratum"]
 
 
-def clustered_summary(values: ir.Table, columns: Sequence[str]) -> ir.Table:
-    """Return counts, means and clustered squares of every variant and stratum.
-
-    All columns are in one query: compiling a query costs more than a column of it.
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """Hold what clusters say of groups: float64[groups, columns] each.
 
     Args:
-        values: variant, stratum, profile_id and the columns; a null is no value.
-        columns: What to summarise.
-
-    Returns:
-        variant, stratum, and for each column how many pages and members have a value
-        (`pages_<column>`, `profiles_<column>`), its mean (`mean_<column>`, null where none
-        has one), and the sum over members of the squared sum of their deviations from it
-        (`squares_<column>`).
+        pages: Pages that have a value.
+        profiles: Members who have such a page.
+        mean: Mean over pages; NaN where none has a value.
+        squares: Sum over members of the squared sum of their deviations from the mean.
     """
-    members = values.group_by([*_GROUP, "profile_id"]).agg(
-        **{f"pages_{name}": values[name].count() for name in columns},
-        **{f"total_{name}": values[name].sum() for name in columns},
+
+    pages: Float64Array
+    profiles: Float64Array
+    mean: Float64Array
+    squares: Float64Array
+
+    @property
+    def error(self) -> Float64Array:
+        """The clustered standard error of the mean."""
+        return standard_error(self.squares, self.pages, self.profiles)
+
+    def column(self, place: int) -> Summary:
+        """Return one column: float64[groups] each."""
+        return Summary(*(getattr(self, one.name)[:, place] for one in fields(self)))
+
+    def append(self, groups: Summary) -> Summary:
+        """Return these groups and then others."""
+        return Summary(
+            *(
+                np.concatenate([getattr(self, one.name), getattr(groups, one.name)])
+                for one in fields(self)
+            )
+        )
+
+
+def summarise(
+    pages: Int32Array | Float64Array,
+    totals: Float64Array,
+    groups: Int64Array,
+    group_count: int,
+) -> Summary:
+    """Return counts, means and clustered squares of groups of members.
+
+    Args:
+        pages: int32 or float64[members, columns], pages of each that have a value.
+        totals: float64[members, columns], sum of these values.
+        groups: int64[members], the group of each.
+        group_count: How many groups there are.
+    """
+    own_pages = add_by(groups, pages, group_count)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = add_by(groups, totals, group_count) / own_pages
+    deviations = np.nan_to_num(totals - pages * mean[groups])
+    return Summary(
+        pages=own_pages,
+        profiles=add_by(groups, pages > 0, group_count),
+        mean=mean,
+        squares=add_by(groups, deviations**2, group_count),
     )
-    window = ibis.window(group_by=_GROUP)
-    means = {
-        f"mean_{name}": members[f"total_{name}"].sum().over(window)
-        / members[f"pages_{name}"].sum().over(window)
-        for name in columns
-    }
-    members = members.mutate(**means)
-    deviations = {
-        name: members[f"total_{name}"] - members[f"pages_{name}"] * members[f"mean_{name}"]
-        for name in columns
-    }
-    return members.group_by(_GROUP).agg(
-        **{f"pages_{name}": members[f"pages_{name}"].sum() for name in columns},
-        **{f"profiles_{name}": members[f"total_{name}"].count() for name in columns},
-        **{f"mean_{name}": members[f"mean_{name}"].min() for name in columns},
-        **{f"squares_{name}": (own * own).sum() for name, own in deviations.items()},
-    )
+
+
+def add_by(
+    groups: Int64Array, values: npt.NDArray[np.generic], group_count: int
+) -> Float64Array:
+    """Return the sum of the rows of each group: float64[groups, columns]."""
+    sums = np.zeros((group_count, values.shape[1]))
+    add_rows(kernel_array(groups, np.int64), kernel_array(values, np.float64), sums)
+    return sums
+
+
+@kernel
+def add_rows(groups: Int64Array, values: Float64Array, sums: Float64Array) -> None:
+    """Add each row to the sum of its group."""
+    for row in range(len(groups)):
+        for column in range(values.shape[1]):
+            sums[groups[row], column] += values[row, column]
 
 
 def standard_error(

@@ -124,6 +124,11 @@ def test_logged_pages_come_back_in_order(store: Store) -> None:
     assert found[0].context == {"country": "NZ"}
     assert np.array_equal(found[0].features[0].values, matrix, equal_nan=True)
     assert store.count_logged_pages(profile_ids=[1]) == 2
+    digests = store.logged_digests(since=-5, until=9)
+    assert digests.shown_at.tolist() == [-5, -5]
+    assert digests.profile_ids.tolist() == [1, 2]
+    assert (*digests.devices, *digests.digests) == ("tv", "tv", "d", "d")
+    assert not store.logged_digests(since=-5, until=9, profile_ids=[3]).digests
 
 
 def test_logged_pages_outlive_the_revision_that_lets_them_be_withdrawn(

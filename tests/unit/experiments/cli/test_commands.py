@@ -15,7 +15,7 @@ from experiments.cli.__main__ import COMMANDS, cli
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAVY = ("numba", "ibis", "duckdb", "scipy", "alembic")
+HEAVY = ("numba", "duckdb", "scipy", "alembic")
 
 
 def every_command(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:

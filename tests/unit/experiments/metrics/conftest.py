@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import ibis
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -24,9 +23,7 @@ from services.page.model import starts
 from tests.unit.experiments.metrics.plain_metrics import PlainVideo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ibis.backends.duckdb import Backend
+    from collections.abc import Mapping, Sequence
 
     from core.arrays import Float64Array
     from tests.unit.experiments.metrics.plain_metrics import PlainFacts, PlainPage
@@ -42,13 +39,6 @@ class Measure(Protocol):
         facts: PlainFacts,
         references: Mapping[str, str] = ...,
     ) -> Values: ...
-
-
-@pytest.fixture(scope="session")
-def connection() -> Iterator[Backend]:
-    connection = ibis.duckdb.connect()
-    yield connection
-    connection.disconnect()
 
 
 @pytest.fixture(scope="session")

@@ -205,6 +205,26 @@ def test_a_failed_page_is_left_out_of_every_comparison(
     assert _find(results, variant="diversity", metric="rows_per_page")["pages"] == 24
 
 
+def test_a_run_without_a_single_page_made_is_refused(
+    simulated_run: SimulatedRun, store: Store, tmp_path: Path
+) -> None:
+    directory = tmp_path / "run"
+    shutil.copytree(simulated_run.directory, directory)
+    for part in directory.glob("pages/*/*/*/*.parquet"):
+        pages = pq.ParquetFile(part).read()
+        failures = pa.array(["no eligible video"] * len(pages), pa.string())
+        pages = pages.set_column(
+            pages.schema.get_field_index("failure"), pages.schema.field("failure"), failures
+        )
+        counts = pa.array([0] * len(pages), pa.int32())
+        place = pages.schema.get_field_index("row_count")
+        pq.write_table(pages.set_column(place, pages.schema.field(place), counts), part)
+    run = MeasuredRun(directory, simulated_run.variants, simulated_run.snapshot)
+    with pytest.raises(NothingToMeasure, match="no page that could be made"):
+        compute_metrics(run, store, store.as_of(run.snapshot))
+    assert list((directory / "results").iterdir()) == []
+
+
 def test_a_run_without_pages_is_refused(store: Store, tmp_path: Path) -> None:
     with pytest.raises(NothingToMeasure, match="pagesim run"):
         compute_metrics(MeasuredRun(tmp_path, ("control", "other"), 1), store, store.as_of(1))

@@ -7,16 +7,16 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.metrics.statistics import (
+    Summary,
     adjust_p_values,
-    clustered_summary,
     standard_error,
+    summarise,
     t_interval,
     t_p_value,
 )
@@ -25,78 +25,68 @@ from tests.support.effort import effort
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ibis.backends.duckdb import Backend
-
 p_values = st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=30)
 
 
-def _summarise(
-    connection: Backend, profiles: Sequence[int], values: Sequence[float]
-) -> dict[str, float]:
-    table = pa.table(
-        {
-            "variant": ["treatment"] * len(values),
-            "stratum": ["all"] * len(values),
-            "profile_id": pa.array(profiles, pa.int64()),
-            "value": pa.array(values, pa.float64()),
-        }
-    )
-    source = connection.create_table("plain_values", table, temp=True, overwrite=True)
-    summary = clustered_summary(source, ["value"])
-    record: dict[str, float] = summary.to_pyarrow().to_pylist()[0]
-    return record
+def _summarise(profiles: Sequence[int], values: Sequence[float]) -> Summary:
+    """Return what pages say of one group: each value is a page's."""
+    members, owners = np.unique(np.array(profiles), return_inverse=True)
+    pages, totals = np.zeros((len(members), 1), np.int32), np.zeros((len(members), 1))
+    np.add.at(pages[:, 0], owners, 1)
+    np.add.at(totals[:, 0], owners, values)
+    return summarise(pages, totals, np.zeros(len(members), np.int64), 1).column(0)
 
 
-def test_one_page_per_member_gives_the_paired_t_test(connection: Backend) -> None:
+def test_one_page_per_member_gives_the_paired_t_test() -> None:
     random = np.random.default_rng(3)
     treatment, control = random.normal(0.3, 1, 40), random.normal(0, 1, 40)
-    summary = _summarise(connection, range(40), list(treatment - control))
-    profiles = np.array([summary["profiles_value"]], float)
-    mean = np.array([summary["mean_value"]])
-    error = standard_error(np.array([summary["squares_value"]]), profiles, profiles)
-    low, high = t_interval(mean, error, profiles)
+    summary = _summarise(range(40), list(treatment - control))
+    low, high = t_interval(summary.mean, summary.error, summary.profiles)
+    p_value = t_p_value(summary.mean, summary.error, summary.profiles)
     expected = stats.ttest_rel(treatment, control)
     interval = expected.confidence_interval(0.95)
-    assert t_p_value(mean, error, profiles)[0] == pytest.approx(expected.pvalue)
+    assert p_value[0] == pytest.approx(expected.pvalue)
     assert (low[0], high[0]) == pytest.approx((interval.low, interval.high))
 
 
-def test_repeating_every_page_of_a_member_does_not_narrow_the_interval(
-    connection: Backend,
-) -> None:
+def test_repeating_every_page_of_a_member_does_not_narrow_the_interval() -> None:
     values = [0.1, 0.5, -0.2, 0.9, 0.4]
-    once = _summarise(connection, range(5), values)
+    once = _summarise(range(5), values)
     members = [member for member in range(5) for _ in range(3)]
-    thrice = _summarise(connection, members, [values[member] for member in members])
-
-    def error(summary: dict[str, float]) -> float:
-        squares, pages, profiles = (
-            np.array([summary[key]], float)
-            for key in ("squares_value", "pages_value", "profiles_value")
-        )
-        return float(standard_error(squares, pages, profiles)[0])
-
-    assert thrice["pages_value"] == 15
-    assert error(thrice) == pytest.approx(error(once))
+    thrice = _summarise(members, [values[member] for member in members])
+    assert thrice.pages[0] == 15
+    assert thrice.error[0] == pytest.approx(once.error[0])
 
 
-@settings(max_examples=effort(5, 15), deadline=None)
-@given(pages=st.lists(st.tuples(st.integers(1, 4), st.floats(-100, 100)), min_size=1))
-def test_the_summary_equals_its_formula(
-    connection: Backend, pages: list[tuple[int, float]]
-) -> None:
-    summary = _summarise(connection, [p for p, _ in pages], [value for _, value in pages])
-    mean = sum(value for _, value in pages) / len(pages)
-    sums = {
-        member: math.fsum(value - mean for profile, value in pages if profile == member)
-        for member, _ in pages
-    }
-    assert summary["pages_value"] == len(pages)
-    assert summary["profiles_value"] == len(sums)
-    assert summary["mean_value"] == pytest.approx(mean, abs=1e-9)
-    assert summary["squares_value"] == pytest.approx(
-        sum(total * total for total in sums.values()), abs=1e-6
+@settings(max_examples=effort(25, 200), deadline=None)
+@given(
+    pages=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(1, 4), st.floats(-100, 100)), min_size=1
     )
+)
+def test_the_summary_equals_its_formula(pages: list[tuple[int, int, float]]) -> None:
+    members = sorted({(group, member) for group, member, _ in pages})
+    counts, totals = np.zeros((len(members), 1), np.int32), np.zeros((len(members), 1))
+    for group, member, value in pages:
+        counts[members.index((group, member))] += 1
+        totals[members.index((group, member))] += value
+    groups = np.array([group for group, _ in members])
+    summary = summarise(counts, totals, groups, 3).column(0)
+    for group in range(3):
+        own = [(member, value) for other, member, value in pages if other == group]
+        assert summary.pages[group] == len(own)
+        if not own:
+            assert np.isnan(summary.mean[group])
+            continue
+        mean = math.fsum(value for _, value in own) / len(own)
+        sums = [
+            math.fsum(value - mean for other, value in own if other == member)
+            for member in {member for member, _ in own}
+        ]
+        assert summary.profiles[group] == len(sums)
+        assert summary.mean[group] == pytest.approx(mean, abs=1e-9)
+        squares = sum(total * total for total in sums)
+        assert summary.squares[group] == pytest.approx(squares, abs=1e-6)
 
 
 def test_where_no_page_differs_there_is_nothing_to_test() -> None:
@@ -138,10 +128,3 @@ def test_tests_that_could_not_be_made_do_not_count() -> None:
     adjusted = adjust_p_values(np.array([0.01, np.nan, 0.5]))
     assert adjusted[0] == pytest.approx(0.02)
     assert np.isnan(adjusted[1])
-
-
-def test_shuffling_pages_of_a_variant_keeps_its_mean(connection: Backend) -> None:
-    values = [0.25, 1.5, -3.0, 2.0]
-    forward = _summarise(connection, [1, 2, 3, 4], values)
-    backward = _summarise(connection, [4, 3, 2, 1], values[::-1])
-    assert forward == backward
