@@ -2,10 +2,12 @@
 
     python -m benchmarks.pages [--store URL] [--pages NUMBER] [--members NUMBER]
 
-The store is one that was lived, such as `make demo` leaves. In the middle of its life, pages
-are made every two minutes for so many members: as dense as a million pages over sixty days.
-Batches have 512 pages; the first, which reads the catalogue, is not counted. The digest at the
-end is of all pages: equal before and after a change of the code that changes no page.
+The store is one that was lived, such as `make demo` leaves; facts come from its segment, as in
+a run. In the middle of its life, pages are made every two minutes for so many members: as dense
+as a million pages over sixty days. They are made as configured and, batch by batch beside it,
+with 30 rows of 40 videos. Batches have 512 pages; the first, which reads the catalogue, is not
+counted. The digests are of all pages: equal before and after a change of the code that changes
+no page.
 """
 
 from __future__ import annotations
@@ -14,13 +16,56 @@ import argparse
 import hashlib
 import time
 from random import Random
+from typing import TYPE_CHECKING
 
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
+from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from timetravel.facts.model import JsonValue
 
 BATCH_PAGES = 512
 PAUSE_MICROS = 112 * 1_000_000
+WIDE: Mapping[str, JsonValue] = {
+    "geometry": {
+        "devices": {device: {"rows": 30, "columns": 40} for device in ("tv", "web", "phone")}
+    },
+    "row_selection": {"candidate_depth": 120},
+}
+"""Configuration overlay of the large pages; as many spare videos as the small ones have."""
+
+
+class Measured:
+    """Make pages of one shape, and add up what they took and what they hold."""
+
+    def __init__(self, assembler: InProcessAssembler) -> None:
+        self._assembler = assembler
+        self._digest = hashlib.sha256()
+        self._seconds = 0.0
+        self._pages = self._rows = self._videos = 0
+
+    def make(self, requests: PageRequests, *, counts: bool) -> None:
+        """Make a batch; whether it counts, its pages go into the digest."""
+        began = time.process_time()
+        pages = self._assembler.assemble(requests)
+        took = time.process_time() - began
+        self._digest.update("".join(pages.digests).encode())
+        if counts:
+            self._seconds += took
+            self._pages += len(requests)
+            self._rows += len(pages.row_indexes)
+            self._videos += len(pages.video_ids)
+
+    def line(self) -> str:
+        """Return the figures, and the digest."""
+        return (
+            f"{1e6 * self._seconds / self._pages:8.0f} us {self._rows / self._pages:8.1f} rows "
+            f"{self._videos / self._pages:8.0f} videos   {self._digest.hexdigest()}"
+        )
 
 
 def main() -> None:
@@ -34,23 +79,22 @@ def main() -> None:
     given = parser.parse_args()
     if given.pages < 2 * BATCH_PAGES:
         parser.error(f"--pages {given.pages}: give at least {2 * BATCH_PAGES}, two batches")
-    digest, seconds, made = hashlib.sha256(), 0.0, 0
     with Store.open(given.store) as store:
-        assembler = InProcessAssembler(store.as_of(store.snapshot()))
+        reader = SegmentReader(store.segment(store.snapshot()))
         drawn = draw(store, given.pages, given.members)
-        for first in range(0, len(drawn), BATCH_PAGES):
-            batch = drawn[first : first + BATCH_PAGES]
-            requests = PageRequests.of(batch)
-            began = time.process_time()
-            pages = assembler.assemble(requests)
-            if first:
-                seconds += time.process_time() - began
-                made += len(batch)
-            digest.update("".join(pages.digests).encode())
+    shapes = {
+        "as configured": Measured(InProcessAssembler(reader)),
+        "30 x 40": Measured(InProcessAssembler(reader, configuration_overlay=WIDE)),
+    }
+    for first in range(0, len(drawn), BATCH_PAGES):
+        requests = PageRequests.of(drawn[first : first + BATCH_PAGES])
+        for measured in shapes.values():
+            measured.make(requests, counts=first > 0)
     print(
-        f"{made:,} pages, {given.members} members at each moment: {1e6 * seconds / made:.0f} us"
+        f"{len(drawn):,} pages, {given.members} members at each moment; CPU and size per page"
     )
-    print(f"Digest: {digest.hexdigest()}")
+    for name, measured in shapes.items():
+        print(f"{name:14}{measured.line()}")
 
 
 def draw(store: Store, pages: int, members: int) -> list[tuple[int, int, str]]:
