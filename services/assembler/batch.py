@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.assembler.finish import finish_pages
-from services.assembler.rows.labels import RowLabels
+from services.assembler.rows.labels import label_rows
 from services.assembler.rows.personal_candidates import EpochPages, give
 from services.assembler.rows.selection import OfferedColumns, RankedColumns, select_rows
 from services.dedup.task import DedupTask
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from services.assembler.rows.catalogue import AssemblerCatalogue
     from services.assembler.rows.layout import LayoutCache, PageLayout
     from services.assembler.stage_protocol import PageStages
-    from services.dedup.task import KeptRows
     from services.page.model import AssembledPages, Geometry, PageRequests
     from services.ranking.task import RankedRows
     from services.shared_facts.epochs import EpochCache
@@ -108,14 +107,20 @@ def assemble_batch(
         newest[epoch.indexes] = np.maximum(
             newest[epoch.indexes], epoch.catalogue.newest_known_at
         )
-    return collect(
+    pages = np.repeat(np.arange(len(requests)), kept.row_counts)
+    rows = offered.rows[pages, kept.rows]
+    labels, row_indexes = label_rows(layout, epochs, given, profiles.countries, pages, rows)
+    cells = np.repeat(ranked.first[pages, rows], kept.video_counts) + kept.videos
+    return finish_pages(
         requests,
         geometries,
-        epochs[0].catalogue.video_ids,
-        ranked,
-        offered,
-        kept,
-        RowLabels(layout, profiles.countries, given.seed_titles),
+        kept.row_counts,
+        labels,
+        row_indexes,
+        ranked.row_scores[pages, rows],
+        kept.video_counts,
+        epochs[0].catalogue.video_ids[ranked.positions[cells]],
+        ranked.scores[cells],
         newest,
     )
 
@@ -186,32 +191,4 @@ def offer(
         pins=offered.pins[is_offered],
         video_counts=counts,
         videos=videos.astype(np.int64),
-    )
-
-
-def collect(
-    requests: PageRequests,
-    geometries: Sequence[Geometry],
-    listing: Int64Array,
-    ranked: RankedRows,
-    offered: OfferedColumns,
-    kept: KeptRows,
-    labels: RowLabels,
-    newest_known_at: Int64Array,
-) -> AssembledPages:
-    """Return finished pages of the rows and videos that dedup kept."""
-    pages = np.repeat(np.arange(len(requests)), kept.row_counts)
-    rows = offered.rows[pages, kept.rows]
-    first = np.repeat(ranked.first[pages, rows], kept.video_counts)
-    cells = first + kept.videos
-    return finish_pages(
-        requests,
-        geometries,
-        kept.row_counts,
-        [labels.of(page, row) for page, row in zip(pages.tolist(), rows.tolist(), strict=True)],
-        ranked.row_scores[pages, rows],
-        kept.video_counts,
-        listing[ranked.positions[cells]],
-        ranked.scores[cells],
-        newest_known_at,
     )

@@ -23,7 +23,8 @@ def finish_pages(
     requests: PageRequests,
     geometries: Sequence[Geometry],
     row_counts: Int64Array,
-    row_labels: Sequence[RowLabel],
+    labels: tuple[RowLabel, ...],
+    row_indexes: Int64Array,
     row_scores: Float32Array,
     video_counts: Int64Array,
     video_ids: Int64Array,
@@ -36,17 +37,14 @@ def finish_pages(
         requests: The pages.
         geometries: Geometry of each page.
         row_counts: int64[pages].
-        row_labels: Label of each row.
+        labels: The distinct labels.
+        row_indexes: int64[rows], place of each row's label in `labels`.
         row_scores: float32[rows].
         video_counts: int64[rows].
         video_ids: int64[videos].
         scores: float32[videos].
         newest_known_at: int64[pages].
     """
-    places: dict[RowLabel, int] = {}
-    indexes = [places.setdefault(label, len(places)) for label in row_labels]
-    row_indexes = np.array(indexes, np.int64)
-    labels = tuple(places)
     pages = encode_pages(
         requests,
         geometries,

@@ -30,6 +30,7 @@ _POLICIES = {
     SelectionPolicy.GREEDY: GREEDY,
 }
 _NO_MAXIMUM = 2**31
+_COUNTRY = "{country}"
 _NEVER = np.iinfo(np.int64).max
 _KEPT_LAYOUTS = 8
 
@@ -42,6 +43,7 @@ class PageLayout:
         rows: The rows; their titles may still hold {country} and {title}.
         given: Which of them get candidates that depend on the profile.
         rules: How rows are selected.
+        names_country: bool[rows], whether its title holds {country}.
         since: int64[rows], microseconds, the first moment of a page that may have the row.
         until: int64[rows], likewise the first moment after.
     """
@@ -49,6 +51,7 @@ class PageLayout:
     rows: tuple[RowDefinition, ...]
     given: GivenRows
     rules: SelectionRules
+    names_country: BoolArray
     since: Int64Array
     until: Int64Array
 
@@ -114,6 +117,7 @@ def lay_out(configuration: PageConfiguration, genres: Sequence[str]) -> PageLayo
             maximum_alike=np.array([row.candidates or 0 for row in templates], np.int64),
         ),
         rules=_rules(configuration, rows, [place for place, _, _, _ in unfolded]),
+        names_country=np.array([_COUNTRY in row.title for row in rows], np.bool_),
         since=_moments([row.since for row in templates], EARLIEST_MICROS),
         until=_moments([row.until for row in templates], _NEVER),
     )

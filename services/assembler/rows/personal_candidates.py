@@ -9,7 +9,7 @@ import numpy as np
 
 from core.kernel import kernel_array
 from services.assembler.rows.candidates import Showable, give_candidates
-from services.assembler.rows.personal import Events, PersonalCandidates, read_events
+from services.assembler.rows.personal import Events, read_events
 from services.page.model import expand_ranges, members_of, starts
 from services.shared_facts.listing import find_positions
 
@@ -38,12 +38,13 @@ class GivenCandidates:
     Args:
         counts: int64[pages, rows].
         positions: int32[candidates], page-major.
-        seed_titles: Titles that the because you watched rows of each page follow.
+        seeds: int32[pages, slots], videos that the because you watched rows follow; -1 where
+            there is none.
     """
 
     counts: Int64Array
     positions: Int32Array
-    seed_titles: tuple[tuple[str, ...], ...]
+    seeds: Int32Array
 
 
 def give(
@@ -54,7 +55,7 @@ def give(
 ) -> GivenCandidates:
     """Return the given candidates of a batch."""
     counts = np.zeros((len(eligibility.bitmaps), len(layout.rows)), np.int64)
-    titles: list[tuple[str, ...]] = [()] * len(eligibility.bitmaps)
+    seeds = np.full((len(eligibility.bitmaps), layout.maximum_seeds), -1, np.int32)
     parts: list[Int32Array] = []
     for epoch in epochs:
         personal = read_events(
@@ -74,14 +75,17 @@ def give(
             )
         )
         counts[epoch.indexes] = own_counts
-        for place, index in enumerate(epoch.indexes.tolist()):
-            titles[index] = _seed_titles(epoch.catalogue, personal, place)
+        seed_counts = np.diff(personal.seeds_starts)
+        followed = np.arange(layout.maximum_seeds) < seed_counts[:, np.newaxis]
+        own_seeds = np.full(followed.shape, -1, np.int32)
+        own_seeds[followed] = personal.seeds
+        seeds[epoch.indexes] = own_seeds
     order = np.argsort(np.concatenate([epoch.indexes for epoch in epochs]))
     sizes = np.concatenate([counts[epoch.indexes].sum(axis=1) for epoch in epochs])
     return GivenCandidates(
         counts=counts,
         positions=np.concatenate(parts)[members_of(sizes, order)],
-        seed_titles=tuple(titles),
+        seeds=seeds,
     )
 
 
@@ -104,10 +108,3 @@ def _take_showable(eligibility: Eligibility, indexes: Int64Array) -> Showable:
         seen_starts=starts(counts),
         seen=eligibility.seen_positions[members_of(eligibility.seen_counts, indexes)],
     )
-
-
-def _seed_titles(
-    catalogue: AssemblerCatalogue, personal: PersonalCandidates, page: int
-) -> tuple[str, ...]:
-    seeds = personal.seeds[personal.seeds_starts[page] : personal.seeds_starts[page + 1]]
-    return tuple(catalogue.title(seed) for seed in seeds.tolist())
