@@ -19,9 +19,10 @@ from services.shared_facts.profiles import read_history, read_profiles
 from timetravel.facts.model import EventKind
 
 if TYPE_CHECKING:
-    from core.arrays import BoolArray, Float32Array, Int8Array, UInt8Array
+    from core.arrays import BoolArray, Float32Array, UInt8Array
     from services.page.model import PageRequests
     from services.shared_facts.facts import SharedFacts
+    from timetravel.reading.reader import HistoryRows
 
 
 class FilteringStage:
@@ -50,7 +51,8 @@ class FilteringStage:
         profiles.check_known(requests)
         history = read_history(self._facts.reader, requests)
         newest = np.maximum(profiles.newest_known_at, history.newest_known_at)
-        is_seen = np.zeros(len(history.video_ids), np.bool_)
+        excludes = np.zeros(len(requests), np.bool_)
+        finished_shares = np.zeros(len(requests), np.float32)
         bitmaps: UInt8Array | None = None
         listing: FilteringView | None = None
         for view, indexes in group_by_epoch(requests.as_of_micros, self._views.at):
@@ -71,13 +73,8 @@ class FilteringStage:
                 if genres or videos:
                     blocked = find_positions(view.video_ids, np.array(videos, np.int64))
                     view.clear_blocked(bitmaps[index], genres, blocked)
-                if view.settings.seen is SeenTitles.EXCLUDE:
-                    events = slice(history.offsets[index], history.offsets[index + 1])
-                    is_seen[events] = _means_seen(
-                        history.kinds[events],
-                        history.values[events],
-                        view.settings.finished_share,
-                    )
+            excludes[indexes] = view.settings.seen is SeenTitles.EXCLUDE
+            finished_shares[indexes] = view.settings.finished_share
             newest[indexes] = np.maximum(newest[indexes], view.newest_known_at)
         assert listing is not None  # noqa: S101 - a batch has a page, so an epoch
         assert bitmaps is not None  # noqa: S101 - likewise
@@ -85,6 +82,7 @@ class FilteringStage:
         cleared = np.empty(len(positions), np.int32)
         counts = np.zeros(len(requests), np.int64)
         starts = kernel_array(history.offsets, np.int64)
+        is_seen = _find_seen(history, excludes, finished_shares)
         size = clear_seen(bitmaps, starts, positions, is_seen, cleared, counts)
         return Eligibility(
             catalogue_version=listing.catalogue_version,
@@ -127,7 +125,19 @@ class FilteringStage:
         return combine(view, rows, catalogue, licences, known)
 
 
-def _means_seen(kinds: Int8Array, values: Float32Array, finished_share: float) -> BoolArray:
-    finished = (kinds == EventKind.PLAY) & (values >= np.float32(finished_share))
-    seen: BoolArray = finished | (kinds == EventKind.RATING)
+def _find_seen(
+    history: HistoryRows, excludes: BoolArray, finished_shares: Float32Array
+) -> BoolArray:
+    """Return which events mean that their page must not show the video: bool[events].
+
+    Args:
+        history: Of the pages.
+        excludes: bool[pages], whether seen titles are left out.
+        finished_shares: float32[pages], share of a title's length that counts as seen.
+    """
+    pages = np.repeat(np.arange(len(excludes)), np.diff(history.offsets))
+    is_finished = history.values >= finished_shares[pages]
+    seen: BoolArray = excludes[pages] & (
+        ((history.kinds == EventKind.PLAY) & is_finished) | (history.kinds == EventKind.RATING)
+    )
     return seen

@@ -209,21 +209,26 @@ def _or_zero(features: FeatureRows, indexes: Int64Array) -> Float32Array:
 def _in_order_of_request(
     task: RankingTask, parts: Sequence[tuple[Int64Array, Kept]], newest: Int64Array
 ) -> RankedRows:
-    indexes = np.concatenate([part[0] for part in parts])
-    counts = np.concatenate([part[1].counts for part in parts])
-    positions = np.concatenate([part[1].positions for part in parts])
-    scores = np.concatenate([part[1].scores for part in parts])
-    row_scores = np.concatenate([part[1].row_scores for part in parts])
-    back = np.argsort(indexes)
-    sizes = counts.sum(axis=1, dtype=np.int64)
-    members = members_of(sizes, back)
+    kept = parts[0][1] if len(parts) == 1 else _merge_kept(parts)
     return RankedRows(
         catalogue_version=task.catalogue_version,
-        counts=counts[back],
-        positions=positions[members],
-        scores=scores[members],
-        row_scores=row_scores[back],
+        counts=kept.counts,
+        positions=kept.positions,
+        scores=kept.scores,
+        row_scores=kept.row_scores,
         newest_known_at=newest,
+    )
+
+
+def _merge_kept(parts: Sequence[tuple[Int64Array, Kept]]) -> Kept:
+    counts = np.concatenate([kept.counts for _, kept in parts])
+    back = np.argsort(np.concatenate([indexes for indexes, _ in parts]))
+    members = members_of(counts.sum(axis=1, dtype=np.int64), back)
+    return Kept(
+        counts=counts[back],
+        positions=np.concatenate([kept.positions for _, kept in parts])[members],
+        scores=np.concatenate([kept.scores for _, kept in parts])[members],
+        row_scores=np.concatenate([kept.row_scores for _, kept in parts])[back],
     )
 
 

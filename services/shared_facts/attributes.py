@@ -39,6 +39,8 @@ def read_genres(value: JsonValue) -> tuple[str, ...]:
 
 def read_texts(kind: EntityKind, name: str, value: JsonValue) -> tuple[str, ...] | None:
     """Return texts, none where they are not known; None where they cannot be read."""
+    if value is None:
+        return ()
     if isinstance(value, list | tuple) and all(isinstance(text, str) for text in value):
         return tuple(str(text) for text in value)
     texts: Sequence[str] | None = _read(kind, name, value, unknown=(), unreadable=None)
@@ -47,6 +49,8 @@ def read_texts(kind: EntityKind, name: str, value: JsonValue) -> tuple[str, ...]
 
 def read_video_ids(kind: EntityKind, name: str, value: JsonValue) -> tuple[int, ...] | None:
     """Return video ids, none where they are not known; None where they cannot be read."""
+    if value is None:
+        return ()
     numbers: Sequence[int] | None = _read(kind, name, value, unknown=(), unreadable=None)
     return None if numbers is None else tuple(numbers)
 
