@@ -8,9 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array, UInt8Array
+    from core.arrays import (
+        BoolArray,
+        Float32Array,
+        Float64Array,
+        Int32Array,
+        Int64Array,
+        UInt8Array,
+    )
 
-UInt32Array = npt.NDArray[np.uint32]
 UInt64Array = npt.NDArray[np.uint64]
 
 
@@ -67,6 +73,23 @@ class Pages(NamedTuple):
     seen: Int32Array
 
 
+class Ladders(NamedTuple):
+    """Hold the videos of each content, those first whose score can be highest, for each base.
+
+    starts: int32[contents + 1] into the second dimension of the others.
+    order: int32[bases, videos], catalogue positions.
+    bounds: float32[bases, videos], not below base and freshness of each, but for rounding.
+    since: int64[bases], microseconds; the bounds hold for pages of no earlier moment.
+    largest: float64[bases], the largest base, sign aside; infinity where one is not finite.
+    """
+
+    starts: Int32Array
+    order: Int32Array
+    bounds: Float32Array
+    since: Int64Array
+    largest: Float64Array
+
+
 class RowPlan(NamedTuple):
     """Say where the candidates of each row come from.
 
@@ -75,9 +98,8 @@ class RowPlan(NamedTuple):
     limits: int64[rows], candidates taken from an order at most.
     priors: float32[rows], added to the score of a row.
     seen: int64[rows], numbers of `SeenPolicy`.
-    masks: uint64[contents, words], one bit for each row of mask_rows that a content is in.
-    contents: int32[videos], number of each video's content.
-    mask_rows: int64[bits], the row of each bit.
+    member_starts: int32[contents + 1] into member_rows.
+    member_rows: int32[entries], the FROM_MASK rows that each content is in.
     order_of: int64[pages, rows], the order that a FROM_ORDER row walks; -1 for none.
     order_offsets: int64[orders + 1] into order_positions.
     order_positions: int32[entries], catalogue positions in each order.
@@ -90,9 +112,8 @@ class RowPlan(NamedTuple):
     limits: Int64Array
     priors: Float32Array
     seen: Int64Array
-    masks: UInt64Array
-    contents: Int32Array
-    mask_rows: Int64Array
+    member_starts: Int32Array
+    member_rows: Int32Array
     order_of: Int64Array
     order_offsets: Int64Array
     order_positions: Int32Array
@@ -116,11 +137,25 @@ class Kept(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Hold what kernels work with: entries per video, a histogram, terms per content."""
+    """Hold what kernels work with.
 
-    keys: UInt32Array
-    other_keys: UInt32Array
-    other_positions: Int32Array
+    scores: float32[videos].
+    keys, other_keys: uint64[candidates], for sorting.
+    histogram: int32, likewise.
+    affinities, matches: float32[contents], terms of scores on the page at hand.
+    shifts: float64[contents], their sums.
+    cursors: int32[contents], the next video of each content in its ladder.
+    following: int32[contents], the next content on the same level; -1 for none.
+    levels: int32[levels], the first content on each level; -1 for none.
+    """
+
+    scores: Float32Array
+    keys: UInt64Array
+    other_keys: UInt64Array
     histogram: Int32Array
     affinities: Float32Array
     matches: Float32Array
+    shifts: Float64Array
+    cursors: Int32Array
+    following: Int32Array
+    levels: Int32Array

@@ -1,8 +1,8 @@
-"""Scores videos, sorts them once per page, and keeps the best of every row."""
+"""Scores videos, and keeps the best of every row without looking at all of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,15 @@ from services.ranking.columns import Scratch
 
 if TYPE_CHECKING:
     from core.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
-    from services.ranking.columns import Kept, Pages, RowPlan, Videos, Weights
+    from services.ranking.columns import (
+        Kept,
+        Ladders,
+        Pages,
+        RowPlan,
+        UInt64Array,
+        Videos,
+        Weights,
+    )
 
 FROM_MASK, FROM_ORDER, FROM_REQUEST = 0, 1, 2
 """Where the candidates of a row come from."""
@@ -19,13 +27,16 @@ FROM_MASK, FROM_ORDER, FROM_REQUEST = 0, 1, 2
 _EXCLUDE, _DEMOTE = 1, 2  # of services.page.model.SeenPolicy
 _UNSEEN, _SEEN, _BOTH = 0, 1, 2
 
-MASK_BITS = 64
-"""Rows in one word of a membership mask."""
-
 _DIGITS = 3
 _DIGIT_BITS = 11
 _HISTOGRAM_SIZE = 1 << _DIGIT_BITS
 _SIGN_BIT = 31
+_KEY_SHIFT = 32
+_FEW = 256
+
+_LEVELS = 256
+_ROUNDING = 2.0**-21
+_LARGEST = 3.4e38
 
 
 @kernel
@@ -34,153 +45,387 @@ def is_set(bitmap: UInt8Array, position: int) -> bool:
     return bool((bitmap[position >> 3] >> (position & 7)) & 1)
 
 
+class Terms(NamedTuple):
+    """Hold what the scores of one page are summed from.
+
+    base: float32[videos].
+    contents: int32[videos].
+    affinities, matches: float32[contents], weighed.
+    added_at: int64[videos].
+    freshness: Weight.
+    half_life_micros: Of freshness.
+    as_of: Microseconds.
+    """
+
+    base: Float32Array
+    contents: Int32Array
+    affinities: Float32Array
+    matches: Float32Array
+    added_at: Int64Array
+    freshness: np.float32
+    half_life_micros: np.float64
+    as_of: int
+
+
 @kernel
 def score_contents(
     pages: Pages, page: int, videos: Videos, weights: Weights, scratch: Scratch
 ) -> None:
-    """Write each content's mean genre affinity and its taste match; 0 where not weighed."""
-    affinity = pages.affinity[page]
-    taste = pages.taste[page]
-    scratch.affinities[:] = 0
-    scratch.matches[:] = 0
-    for content in range(len(videos.taste_values)):
-        start, end = videos.affinity_offsets[content], videos.affinity_offsets[content + 1]
+    """Write each content's weighed mean genre affinity and taste match, and their sum."""
+    affinity, taste = pages.affinity[page], pages.taste[page]
+    affinity_offsets, affinity_fields = videos.affinity_offsets, videos.affinity_fields
+    taste_offsets, taste_fields = videos.taste_offsets, videos.taste_fields
+    affinities, matches, shifts = scratch.affinities, scratch.matches, scratch.shifts
+    taste_values = videos.taste_values
+    affinities[:] = 0
+    matches[:] = 0
+    for content in range(len(taste_values)):
+        start, end = affinity_offsets[content], affinity_offsets[content + 1]
         if end > start and weights.affinity != 0:
             total = np.float32(0)
             for entry in range(start, end):
-                total += affinity[videos.affinity_fields[entry]]
-            scratch.affinities[content] = total / np.float32(end - start)
+                total += affinity[affinity_fields[entry]]
+            mean = total / np.float32(end - start)
+            affinities[content] = weights.affinity * mean
         if weights.taste != 0:
             total = np.float32(0)
-            start, end = videos.taste_offsets[content], videos.taste_offsets[content + 1]
-            for entry in range(start, end):
-                total += taste[videos.taste_fields[entry]]
-            scratch.matches[content] = total * videos.taste_values[content]
+            for entry in range(taste_offsets[content], taste_offsets[content + 1]):
+                total += taste[taste_fields[entry]]
+            match = total * taste_values[content]
+            matches[content] = weights.taste * match
+        shifts[content] = np.float64(affinities[content]) + np.float64(matches[content])
 
 
 @kernel
-def score_videos(
-    pages: Pages,
-    page: int,
-    videos: Videos,
-    weights: Weights,
-    scratch: Scratch,
-    scores: Float32Array,
-) -> None:
-    """Write the linear score of every video for one page.
+def freshness_of(
+    added_at: int, as_of: int, weight: np.float32, half_life_micros: np.float64
+) -> np.float32:
+    """Return weight / (1 + age / half life); 0 where the age is not known."""
+    if weight == 0 or added_at == -(2**63):
+        return np.float32(0)
+    age = np.float64(max(as_of - added_at, 0))
+    decay = np.float32(1.0 + age / half_life_micros)
+    return np.float32(weight * (np.float32(1) / decay))
+
+
+@kernel
+def score_videos(terms: Terms, positions: Int32Array, scores: Float32Array) -> None:
+    """Write the linear scores of some videos, at their positions in float32[videos].
 
     score = base + affinity weight x mean(affinity of its genres)
     + taste weight x (taste . content) + freshness weight / (1 + age / half life),
-    summed in that order in float32; `scores` is float32[videos].
+    summed in that order in float32.
     """
-    as_of = pages.as_of[page]
-    base = pages.base[pages.base_of[page]]
-    score_contents(pages, page, videos, weights, scratch)
-    for video in range(len(base)):
-        content = videos.contents[video]
-        score = base[video] + weights.affinity * scratch.affinities[content]
-        score += weights.taste * scratch.matches[content]
-        if weights.freshness != 0 and videos.added_at[video] > -(2**63):
-            age = np.float64(max(as_of - videos.added_at[video], 0))
-            decay = np.float32(1.0 + age / weights.half_life_micros)
-            score += weights.freshness * (np.float32(1) / decay)
+    base, contents, added_at = terms.base, terms.contents, terms.added_at
+    affinities, matches = terms.affinities, terms.matches
+    for video in positions:
+        content = contents[video]
+        score = base[video] + affinities[content]
+        score += matches[content]
+        score += freshness_of(
+            added_at[video], terms.as_of, terms.freshness, terms.half_life_micros
+        )
         # Adding zero makes -0 and 0 one score.
         scores[video] = score + np.float32(0)
 
 
 @kernel
-def make_scratch(size: int, contents: int) -> Scratch:
-    """Return scratch for sorting up to `size` positions, and for so many contents."""
+def make_scratch(videos: int, candidates: int, contents: int) -> Scratch:
+    """Return scratch for so many videos, for sorting so many candidates, and for contents."""
     return Scratch(
-        np.empty(size, np.uint32),
-        np.empty(size, np.uint32),
-        np.empty(size, np.int32),
-        np.empty(_HISTOGRAM_SIZE, np.int32),
-        np.empty(contents, np.float32),
-        np.empty(contents, np.float32),
+        scores=np.empty(videos, np.float32),
+        keys=np.empty(candidates, np.uint64),
+        other_keys=np.empty(candidates, np.uint64),
+        histogram=np.empty(_HISTOGRAM_SIZE, np.int32),
+        affinities=np.empty(contents, np.float32),
+        matches=np.empty(contents, np.float32),
+        shifts=np.empty(contents, np.float64),
+        cursors=np.empty(contents, np.int32),
+        following=np.empty(contents, np.int32),
+        levels=np.empty(_LEVELS, np.int32),
     )
 
 
 @kernel
-def sort_descending(
-    scores: Float32Array, positions: Int32Array, count: int, scratch: Scratch
-) -> None:
-    """Sort the first `count` positions by descending score, stably, in place.
-
-    A radix sort over the bits of float32. Equal scores keep their order, so positions that
-    come in ascending order stay ascending among equals.
-    """
-    bits = scores.view(np.uint32)
-    keys, histogram = scratch.keys, scratch.histogram
-    for index in range(count):
-        key = bits[positions[index]]
-        # As unsigned integers, flipped so that the greatest float is the smallest key.
-        keys[index] = key if key >> np.uint32(_SIGN_BIT) else ~(key | np.uint32(1 << _SIGN_BIT))
+def sort_keys(keys: UInt64Array, other_keys: UInt64Array, histogram: Int32Array) -> None:
+    """Sort keys, ascending, in place: a radix sort by their upper half, then runs of equals."""
+    count = len(keys)
     for digit in range(_DIGITS):
-        shift = np.uint32(digit * _DIGIT_BITS)
+        shift = np.uint64(_KEY_SHIFT + digit * _DIGIT_BITS)
         histogram[:] = 0
         for index in range(count):
-            histogram[(keys[index] >> shift) & np.uint32(_HISTOGRAM_SIZE - 1)] += 1
+            histogram[(keys[index] >> shift) & np.uint64(_HISTOGRAM_SIZE - 1)] += 1
         total = 0
         for bucket in range(_HISTOGRAM_SIZE):
             size = histogram[bucket]
             histogram[bucket] = total
             total += size
         for index in range(count):
-            bucket = (keys[index] >> shift) & np.uint32(_HISTOGRAM_SIZE - 1)
+            bucket = (keys[index] >> shift) & np.uint64(_HISTOGRAM_SIZE - 1)
             place = histogram[bucket]
             histogram[bucket] = place + 1
-            scratch.other_keys[place] = keys[index]
-            scratch.other_positions[place] = positions[index]
-        keys[:count] = scratch.other_keys[:count]
-        positions[:count] = scratch.other_positions[:count]
+            other_keys[place] = keys[index]
+        keys[:] = other_keys[:count]
+    first = 0
+    for index in range(1, count + 1):
+        if index == count or (keys[index] ^ keys[first]) >> np.uint64(_KEY_SHIFT) != 0:
+            if index - first > 1:
+                keys[first:index].sort()
+            first = index
 
 
 @kernel
-def fill_from_masks(
-    ranked: Int32Array, eligible: int, rows: RowPlan, kept: Int32Array, counts: Int64Array
-) -> None:
-    """Deal the ranked videos to the rows they are in, until every such row is full.
+def sort_descending(scores: Float32Array, positions: Int32Array, scratch: Scratch) -> None:
+    """Sort positions by descending score, and ascending where scores are equal, in place.
 
     Args:
-        ranked: int32, of which the first `eligible` are positions, best first.
-        eligible: Number of positions.
+        scores: float32[videos].
+        positions: int32, changed.
+        scratch: Written.
+    """
+    count = len(positions)
+    bits = scores.view(np.uint32)
+    keys = scratch.keys[:count]
+    for index in range(count):
+        key = bits[positions[index]]
+        # As unsigned integers, flipped so that the greatest float is the smallest key.
+        key = key if key >> np.uint32(_SIGN_BIT) else ~(key | np.uint32(1 << _SIGN_BIT))
+        keys[index] = np.uint64(key) << np.uint64(_KEY_SHIFT) | np.uint64(positions[index])
+    if count <= _FEW:
+        keys.sort()
+    else:
+        sort_keys(keys, scratch.other_keys, scratch.histogram)
+    for index in range(count):
+        positions[index] = np.int32(keys[index] & np.uint64(0xFFFFFFFF))
+
+
+@kernel
+def build_ladder(
+    base: Float32Array,
+    videos: Videos,
+    weights: Weights,
+    since: int,
+    starts: Int32Array,
+    order: Int32Array,
+    bounds: Float32Array,
+) -> float:
+    """Write the videos of each content, first those that can score highest from a moment on.
+
+    Args:
+        base: float32[videos], the part of the score that profiles share.
+        videos: The catalogue.
+        weights: Of the model.
+        since: Microseconds; the bounds hold for pages of no earlier moment.
+        starts: int32[contents + 1], written: where each content begins in the others.
+        order: int32[videos], written.
+        bounds: float32[videos], written: base and freshness of each are not above it but for
+            rounding, and it does not rise within a content.
+
+    Returns:
+        The largest base, sign aside; infinity where one is not a finite number.
+    """
+    count, contents = len(base), len(videos.taste_values)
+    scratch = make_scratch(count, count, 0)
+    ranked = np.arange(count).astype(np.int32)
+    largest = 0.0
+    starts[:] = 0
+    for video in range(count):
+        # What takes from a score takes nothing in the end.
+        freshness = freshness_of(
+            videos.added_at[video], since, weights.freshness, weights.half_life_micros
+        )
+        scratch.scores[video] = base[video] + max(freshness, np.float32(0))
+        starts[videos.contents[video] + 1] += 1
+        size = abs(np.float64(base[video]))
+        largest = max(largest, size) if np.isfinite(size) else np.inf
+    sort_descending(scratch.scores, ranked, scratch)
+    for content in range(contents):
+        starts[content + 1] += starts[content]
+    ends = starts.copy()
+    for index in range(count):
+        video = ranked[index]
+        place = ends[videos.contents[video]]
+        ends[videos.contents[video]] = place + 1
+        order[place] = video
+        bounds[place] = scratch.scores[video]
+    return largest
+
+
+@kernel
+def reach_of(ladders: Ladders, terms: Terms, base: int) -> float:
+    """Return what no score of a page exceeds, sign aside; infinity if a term is not finite."""
+    affinity = match = 0.0
+    starts, affinities, matches = ladders.starts, terms.affinities, terms.matches
+    for content in range(len(matches)):
+        if starts[content + 1] > starts[content]:
+            own_affinity = abs(np.float64(affinities[content]))
+            own_match = abs(np.float64(matches[content]))
+            if not np.isfinite(own_affinity + own_match):
+                return np.inf
+            affinity, match = max(affinity, own_affinity), max(match, own_match)
+    return float(ladders.largest[base] + affinity + match + abs(np.float64(terms.freshness)))
+
+
+@kernel
+def has_finite_scores(terms: Terms, scratch: Scratch) -> bool:
+    """Return whether every score of a page is a finite number."""
+    count = len(terms.base)
+    score_videos(terms, np.arange(count).astype(np.int32), scratch.scores)
+    return bool(np.isfinite(scratch.scores[:count]).all())
+
+
+@kernel
+def level_of(score: float, top: float, scale: float) -> int:
+    """Return the level of a score: 0 at the top; a lower score is on no higher level."""
+    return min(int((top - score) * scale), _LEVELS - 1)
+
+
+@kernel
+def drift_of(terms: Terms, since: int) -> float:
+    """Return by what a score may be lower than its bound, but for rounding: freshness fades."""
+    if terms.freshness <= 0:
+        return -np.float64(terms.freshness)
+    age = (terms.as_of - since) / terms.half_life_micros
+    return np.float64(terms.freshness) * (age / (1.0 + age))
+
+
+@kernel
+def start_levels(
+    ladders: Ladders, base: int, rows: RowPlan, slack: float, scratch: Scratch
+) -> tuple[float, float]:
+    """Put each content on the level of its first video; return the top and levels per unit."""
+    starts, bounds, shifts = ladders.starts, ladders.bounds[base], scratch.shifts
+    levels, following, cursors = scratch.levels, scratch.following, scratch.cursors
+    member_starts = rows.member_starts
+    top, bottom = -np.inf, np.inf
+    for content in range(len(shifts)):
+        start, end = starts[content], starts[content + 1]
+        if end > start:
+            top = max(top, bounds[start] + shifts[content] + slack)
+            bottom = min(bottom, bounds[end - 1] + shifts[content])
+    scale = _LEVELS / (top - bottom) if top > bottom else 0.0
+    levels[:] = -1
+    for content in range(len(shifts)):
+        start, end = starts[content], starts[content + 1]
+        if end > start and member_starts[content + 1] > member_starts[content]:
+            level = level_of(bounds[start] + (shifts[content] + slack), top, scale)
+            cursors[content] = start
+            following[content] = levels[level]
+            levels[level] = content
+    return top, scale
+
+
+@kernel
+def gather_best(
+    terms: Terms,
+    bitmap: UInt8Array,
+    ladders: Ladders,
+    base: int,
+    rows: RowPlan,
+    depth: int,
+    slack: float,
+    scratch: Scratch,
+    gathered: Int32Array,
+) -> int:
+    """Write eligible videos, among them the `depth` best of each row; return how many.
+
+    Contents wait on levels of score, each where the bound of its next video stands. Levels are
+    taken from the top. Once a row has enough videos, only the levels on which they may really
+    score are taken for it: what is further down scores less than all of them.
+
+    Args:
+        terms: Of the scores.
+        bitmap: uint8[ceil(videos / 8)], eligible videos.
+        ladders: Of the bases.
+        base: The base of the page.
+        rows: The plan.
+        depth: Videos kept per row at most.
+        slack: By what rounding may lift a score over its bound.
+        scratch: Written.
+        gathered: int32[videos], written.
+    """
+    order, bounds, ends = ladders.order[base], ladders.bounds[base], ladders.starts[1:]
+    levels, following, cursors = scratch.levels, scratch.following, scratch.cursors
+    shifts, member_starts, member_rows = scratch.shifts, rows.member_starts, rows.member_rows
+    top, scale = start_levels(ladders, base, rows, slack, scratch)
+    lag = 1 + level_of(-(drift_of(terms, ladders.since[base]) + 2 * slack), 0.0, scale)
+    counts = np.zeros(len(rows.sources), np.int64)
+    last_level = np.full(len(rows.sources), _LEVELS, np.int64)
+    size = 0
+    for level in range(_LEVELS):
+        content = levels[level]
+        while content >= 0:
+            next_content = following[content]
+            first, last = member_starts[content], member_starts[content + 1]
+            is_open = False
+            for entry in range(first, last):
+                is_open |= level <= last_level[member_rows[entry]]
+            index, end = cursors[content], ends[content] if is_open else 0
+            shift = shifts[content] + slack
+            while index < end:
+                next_level = level_of(bounds[index] + shift, top, scale)
+                if next_level > level:
+                    cursors[content] = index
+                    following[content] = levels[next_level]
+                    levels[next_level] = content
+                    break
+                video = order[index]
+                index += 1
+                if is_set(bitmap, video):
+                    gathered[size] = video
+                    size += 1
+                    for entry in range(first, last):
+                        row = member_rows[entry]
+                        counts[row] += 1
+                        if counts[row] == depth:
+                            last_level[row] = level + lag
+            content = next_content
+    return size
+
+
+@kernel
+def deal(
+    ranked: Int32Array, videos: Videos, rows: RowPlan, kept: Int32Array, counts: Int64Array
+) -> None:
+    """Deal ranked videos to the rows that their contents are in, until each row is full.
+
+    Args:
+        ranked: int32, positions, best first.
+        videos: The catalogue.
         rows: The plan.
         kept: int32[rows, depth], written.
         counts: int64[rows], raised.
     """
-    words, depth = rows.masks.shape[1], kept.shape[1]
-    open_rows = np.empty(words, np.uint64)
-    for word in range(words):
-        bits = min(MASK_BITS, len(rows.mask_rows) - word * MASK_BITS)
-        open_rows[word] = ~np.uint64(0) >> np.uint64(MASK_BITS - bits)
-    still_open = len(rows.mask_rows)
-    for index in range(eligible):
-        if still_open == 0:
-            break
-        video = ranked[index]
-        for word in range(words):
-            left = rows.masks[rows.contents[video], word] & open_rows[word]
-            bit = 0
-            while left != 0:
-                if left & np.uint64(1):
-                    row = rows.mask_rows[word * MASK_BITS + bit]
-                    kept[row, counts[row]] = video
-                    counts[row] += 1
-                    if counts[row] == depth:
-                        open_rows[word] &= ~(np.uint64(1) << np.uint64(bit))
-                        still_open -= 1
-                left >>= np.uint64(1)
-                bit += 1
+    depth, contents = kept.shape[1], videos.contents
+    member_starts, member_rows = rows.member_starts, rows.member_rows
+    for video in ranked:
+        content = contents[video]
+        for entry in range(member_starts[content], member_starts[content + 1]):
+            row = member_rows[entry]
+            if counts[row] < depth:
+                kept[row, counts[row]] = video
+                counts[row] += 1
 
 
 @kernel
-def find_mask_bits(rows: RowPlan) -> Int64Array:
-    """Return the bit of each row in the membership masks, -1 where it has none: int64[rows]."""
-    bits = np.full(len(rows.sources), -1, np.int64)
-    for bit in range(len(rows.mask_rows)):
-        bits[rows.mask_rows[bit]] = bit
-    return bits
+def add_seen_members(
+    pages: Pages,
+    page: int,
+    row: int,
+    contents: Int32Array,
+    rows: RowPlan,
+    candidates: Int32Array,
+    found: int,
+) -> int:
+    """Add the videos of a row that were seen; return how many candidates there are then."""
+    for index in range(pages.seen_starts[page], pages.seen_starts[page + 1]):
+        video = pages.seen[index]
+        content = contents[video]
+        for entry in range(rows.member_starts[content], rows.member_starts[content + 1]):
+            if rows.member_rows[entry] == row and not is_set(pages.bitmaps[page], video):
+                candidates[found] = video
+                found += 1
+    return found
 
 
 @kernel
@@ -191,27 +436,6 @@ def is_wanted(
     if seen_by[video] == page:
         return which != _UNSEEN
     return which != _SEEN and is_set(bitmap, video)
-
-
-@kernel
-def add_members(
-    bitmap: UInt8Array,
-    page: int,
-    rows: RowPlan,
-    mask_bit: int,
-    which: int,
-    seen_by: Int64Array,
-    candidates: Int32Array,
-    found: int,
-) -> int:
-    """Add the videos of a row that has a bit in the masks; see `add_candidates`."""
-    word, bit = mask_bit // MASK_BITS, np.uint64(mask_bit % MASK_BITS)
-    for video in range(len(rows.contents)):
-        is_member = (rows.masks[rows.contents[video], word] >> bit) & np.uint64(1)
-        if is_member and is_wanted(bitmap, page, video, which, seen_by):
-            candidates[found] = video
-            found += 1
-    return found
 
 
 @kernel
@@ -245,7 +469,6 @@ def add_candidates(
     page: int,
     row: int,
     rows: RowPlan,
-    mask_bit: int,
     which: int,
     seen_by: Int64Array,
     candidates: Int32Array,
@@ -256,16 +479,13 @@ def add_candidates(
     Args:
         bitmap: uint8[ceil(videos / 8)], eligible videos, the seen not among them.
         page: The page.
-        row: The row.
+        row: The row; its candidates come from an order or from the request.
         rows: The plan.
-        mask_bit: Bit of the row in the membership masks; -1 if it has none.
         which: _UNSEEN, _SEEN or _BOTH.
         seen_by: int64[videos], the last page whose profile has seen each.
         candidates: int32, written from `found` on.
         found: Candidates that are there already.
     """
-    if rows.sources[row] == FROM_MASK:
-        return add_members(bitmap, page, rows, mask_bit, which, seen_by, candidates, found)
     if rows.sources[row] == FROM_ORDER:
         return add_ordered(bitmap, page, row, rows, which, seen_by, candidates, found)
     cell = page * len(rows.sources) + row
@@ -278,67 +498,59 @@ def add_candidates(
 
 
 @kernel
-def sort_candidates(scores: Float32Array, candidates: Int32Array, scratch: Scratch) -> None:
-    """Sort candidates by descending score, and by position where scores are equal."""
-    candidates.sort()
-    sort_descending(scores, candidates, len(candidates), scratch)
-
-
-@kernel
 def list_candidates(
     pages: Pages,
     page: int,
     row: int,
+    terms: Terms,
     rows: RowPlan,
-    mask_bit: int,
+    best: Int32Array,
     seen_by: Int64Array,
-    scores: Float32Array,
     candidates: Int32Array,
     scratch: Scratch,
 ) -> int:
-    """Write a row's candidates, best first and demoted ones last; return how many there are."""
+    """Write a row's candidates, best first and demoted ones last; return how many there are.
+
+    `best` are the best unseen videos of a row that takes them from the whole catalogue.
+    """
     bitmap = pages.bitmaps[page]
-    which = _UNSEEN if rows.seen[row] <= _DEMOTE else _BOTH
-    first = add_candidates(bitmap, page, row, rows, mask_bit, which, seen_by, candidates, 0)
-    found = first
-    if rows.seen[row] == _DEMOTE:
-        found = add_candidates(
-            bitmap, page, row, rows, mask_bit, _SEEN, seen_by, candidates, first
-        )
+    demotes = rows.seen[row] == _DEMOTE
+    if rows.sources[row] == FROM_MASK:
+        first = len(best)
+        candidates[:first] = best
+        found = add_seen_members(pages, page, row, terms.contents, rows, candidates, first)
+        if not demotes:
+            first = found
+    else:
+        which = _UNSEEN if rows.seen[row] <= _DEMOTE else _BOTH
+        first = add_candidates(bitmap, page, row, rows, which, seen_by, candidates, 0)
+        found = first
+        if demotes:
+            found = add_candidates(bitmap, page, row, rows, _SEEN, seen_by, candidates, first)
+    score_videos(terms, candidates[:found], scratch.scores)
     if rows.by_model[row]:
-        sort_candidates(scores, candidates[:first], scratch)
-        sort_candidates(scores, candidates[first:found], scratch)
+        sort_descending(scratch.scores, candidates[:first], scratch)
+        sort_descending(scratch.scores, candidates[first:found], scratch)
     return found
 
 
 @kernel
-def list_eligible(bitmap: UInt8Array, scores: Float32Array, eligible: Int32Array) -> int:
-    """Write the eligible positions, ascending; return how many, -1 for a non-finite score."""
-    size = 0
-    for video in range(len(scores)):
-        if not np.isfinite(scores[video]):
-            return -1
-        if is_set(bitmap, video):
-            eligible[size] = video
-            size += 1
-    return size
-
-
-@kernel
-def score_row(scores: Float32Array, positions: Int32Array, prior: np.float32) -> np.float32:
-    """Return the mean score of the given videos plus the prior; NaN without any."""
-    if len(positions) == 0:
+def score_row(scores: Float32Array, prior: np.float32) -> np.float32:
+    """Return the mean of the given scores plus the prior; NaN without any."""
+    if len(scores) == 0:
         return np.float32(np.nan)
     total = np.float32(0)
-    for position in positions:
-        total += scores[position]
-    return np.float32(total / np.float32(len(positions)) + prior)
+    for score in scores:
+        total += score
+    return np.float32(total / np.float32(len(scores)) + prior)
 
 
 @kernel
-def widest_list(rows: RowPlan, videos: int) -> int:
+def widest_list(rows: RowPlan, pages: Pages, videos: int, depth: int) -> int:
     """Return the longest list of candidates that a row can have."""
     widest = videos
+    for page in range(len(pages.as_of)):
+        widest = max(widest, depth + pages.seen_starts[page + 1] - pages.seen_starts[page])
     for row in range(len(rows.given_starts) - 1):
         widest = max(widest, rows.given_starts[row + 1] - rows.given_starts[row])
     for order in range(len(rows.order_offsets) - 1):
@@ -351,6 +563,7 @@ def rank_pages(
     pages: Pages,
     videos: Videos,
     weights: Weights,
+    ladders: Ladders,
     rows: RowPlan,
     depth: int,
     row_score_depth: int,
@@ -362,6 +575,7 @@ def rank_pages(
         pages: The pages.
         videos: The catalogue.
         weights: Of the model.
+        ladders: Of the bases of the pages.
         rows: The plan.
         depth: Videos kept per row at most.
         row_score_depth: Leading videos whose mean score, and the prior, make a row's score.
@@ -371,39 +585,62 @@ def rank_pages(
         The number of kept videos, and the first page with a score that is not a finite number
         (ranking stops there), or -1.
     """
-    row_count = len(rows.sources)
-    scores = np.empty(pages.base.shape[1], np.float32)
-    ranked = np.empty(len(scores), np.int32)
+    row_count, video_count = len(rows.sources), pages.base.shape[1]
+    ranked = np.empty(video_count, np.int32)
     kept = np.empty((row_count, depth), np.int32)
     counts = np.empty(row_count, np.int64)
-    candidates = np.empty(widest_list(rows, len(scores)), np.int32)
-    scratch = make_scratch(len(candidates), len(videos.taste_values))
-    mask_bits = find_mask_bits(rows)
-    seen_by = np.full(len(scores), -1, np.int64)
+    candidates = np.empty(widest_list(rows, pages, video_count, depth), np.int32)
+    scratch = make_scratch(video_count, len(candidates), len(videos.taste_values))
+    seen_by = np.full(video_count, -1, np.int64)
     written = 0
     for page in range(len(pages.as_of)):
-        score_videos(pages, page, videos, weights, scratch, scores)
-        eligible = list_eligible(pages.bitmaps[page], scores, ranked)
-        if eligible < 0:
+        score_contents(pages, page, videos, weights, scratch)
+        base = pages.base_of[page]
+        terms = Terms(
+            pages.base[base],
+            videos.contents,
+            scratch.affinities,
+            scratch.matches,
+            videos.added_at,
+            weights.freshness,
+            weights.half_life_micros,
+            pages.as_of[page],
+        )
+        reach = reach_of(ladders, terms, base)
+        if not reach < _LARGEST and not has_finite_scores(terms, scratch):
             return written, page
         for index in range(pages.seen_starts[page], pages.seen_starts[page + 1]):
             seen_by[pages.seen[index]] = page
         counts[:] = 0
-        if len(rows.mask_rows) > 0:
-            sort_descending(scores, ranked, eligible, scratch)
-            fill_from_masks(ranked, eligible, rows, kept, counts)
+        if len(rows.member_rows) > 0:
+            size = gather_best(
+                terms,
+                pages.bitmaps[page],
+                ladders,
+                base,
+                rows,
+                depth,
+                reach * _ROUNDING,
+                scratch,
+                ranked,
+            )
+            score_videos(terms, ranked[:size], scratch.scores)
+            sort_descending(scratch.scores, ranked[:size], scratch)
+            deal(ranked[:size], videos, rows, kept, counts)
         for row in range(row_count):
             if rows.sources[row] != FROM_MASK or rows.seen[row] != _EXCLUDE:
+                best = kept[row, : counts[row]]
                 found = list_candidates(
-                    pages, page, row, rows, mask_bits[row], seen_by, scores, candidates, scratch
+                    pages, page, row, terms, rows, best, seen_by, candidates, scratch
                 )
                 counts[row] = min(found, depth)
                 kept[row, : counts[row]] = candidates[: counts[row]]
-            for place in range(counts[row]):
-                out.positions[written] = kept[row, place]
-                out.scores[written] = scores[kept[row, place]]
+            first = written
+            for video in kept[row, : counts[row]]:
+                out.positions[written] = video
+                out.scores[written] = scratch.scores[video]
                 written += 1
             out.counts[page, row] = counts[row]
-            leading = kept[row, : min(counts[row], row_score_depth)]
-            out.row_scores[page, row] = score_row(scores, leading, rows.priors[row])
+            leading = out.scores[first : min(written, first + row_score_depth)]
+            out.row_scores[page, row] = score_row(leading, rows.priors[row])
     return written, -1

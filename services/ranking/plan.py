@@ -79,8 +79,12 @@ def plan_rows(
                 known[country] = len(orders)
                 orders.append(view.order(task.rows[row_index], country))
             order_of[page, row_index] = known[country]
-    mask_rows = np.flatnonzero(sources == FROM_MASK).astype(np.int64)
-    genres = tuple(task.rows[row].genre for row in mask_rows.tolist())
+    member_starts, member_rows = view.catalogue.member_rows(
+        tuple(
+            row.genre if source == FROM_MASK else None
+            for row, source in zip(task.rows, sources.tolist(), strict=True)
+        )
+    )
     given_starts, given_positions = _take_given(task, indexes)
     return RowPlan(
         sources=sources,
@@ -91,9 +95,8 @@ def plan_rows(
         ),
         priors=np.array([row.prior for row in task.rows], np.float32),
         seen=np.array([row.seen for row in task.rows], np.int64),
-        masks=view.catalogue.masks(genres),
-        contents=view.catalogue.videos.contents,
-        mask_rows=mask_rows,
+        member_starts=member_starts,
+        member_rows=member_rows,
         order_of=order_of,
         order_offsets=np.cumsum([0, *(len(order) for order in orders)], dtype=np.int64),
         order_positions=np.concatenate([np.empty(0, np.int32), *orders]),

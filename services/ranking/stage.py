@@ -18,7 +18,7 @@ from services.page.inputs import (
     YEAR,
 )
 from services.page.model import members_of, starts
-from services.ranking.columns import Kept, Pages
+from services.ranking.columns import Kept, Ladders, Pages
 from services.ranking.kernel import rank_pages
 from services.ranking.model import parse_model
 from services.ranking.plan import plan_rows
@@ -168,6 +168,7 @@ def _rank_epoch(
         seen_starts=starts(seen.counts),
         seen=seen.positions,
     )
+    ladders = [view.ladder(country, int(pages.as_of.min())) for country in own]
     plan = plan_rows(task, view, indexes, countries)
     rows = len(task.rows)
     room = len(indexes) * rows * task.depth
@@ -178,7 +179,20 @@ def _rank_epoch(
         row_scores=np.empty((len(indexes), rows), np.float32),
     )
     size, bad_page = rank_pages(
-        pages, view.catalogue.videos, view.weights, plan, task.depth, task.row_score_depth, kept
+        pages,
+        view.catalogue.videos,
+        view.weights,
+        Ladders(
+            starts=ladders[0].starts,
+            order=np.stack([ladder.order for ladder in ladders]),
+            bounds=np.stack([ladder.bounds for ladder in ladders]),
+            since=np.array([ladder.since for ladder in ladders], np.int64),
+            largest=np.array([ladder.largest for ladder in ladders], np.float64),
+        ),
+        plan,
+        task.depth,
+        task.row_score_depth,
+        kept,
     )
     if bad_page >= 0:
         profile_id = int(task.requests.profile_ids[indexes[bad_page]])

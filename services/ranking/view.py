@@ -11,9 +11,9 @@ from core.kernel import kernel_array
 from core.moments import EARLIEST_MICROS
 from services.errors import InvalidModel
 from services.page.inputs import ADDED_AT, VIDEO_POPULARITY
-from services.page.model import RowType
+from services.page.model import RowType, starts
 from services.ranking.columns import Videos
-from services.ranking.kernel import MASK_BITS
+from services.ranking.kernel import build_ladder
 from services.ranking.model import MEAN_RATING_FIELD, POPULARITY_FIELDS
 from services.ranking.orders import (
     order_by_age,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array
     from services.page.configuration import RankingSection
     from services.page.model import RowDefinition
-    from services.ranking.columns import UInt64Array, Weights
+    from services.ranking.columns import Weights
     from services.ranking.model import LinearModel
     from timetravel.facts.model import JsonValue
     from timetravel.reading.reader import CatalogueFeatures, CatalogueRows
@@ -49,35 +49,38 @@ class RankingCatalogue:
         video_ids: int64[videos], ascending.
         contents: Contents by number.
         videos: Arrays for the kernels.
-        _masks: Masks made so far of these contents, shared with other epochs.
+        _members: Rows of these contents as asked for so far, shared with other epochs.
     """
 
     catalogue_version: str
     video_ids: Int64Array
     contents: tuple[Content, ...]
     videos: Videos
-    _masks: dict[tuple[str, ...], UInt64Array]
+    _members: dict[tuple[str | None, ...], tuple[Int32Array, Int32Array]]
 
     def members(self, genre: str) -> BoolArray:
         """Return which videos have a genre: bool[videos]."""
         return holds_genre(self.contents, genre)[self.videos.contents]
 
-    def masks(self, genres: tuple[str, ...]) -> UInt64Array:
-        """Return one bit for each row that a content is in: uint64[contents, words].
+    def member_rows(self, genres: tuple[str | None, ...]) -> tuple[Int32Array, Int32Array]:
+        """Return where the rows of each content begin, int32[contents + 1], and the rows.
 
         Args:
-            genres: Genre of each row; "" for a row that every video is in.
+            genres: Genre of each row; "" for a row that every video is in, None for one that
+                takes no video by its content.
         """
-        masks = self._masks.get(genres)
-        if masks is None:
-            words = max(1, -(-len(genres) // MASK_BITS))
-            masks = np.zeros((len(self.contents), words), np.uint64)
-            for bit, genre in enumerate(genres):
-                word, place = divmod(bit, MASK_BITS)
-                members = holds_genre(self.contents, genre) if genre else slice(None)
-                masks[members, word] |= np.uint64(1) << np.uint64(place)
-            self._masks[genres] = masks
-        return masks
+        members = self._members.get(genres)
+        if members is None:
+            is_member = np.zeros((len(self.contents), len(genres)), np.bool_)
+            for row, genre in enumerate(genres):
+                if genre is not None:
+                    is_member[:, row] = holds_genre(self.contents, genre) if genre else True
+            row_starts = starts(is_member.sum(axis=1)).astype(np.int32)
+            members = self._members[genres] = (
+                row_starts,
+                np.nonzero(is_member)[1].astype(np.int32),
+            )
+        return members
 
 
 class RankingCatalogues:
@@ -93,7 +96,7 @@ class RankingCatalogues:
         self._taste_fields = taste_fields
         self._index = ContentIndex()
         self._contents: tuple[Content, ...] = ()
-        self._masks: dict[tuple[str, ...], UInt64Array] = {}
+        self._members: dict[tuple[str | None, ...], tuple[Int32Array, Int32Array]] = {}
         self._affinity = entries_of((), affinity_fields)
         self._taste = entries_of((), taste_fields)
 
@@ -103,7 +106,7 @@ class RankingCatalogues:
         contents = self._index.contents()
         if len(contents) > len(self._contents):
             self._contents = contents
-            self._masks = {}
+            self._members = {}
             self._affinity = entries_of(contents, self._affinity_fields, with_eras=False)
             self._taste = entries_of(contents, self._taste_fields)
         return RankingCatalogue(
@@ -119,8 +122,19 @@ class RankingCatalogues:
                 taste_fields=self._taste.fields,
                 taste_values=self._taste.values,
             ),
-            _masks=self._masks,
+            _members=self._members,
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ladder:
+    """Hold one country's part of `Ladders`, for pages of `since` (microseconds) or later."""
+
+    since: int
+    starts: Int32Array
+    order: Int32Array
+    bounds: Float32Array
+    largest: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +157,7 @@ class RankingView:
     settings: RankingSection
     newest_known_at: int
     _shared_scores: dict[str, Float32Array] = field(default_factory=dict)
+    _ladders: dict[str, Ladder] = field(default_factory=dict)
     _orders: dict[tuple[RowType, str], Int32Array] = field(default_factory=dict)
 
     @property
@@ -166,6 +181,22 @@ class RankingView:
             scores = shared_scores(self.model, self.popularity, self._trending_in(country))
             self._shared_scores[country] = scores
         return scores
+
+    def ladder(self, country: str, since: int) -> Ladder:
+        """Return the ladder of a country for pages of a moment, microseconds, or later."""
+        ladder = self._ladders.get(country)
+        if ladder is None or ladder.since > since:
+            videos = self.catalogue.videos
+            count = len(self.catalogue.video_ids)
+            content_starts = np.empty(len(videos.taste_values) + 1, np.int32)
+            order, bounds = np.empty(count, np.int32), np.empty(count, np.float32)
+            base = self.shared_scores(country)
+            largest = build_ladder(
+                base, videos, self.weights, since, content_starts, order, bounds
+            )
+            ladder = Ladder(since, content_starts, order, bounds, largest)
+            self._ladders[country] = ladder
+        return ladder
 
     def order(self, row: RowDefinition, country: str) -> Int32Array:
         """Return the order that a row has of its own: int32 positions, first to last."""

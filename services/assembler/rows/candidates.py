@@ -91,6 +91,12 @@ class Nearest(NamedTuple):
 
 
 @kernel
+def is_set(bitmap: UInt8Array, position: int) -> bool:
+    """Return one bit of a bitmap, least significant bit first."""
+    return bool((bitmap[position >> 3] >> (position & 7)) & 1)
+
+
+@kernel
 def likeness_steps(contents: Contents, seed: int) -> Int32Array:
     """Return how far each content is from a seed's, in thousandths of the cosine.
 
@@ -154,8 +160,7 @@ def find_alike(
     size = 0
     for video in range(videos):
         step = steps[contents.numbers[video]]
-        is_eligible = (bitmap[video >> 3] >> (video & 7)) & 1
-        if step <= _LIKENESS_STEPS and video != seed and is_eligible:
+        if step <= _LIKENESS_STEPS and video != seed and is_set(bitmap, video):
             near[size] = video
             by_step[step] += 1
             size += 1
@@ -218,7 +223,7 @@ def pick_alike(
         if count == maximum:
             break
         video = nearest.videos[place, index]
-        if (bitmap[video >> 3] >> (video & 7)) & 1:
+        if is_set(bitmap, video):
             found[count] = video
             count += 1
     if count < maximum and nearest.sizes[place] == nearest.videos.shape[1]:
@@ -234,7 +239,7 @@ def given_sources(rows: Sequence[RowDefinition]) -> Int64Array:
 @kernel
 def may_show(showable: Showable, page: int, video: int, allows_seen: bool) -> bool:  # noqa: FBT001 - a kernel
     """Return whether a page may show a video."""
-    if (showable.bitmaps[page, video >> 3] >> (video & 7)) & 1:
+    if is_set(showable.bitmaps[page], video):
         return True
     if allows_seen:
         for index in range(showable.seen_starts[page], showable.seen_starts[page + 1]):
