@@ -16,8 +16,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from experiments.generation.pages import PartitionPath, write_partition
-from experiments.scope.scope import PageKey
+from experiments.scope.page_keys import PageKeys, repeat_text
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
 from tests.support.pages.page_worlds import DAY, START, make_world
@@ -49,16 +51,18 @@ def measure(pages: int) -> tuple[float, int, int]:
     world = make_world(3, videos=600, profiles=BATCH_PAGES)
     moment = START + 20 * DAY
     requests = PageRequests.of([(one, moment, "tv") for one in world.profile_ids])
+    profile_ids = np.array(world.profile_ids)
     assembled = InProcessAssembler(world.reader()).assemble(requests)
     with tempfile.TemporaryDirectory() as name:
         path = PartitionPath(Path(name), "writing", "control", "000")
         before, began = peak(), time.process_time()
         with write_partition(path) as partition:
             for number in range(-(-pages // BATCH_PAGES)):
-                keys = [
-                    PageKey(moment + number, profile_id, "tv", "US", "country=US")
-                    for profile_id in world.profile_ids
-                ]
+                keys = PageKeys(
+                    np.full(BATCH_PAGES, moment + number),
+                    profile_ids,
+                    *(repeat_text(one, BATCH_PAGES) for one in ("tv", "US", "country=US")),
+                )
                 partition.add(keys, assembled)
         seconds = time.process_time() - began
         return (

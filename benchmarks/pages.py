@@ -18,6 +18,8 @@ import time
 from random import Random
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
 from timetravel.segments.reader import SegmentReader
@@ -100,9 +102,9 @@ def main() -> None:
 def draw(store: Store, pages: int, members: int) -> list[tuple[int, int, str]]:
     """Return profile, moment and device of pages, by moment."""
     random = Random(7)  # noqa: S311 - a draw, not a secret
-    shown = sorted(store.shown_pages(snapshot=store.snapshot()))
-    middle = shown[len(shown) // 2][0]
-    known = sorted({profile_id for at, profile_id, _ in shown if at <= middle})
+    shown = store.shown_pages(snapshot=store.snapshot())
+    middle = int(shown.shown_at[len(shown) // 2])
+    known = np.unique(shown.profile_ids[shown.shown_at <= middle]).tolist()
     moments = [middle + number * PAUSE_MICROS for number in range(pages // members)]
     return [
         (profile_id, moment, random.choice(("tv", "phone", "web")))

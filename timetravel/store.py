@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from timetravel.database.chunks import Chunk
     from timetravel.database.registry import Registry
     from timetravel.facts.model import EntityKind, JsonValue
-    from timetravel.queries.logged_pages import LoggedPage
+    from timetravel.queries.logged_pages import LoggedPage, ShownPages
     from timetravel.reading.retained import Retained
     from timetravel.segments.build import Progress
     from timetravel.segments.directory import SegmentDirectory
@@ -272,10 +272,10 @@ class Store:
 
     def shown_pages(
         self, *, since: int | None = None, until: int | None = None, snapshot: int | None = None
-    ) -> Iterator[tuple[int, int, str]]:
-        """Yield shown_at, profile and device of the pages that `logged_pages` would yield."""
+    ) -> ShownPages:
+        """Return moments, profiles and devices of the pages that `logged_pages` would yield."""
         chosen = self._choose(since, until, None, snapshot, None)
-        yield from read_shown(self._reading, chosen)
+        return read_shown(self._reading, chosen)
 
     def logged_digests(
         self,

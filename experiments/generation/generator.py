@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import grpc
 import structlog
@@ -13,15 +14,15 @@ from mesh.call.context import ContextExecutor
 from services.page.model import AssembledPages, PageFailure, PageRequests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from concurrent.futures import Future
 
     from experiments.generation.outages import Patience
-    from experiments.scope.scope import PageKey
+    from experiments.scope.page_keys import PageKeys
 
 _log = structlog.get_logger("experiments.generation")
 
-Batch = tuple[tuple["PageKey", ...], AssembledPages]
+Batch: TypeAlias = "tuple[PageKeys, AssembledPages]"
 """What was asked for, and what came back."""
 
 
@@ -42,7 +43,7 @@ class Pace:
 
 def generate_pages(
     assembler: Assembler,
-    pages: Sequence[PageKey],
+    pages: PageKeys,
     pace: Pace,
     patience: Patience,
 ) -> Iterator[Batch]:
@@ -61,19 +62,20 @@ def generate_pages(
         StackFailed: What died was not restarted in time, or is given up.
         ProcessFailed: The mesh ended.
     """
-    batches = deque(
-        tuple(pages[first : first + pace.batch_pages])
+    batches = (
+        pages[first : first + pace.batch_pages]
         for first in range(0, len(pages), pace.batch_pages)
     )
     with ContextExecutor(max_workers=pace.requests_in_flight) as executor:
-        under_way: deque[tuple[tuple[PageKey, ...], Future[AssembledPages]]] = deque()
+        under_way: deque[tuple[PageKeys, Future[AssembledPages]]] = deque()
         try:
-            while batches or under_way:
-                while batches and len(under_way) < pace.requests_in_flight:
-                    keys = batches.popleft()
+            while True:
+                for keys in islice(batches, pace.requests_in_flight - len(under_way)):
                     under_way.append(
                         (keys, executor.submit(_assemble, assembler, keys, patience))
                     )
+                if not under_way:
+                    return
                 keys, future = under_way.popleft()
                 yield keys, future.result()
         finally:
@@ -81,10 +83,10 @@ def generate_pages(
                 future.cancel()
 
 
-def _assemble(
-    assembler: Assembler, keys: tuple[PageKey, ...], patience: Patience
-) -> AssembledPages:
-    requests = PageRequests.of([(key.profile_id, key.as_of_micros, key.device) for key in keys])
+def _assemble(assembler: Assembler, keys: PageKeys, patience: Patience) -> AssembledPages:
+    requests = PageRequests(
+        keys.profile_ids, keys.as_of_micros, tuple(keys.devices.to_pylist())
+    )
     try:
         return patience.call(lambda: assembler.assemble(requests))
     except grpc.RpcError as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.atomic_files import atomic_file
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.arrays import Int64Array
-    from experiments.scope.scope import PageKey
+    from experiments.scope.page_keys import PageKeys
     from services.page.model import AssembledPages
 
 PAGES_PER_ROW_GROUP: Final = 8_192
 """Pages after which a row group ends, with the batch that reaches them."""
 
 _MOMENT = pa.timestamp("us", "UTC")
+_DATE_LENGTH = len("2018-05-01")
 
 PAGES_SCHEMA = pa.schema(
     [
@@ -75,6 +77,15 @@ ROWS_SCHEMA = pa.schema(
 def page_id_of(profile_id: int, as_of_micros: int) -> str:
     """Return the id of a page: the same in every variant."""
     return f"{profile_id}@{format_moment(as_of_micros)}"
+
+
+def page_ids_of(keys: PageKeys) -> pa.StringArray:
+    """Return the ids of pages as `page_id_of` does: string[pages]."""
+    moments = pa.array(keys.as_of_micros).cast(pa.timestamp("us")).cast(pa.string())
+    profiles = pa.array(keys.profile_ids).cast(pa.string())
+    # Arrow writes a space where RFC 3339 has a T.
+    rfc_3339 = pc.utf8_replace_slice(moments, _DATE_LENGTH, _DATE_LENGTH + 1, "T")
+    return pc.binary_join_element_wise(profiles, "@", rfc_3339, "Z", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +139,9 @@ class PartitionWriter:
         self._waiting: tuple[list[pa.Table], list[pa.Table]] = [], []
         self._waiting_pages = 0
 
-    def add(self, keys: Sequence[PageKey], assembled: AssembledPages) -> None:
+    def add(self, keys: PageKeys, assembled: AssembledPages) -> None:
         """Take in what was asked with what came back, each as long as the other."""
-        page_ids = pa.array([page_id_of(key.profile_id, key.as_of_micros) for key in keys])
+        page_ids = page_ids_of(keys)
         pages, rows = self._waiting
         pages.append(_page_records(keys, page_ids, assembled))
         rows.append(_row_records(page_ids, assembled))
@@ -148,9 +159,7 @@ class PartitionWriter:
         self._waiting_pages = 0
 
 
-def _page_records(
-    keys: Sequence[PageKey], page_ids: pa.Array, assembled: AssembledPages
-) -> pa.Table:
+def _page_records(keys: PageKeys, page_ids: pa.Array, assembled: AssembledPages) -> pa.Table:
     requests, newest = assembled.requests, assembled.newest_known_at
     failures: list[str | None] = [None] * len(keys)
     for failure in assembled.failures:
@@ -159,15 +168,15 @@ def _page_records(
         (one.rows, one.columns, one.viewport_rows, one.viewport_columns) if one else (None,) * 4
         for one in assembled.geometries
     ]
-    devices = [device or key.device for device, key in zip(requests.devices, keys, strict=True)]
+    devices = pa.array(requests.devices, pa.string())
     return pa.table(
         [
             page_ids,
             requests.profile_ids,
             pa.array(requests.as_of_micros).cast(_MOMENT),
-            pa.array(devices, pa.string()),
-            pa.array([key.country for key in keys], pa.string()),
-            pa.array([key.stratum for key in keys], pa.string()),
+            pc.if_else(pc.equal(devices, ""), keys.devices.dictionary_decode(), devices),
+            keys.countries.dictionary_decode(),
+            keys.strata.dictionary_decode(),
             pa.array(assembled.digests, pa.string()),
             pa.array(newest, mask=newest == EARLIEST_MICROS).cast(_MOMENT),
             assembled.row_counts.astype(np.int32),

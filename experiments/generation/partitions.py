@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from experiments.scope.scope import PageKey
+    from experiments.scope.page_keys import PageKeys
     from experiments.spec import Variant
 
 
@@ -25,12 +25,12 @@ class Partition:
 
     partition_id: str
     variant: Variant
-    pages: tuple[PageKey, ...]
+    pages: PageKeys
 
     @property
     def as_of_micros(self) -> int:
         """The stack's clock: the latest moment of its pages."""
-        return self.pages[-1].as_of_micros
+        return int(self.pages.as_of_micros[-1])
 
     @property
     def stack_id(self) -> str:
@@ -39,7 +39,7 @@ class Partition:
 
 
 def plan_partitions(
-    pages: Sequence[PageKey], variants: Sequence[Variant], slices: int
+    pages: PageKeys, variants: Sequence[Variant], slices: int
 ) -> tuple[Partition, ...]:
     """Return the partitions of an experiment, slice by slice, control first.
 
@@ -48,10 +48,10 @@ def plan_partitions(
         variants: Control first.
         slices: Slices of time; each gets as many pages as the next, give or take one.
     """
-    ordered = sorted(pages)
+    ordered = pages.by_moment()
     bounds = [len(ordered) * number // slices for number in range(slices + 1)]
     return tuple(
-        Partition(f"{number:03d}", variant, tuple(ordered[first:last]))
+        Partition(f"{number:03d}", variant, ordered[first:last])
         for number, (first, last) in enumerate(pairwise(bounds))
         if first < last
         for variant in variants

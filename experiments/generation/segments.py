@@ -8,10 +8,10 @@ from timetravel.facts.model import EntityKind
 from timetravel.segments.directory import SegmentDirectory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from core.arrays import Int64Array
     from timetravel.segments.segment import Segment
     from timetravel.store import Store
 
@@ -40,7 +40,7 @@ class Progress(Protocol):
 def lay_out_facts(
     store: Store,
     snapshot: int,
-    profile_ids: Collection[int] | None,
+    profile_ids: Int64Array | None,
     folder: Path,
     *,
     progress: Progress,
@@ -50,7 +50,8 @@ def lay_out_facts(
     Args:
         store: To read.
         snapshot: Newest transaction to hold.
-        profile_ids: Whose facts are going to be asked for; None means everybody's.
+        profile_ids: int64, whose facts are going to be asked for, ascending; None means
+            everybody's.
         folder: Where segments are.
         progress: Shows how far it is.
 
@@ -64,7 +65,7 @@ def lay_out_facts(
     counts = store.count_facts(snapshot)
     facts = sum(count for kind, count in counts.items() if kind != "logged_pages")
     directory = SegmentDirectory(folder)
-    chosen = None if profile_ids is None else sorted(profile_ids)
+    chosen = None if profile_ids is None else profile_ids.tolist()
     with progress("Laying out facts", facts if chosen is None else None) as advance:
         before: dict[str, int] = {}
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.atomic_files import atomic_file
 from core.errors import PagesimError
 from core.moments import format_moment, to_micros
@@ -123,9 +125,8 @@ def run_experiment(
     with Store.open(store_url) as store:
         upkeep, snapshot = store.newest_upkeep(), pin_snapshot(store, snapshot)
         check_names(spec, store, snapshot)
-        pages = select_pages(
-            find_candidates(store, spec.scope, snapshot), spec.scope, spec.seed
-        )
+        candidates = find_candidates(store, spec.scope, snapshot)
+        pages = select_pages(candidates, spec.scope, spec.seed, store.as_of(snapshot))
         partitions = plan_partitions(pages, spec.variants, spec.slices)
         _make_directory(directory)
         store.note_copies(directory, CopyKind.RESULTS, snapshot)
@@ -140,7 +141,7 @@ def run_experiment(
         run = _Run(spec, store_url, segments, directory, progress, record, tls, page_yield)
         write_record(directory, record)
         try:
-            profile_ids = {page.profile_id for page in pages}
+            profile_ids = np.unique(pages.profile_ids)
             segment = lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
             run.make_pages(partitions)
             # Partitions made before an erasure and after it must hold the same pages.

@@ -1,62 +1,37 @@
 """Scope: which pages an experiment makes, the same for every variant.
 
-Profiles are drawn uniformly within their stratum. Every profile gets a place from a digest of
-seed and id, and the first of each stratum are taken: so a draw does not depend on the order
-in which profiles are met, and a larger draw holds the smaller one.
+Profiles are drawn uniformly within their stratum, and pages uniformly of each profile; see
+`experiments.scope.draw`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
-from core.screen_text import escape_line
 from experiments.errors import NoLoggedPages, TooFewProfiles
-from experiments.spec.model import DEVICE
-from timetravel.facts.model import EntityKind, canonical_json
+from experiments.scope.draw import take_first
+from experiments.scope.page_keys import PageKeys
+from experiments.scope.strata import describe_keys, find_strata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
+    from experiments.scope.strata import AttributeReader
     from experiments.spec import Scope
-    from timetravel.facts.model import JsonValue
-    from timetravel.reading.reader import FactReader
     from timetravel.store import Store
 
-COUNTRY = "country"
-EVERYBODY = "all"
 
-_PLAIN_TEXT = re.compile(r"""[^\W_](?:[^\s\\",=]| (?! |$))*""")
+def find_candidates(store: Store, scope: Scope, snapshot: int) -> PageKeys:
+    """Return every page that the scope may draw from: one for each logged page, by moment.
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class PageKey:
-    """Name one page of an experiment: a profile at a moment on a device.
-
-    country and stratum are as of that moment; country is None where the profile has none. A
-    stratum reads, e.g., "country=US, device=tv", and "no country, device=tv" of profiles
-    without a country: no value reads so.
-    """
-
-    as_of_micros: int
-    profile_id: int
-    device: str
-    country: str | None = None
-    stratum: str = EVERYBODY
-
-
-def find_candidates(store: Store, scope: Scope, snapshot: int) -> list[PageKey]:
-    """Return every page that the scope may draw from: one for each logged page.
+    Neither countries nor strata are read: see `select_pages`.
 
     Args:
-        store: Holds the logged pages and the attributes.
-        scope: Window and strata.
+        store: Holds the logged pages.
+        scope: Its window.
         snapshot: Append position up to which is read.
 
     Raises:
@@ -68,8 +43,7 @@ def find_candidates(store: Store, scope: Scope, snapshot: int) -> list[PageKey]:
         until=window.until_micros if window else None,
         snapshot=snapshot,
     )
-    keys = [PageKey(*page) for page in shown]
-    if not keys:
+    if not len(shown):
         raise NoLoggedPages(
             f"{store.url} holds no logged page" + (" in the window." if window else " (yet)."),
             remedy="Widen scope.window."
@@ -77,102 +51,54 @@ def find_candidates(store: Store, scope: Scope, snapshot: int) -> list[PageKey]:
             else "Live a world forward first: pagesim world live --world PATH --store URL",
             field="scope",
         )
-    return describe_keys(store.as_of(snapshot), keys, scope.strata)
+    devices = pa.DictionaryArray.from_arrays(shown.device_indexes, pa.array(shown.devices))
+    return PageKeys.of(shown.shown_at, shown.profile_ids, devices)
 
 
-def describe_keys(
-    reader: FactReader, keys: Sequence[PageKey], strata: Sequence[str]
-) -> list[PageKey]:
-    """Return the keys with country and stratum as of their moments."""
-    names = sorted({COUNTRY, *strata} - {DEVICE})
-    rows = reader.attributes(
-        EntityKind.PROFILE,
-        np.array([key.profile_id for key in keys], np.int64),
-        np.array([key.as_of_micros for key in keys], np.int64),
-        names,
-    )
-    described = []
-    for index, key in enumerate(keys):
-        values: dict[str, JsonValue] = {name: rows.columns[name][index] for name in names}
-        values[DEVICE] = key.device
-        country = values[COUNTRY]
-        described.append(
-            PageKey(
-                key.as_of_micros,
-                key.profile_id,
-                key.device,
-                None if country is None else str(country),
-                ", ".join(_describe(name, values[name]) for name in strata) or EVERYBODY,
-            )
-        )
-    return described
-
-
-def _describe(name: str, value: JsonValue) -> str:
-    """Return the part of a stratum that tells of one attribute; other values read otherwise.
-
-    A text stands as it is if it reads like nothing else, otherwise as in JSON.
-    """
-    if value is None:
-        return f"no {name}"
-    is_plain = isinstance(value, str) and _is_plain(value)
-    return f"{name}={value if is_plain else escape_line(canonical_json(value))}"
-
-
-def _is_plain(text: str) -> bool:
-    if not _PLAIN_TEXT.fullmatch(text) or escape_line(text) != text:
-        return False
-    try:
-        json.loads(text)
-    except ValueError:
-        return True
-    return False
-
-
-def select_pages(candidates: Iterable[PageKey], scope: Scope, seed: int) -> list[PageKey]:
-    """Return the pages of an experiment, by moment.
+def select_pages(
+    candidates: PageKeys, scope: Scope, seed: int, reader: AttributeReader
+) -> PageKeys:
+    """Return the pages of an experiment, by moment, with their countries and strata.
 
     Strata share the profiles in proportion to how many they have (largest remainders). A
     profile belongs to the stratum of the first page drawn for it.
 
     Args:
-        candidates: Pages to draw from.
+        candidates: Pages to draw from; a profile has one at a moment.
         scope: How many profiles, and how many pages of each at most.
         seed: What decides the draw.
+        reader: Reads strata of one page of every profile, and attributes of what is drawn.
 
     Raises:
         TooFewProfiles: There are fewer profiles than asked for.
     """
-    pages_of: dict[int, list[PageKey]] = defaultdict(list)
-    for key in candidates:
-        pages_of[key.profile_id].append(key)
-    if len(pages_of) < scope.profiles:
+    candidates = candidates.by_moment()
+    profile_ids, profiles = np.unique(candidates.profile_ids, return_inverse=True)
+    everybody = len(profile_ids)
+    if everybody < scope.profiles:
         raise TooFewProfiles(
-            f"{scope.profiles} profiles are asked for and {len(pages_of)} have logged pages.",
-            remedy=f"Ask for at most {len(pages_of)}, or widen scope.window.",
+            f"{scope.profiles} profiles are asked for and {everybody} have logged pages.",
+            remedy=f"Ask for at most {everybody}, or widen scope.window.",
             field="scope.profiles",
         )
-    drawn: dict[int, list[PageKey]] = {
-        profile_id: sorted(
-            sorted(keys, key=lambda key: _place(seed, key.profile_id, key.as_of_micros))[
-                : scope.pages_per_profile
-            ]
-        )
-        for profile_id, keys in pages_of.items()
-    }
-    profiles_of: dict[str, list[int]] = defaultdict(list)
-    for profile_id, keys in drawn.items():
-        profiles_of[keys[0].stratum].append(profile_id)
-    sizes = {stratum: len(profiles) for stratum, profiles in profiles_of.items()}
+    drawn = take_first(
+        profiles,
+        np.full(everybody, scope.pages_per_profile),
+        seed,
+        candidates.profile_ids,
+        candidates.as_of_micros,
+    )
+    first_drawn = np.full(everybody, len(candidates))
+    np.minimum.at(first_drawn, profiles[drawn], drawn)
+    strata = find_strata(reader, candidates.take(first_drawn), scope.strata)
+    names, members = strata.dictionary.to_pylist(), strata.indices.to_numpy()
+    sizes = dict(zip(names, np.bincount(members).tolist(), strict=True))
     quotas = share_out(scope.profiles, sizes)
-    chosen = [
-        profile_id
-        for stratum, quota in quotas.items()
-        for profile_id in sorted(profiles_of[stratum], key=lambda one: _place(seed, one))[
-            :quota
-        ]
-    ]
-    return sorted(key for profile_id in chosen for key in drawn[profile_id])
+    chosen = take_first(members, np.array([quotas[name] for name in names]), seed, profile_ids)
+    is_chosen = np.zeros(everybody, np.bool_)
+    is_chosen[chosen] = True
+    pages = candidates.take(drawn[is_chosen[profiles[drawn]]])
+    return describe_keys(reader, pages, scope.strata)
 
 
 def share_out(total: int, sizes: Mapping[str, int]) -> dict[str, int]:
@@ -189,8 +115,3 @@ def share_out(total: int, sizes: Mapping[str, int]) -> dict[str, int]:
     for name in by_remainder[: total - sum(quotas.values())]:
         quotas[name] += 1
     return quotas
-
-
-def _place(seed: int, *parts: int) -> bytes:
-    text = ":".join(str(part) for part in (seed, *parts))
-    return hashlib.sha256(text.encode("ascii")).digest()

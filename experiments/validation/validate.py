@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
+
 from experiments.generation.generator import Pace, generate_pages
 from experiments.generation.lineage import find_page_leaks
 from experiments.generation.pages import page_id_of
-from experiments.scope.scope import PageKey
+from experiments.scope.draw import take_first
+from experiments.scope.page_keys import PageKeys
 from experiments.validation.errors import InvalidValidation, NothingLogged
 from experiments.validation.features import add_counts, compare_features
 from experiments.validation.outcome import PageCheck, ValidationOutcome
@@ -21,6 +24,7 @@ from services.page.canonical import parse_page
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from core.arrays import Int64Array
     from experiments.generation.generator import Assembler
     from experiments.generation.lineage import PageLeak
     from experiments.generation.outages import Patience
@@ -78,17 +82,17 @@ class ValidationScope:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ChosenPages:
     """Say which logged pages a validation holds its own against.
 
     Args:
-        profile_ids: Whose; None means everybody's.
+        profile_ids: int64, whose, ascending; None means everybody's.
         pages: How many.
         last: The moment of the last one, in microseconds.
     """
 
-    profile_ids: tuple[int, ...] | None
+    profile_ids: Int64Array | None
     pages: int
     last: int
 
@@ -99,23 +103,21 @@ def choose_logged_pages(store: Store, scope: ValidationScope) -> ChosenPages:
     Raises:
         NothingLogged: There are none.
     """
-    found = store.logged_pages(
-        since=scope.since, until=scope.until, snapshot=scope.snapshot, with_features=False
-    )
-    pages = [(page.profile_id, page.shown_at) for page in found]
-    if not pages:
+    shown = store.shown_pages(since=scope.since, until=scope.until, snapshot=scope.snapshot)
+    if not len(shown):
         raise NothingLogged(
             f"{store.url} holds no logged page in the window.",
             remedy="Live a world forward first (pagesim world live), or widen the window.",
             field="store",
         )
-    everybody = {profile_id for profile_id, _ in pages}
+    everybody = np.unique(shown.profile_ids)
     if scope.profiles is None or scope.profiles >= len(everybody):
-        return ChosenPages(None, len(pages), pages[-1][1])
-    drawn = sorted(everybody, key=lambda profile_id: _place(scope.seed, profile_id))
-    chosen = set(drawn[: scope.profiles])
-    own = [moment for profile_id, moment in pages if profile_id in chosen]
-    return ChosenPages(tuple(sorted(chosen)), len(own), own[-1])
+        return ChosenPages(None, len(shown), int(shown.shown_at[-1]))
+    one_group = np.zeros(len(everybody), np.int64)
+    drawn = take_first(one_group, np.array([scope.profiles]), scope.seed, everybody)
+    chosen = everybody[drawn]
+    own = shown.shown_at[np.isin(shown.profile_ids, chosen)]
+    return ChosenPages(chosen, len(own), int(own[-1]))
 
 
 def validate_pages(
@@ -146,7 +148,7 @@ def validate_pages(
     logged = store.logged_pages(
         since=scope.since,
         until=scope.until,
-        profile_ids=chosen.profile_ids,
+        profile_ids=None if chosen.profile_ids is None else chosen.profile_ids.tolist(),
         snapshot=scope.snapshot,
     )
     while some := list(islice(logged, _PAGES_AT_ONCE)):
@@ -175,7 +177,11 @@ def _check_pages(
     known_by: int | None,
     patience: Patience,
 ) -> Iterator[tuple[PageCheck, list[PageLeak]]]:
-    keys = [PageKey(page.shown_at, page.profile_id, page.device) for page in logged]
+    keys = PageKeys.of(
+        np.array([page.shown_at for page in logged], np.int64),
+        np.array([page.profile_id for page in logged], np.int64),
+        pa.array([page.device for page in logged]).dictionary_encode(),
+    )
     remaining = iter(logged)
     for batch, pages in generate_pages(assembler, keys, _PACE, patience):
         failures = {failure.index: failure.message for failure in pages.failures}
@@ -210,7 +216,3 @@ def _check(
         reads_future=leak is not None,
         failure=failure,
     )
-
-
-def _place(seed: int, profile_id: int) -> bytes:
-    return hashlib.sha256(f"{seed}:{profile_id}".encode("ascii")).digest()

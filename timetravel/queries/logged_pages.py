@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
 
 from core.moments import EARLIEST_MICROS, LAST_MICROS
+from timetravel.database.compiled_query import Question
 from timetravel.database.schema import logged_feature, logged_page
 from timetravel.facts.logged_features import decode_logged_features
 from timetravel.queries.visibility import (
@@ -23,12 +26,13 @@ from timetravel.queries.visibility import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from core.arrays import Int64Array
+    from core.arrays import Int32Array, Int64Array
     from timetravel.database.engine import Connect
     from timetravel.facts.model import JsonValue, LoggedFeatures
 
 PAGE_KEY: Final = ("shown_at", "profile_id")
 """What names a page: a profile is shown one at a moment."""
+_BEFORE_ALL: Final = (EARLIEST_MICROS, -1)
 _PAGES_PER_READ: Final = 500
 _KEYS_PER_READ: Final = 20_000
 
@@ -51,6 +55,26 @@ class LoggedPage:
     page: bytes
     page_digest: str
     features: tuple[LoggedFeatures, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownPages:
+    """Logged pages without what they hold, by shown_at and profile.
+
+    Args:
+        shown_at: int64[pages], microseconds.
+        profile_ids: int64[pages].
+        device_indexes: int32[pages], places in `devices`.
+        devices: Each once.
+    """
+
+    shown_at: Int64Array
+    profile_ids: Int64Array
+    device_indexes: Int32Array
+    devices: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.shown_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +123,43 @@ def count_logged_pages(connect: Connect, chosen: LoggedPageFilter) -> int:
     return count
 
 
-def read_shown(connect: Connect, chosen: LoggedPageFilter) -> Iterator[tuple[int, int, str]]:
-    """Yield shown_at, profile and device of logged pages, by shown_at and profile.
+def read_shown(connect: Connect, chosen: LoggedPageFilter) -> ShownPages:
+    """Return the keys of logged pages, read in many short transactions.
 
     What the pages hold, which is nearly all of them, is not read.
     """
-    columns = (logged_page.c.shown_at, logged_page.c.profile_id, logged_page.c.device)
-    for rows, _ in _read_in_batches(connect, chosen.select(*columns), _KEYS_PER_READ):
-        yield from map(tuple, rows)
+    columns = [logged_page.c[name] for name in (*PAGE_KEY, "device")]
+    after = sa.tuple_(*columns[:2]) > sa.tuple_(
+        *(sa.bindparam(f"after_{column.name}", type_=column.type) for column in columns[:2])
+    )
+    statement = (
+        chosen.select(*columns)
+        .where(after)
+        .order_by(*columns[:2])
+        .limit(sa.literal_column(str(_KEYS_PER_READ)))
+    )
+    parts: list[tuple[Int64Array, Int64Array, Int32Array]] = []
+    places: dict[str, int] = defaultdict(count().__next__)
+    last = _BEFORE_ALL
+    while True:
+        with connect() as connection:
+            rows = Question.compile(statement, connection.dialect).ask(
+                connection, after_shown_at=last[0], after_profile_id=last[1]
+            )
+        parts.append(
+            (
+                np.array([row[0] for row in rows], np.int64),
+                np.array([row[1] for row in rows], np.int64),
+                np.array([places[row[2]] for row in rows], np.int32),
+            )
+        )
+        if len(rows) < _KEYS_PER_READ:
+            break
+        last = rows[-1][:2]
+    shown_at, profiles, device_indexes = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    return ShownPages(shown_at, profiles, device_indexes, tuple(places))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,7 +231,7 @@ def _read_in_batches(
     """
     place = sa.tuple_(logged_page.c.shown_at, logged_page.c.profile_id)
     ordered = statement.order_by(*place.clauses).limit(size)
-    last = (EARLIEST_MICROS, -1)
+    last = _BEFORE_ALL
     while True:
         with connect() as connection:
             rows = connection.execute(ordered.where(place > last)).all()

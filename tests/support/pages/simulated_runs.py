@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from experiments.generation.pages import PartitionPath, write_partition
-from experiments.scope.scope import PageKey, describe_keys
+from experiments.scope.strata import describe_keys
 from services.in_process import InProcessAssembler
 from services.page.canonical import canonical_bytes
 from services.page.inputs import PROFILE_FEATURE_GROUPS
-from services.page.model import PageRequests
+from tests.support.pages.page_keys import keys_of, requests_of
 from tests.support.pages.page_worlds import DAY, START, make_world
 from timetravel.database.migrate import upgrade
 from timetravel.facts.model import EventFact, EventKind, LoggedFeatures, LoggedPageFact
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from services.page.model import AssembledPages
+    from services.page.model import AssembledPages, PageRequests
     from timetravel.facts.model import Fact, JsonValue
     from timetravel.queries.as_of_reader import AsOfReader
 
@@ -62,12 +62,10 @@ def make_run(directory: Path, *, seed: int = 5, profiles: int = 12) -> Simulated
         for profile in members
         for _ in range(2)
     )
-    asked = [
-        PageKey(moment, profile, random.choice(("tv", "phone"))) for moment, profile in moments
-    ]
-    requests = PageRequests.of(
-        [(key.profile_id, key.as_of_micros, key.device) for key in asked]
+    asked = keys_of(
+        (moment, profile, random.choice(("tv", "phone"))) for moment, profile in moments
     )
+    requests = requests_of(asked)
     with Store.open(url) as store:
         with store.begin(START) as writer:
             for group in world.groups:

@@ -8,9 +8,9 @@ import grpc
 
 from experiments.generation.generator import Pace, generate_pages
 from experiments.generation.outages import Patience, StackHealth
-from experiments.scope.scope import PageKey
 from mesh.call.context import CallContext, current_context, use_context
 from services.in_process import InProcessAssembler
+from tests.support.pages.page_keys import keys_of, rows_of
 from tests.support.pages.page_worlds import DAY, START, make_world
 
 if TYPE_CHECKING:
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 UNDISTURBED = Patience(StackHealth, wait=lambda _seconds: None)
 CONTEXT = CallContext(stack="trial", as_of_micros=START + 30 * DAY)
 WORLD = make_world(3)
-KEYS = [
-    PageKey(START + 20 * DAY + number, WORLD.profile_ids[number % 3], "tv")
-    for number in range(7)
-]
+KEYS = keys_of(
+    (START + 20 * DAY + number, WORLD.profile_ids[number % 3], "tv") for number in range(7)
+)
 
 
 class Refusal(grpc.RpcError):
@@ -60,7 +59,7 @@ def test_batches_come_back_in_the_order_asked_with_the_context_of_the_stack() ->
     assembler = FaultyAssembler([])
     with use_context(CONTEXT):
         batches = list(generate_pages(assembler, KEYS, Pace(2, 2), UNDISTURBED))
-    assert [key for keys, _ in batches for key in keys] == KEYS
+    assert [row for keys, _ in batches for row in rows_of(keys)] == rows_of(KEYS)
     assert [len(pages) for _, pages in batches] == [2, 2, 2, 1]
     assert set(assembler.stacks) == {"trial"}
 

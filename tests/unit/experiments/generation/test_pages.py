@@ -12,32 +12,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import experiments.generation.pages
-from core.moments import EARLIEST_MICROS, format_moment
-from experiments.generation.pages import PartitionPath, write_partition
-from experiments.scope.scope import PageKey
+from core.moments import EARLIEST_MICROS, FIRST_MICROS, LAST_MICROS, format_moment
+from experiments.generation.pages import (
+    PartitionPath,
+    page_id_of,
+    page_ids_of,
+    write_partition,
+)
 from services.in_process import InProcessAssembler
-from services.page.model import AssembledPages, PageFailure, PageRequests
+from services.page.model import AssembledPages, PageFailure
+from tests.support.pages.page_keys import PageRow, keys_of, requests_of, rows_of
 from tests.support.pages.page_worlds import DAY, START, make_world
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
+
+    from experiments.scope.page_keys import PageKeys
 
 WORLD = make_world(3)
 ASSEMBLER = InProcessAssembler(WORLD.reader())
-KEYS = [
-    PageKey(START + 20 * DAY + number, profile_id, device, country, f"country={country}")
+KEYS = keys_of(
+    (START + 20 * DAY + number, profile_id, device, country, f"country={country}")
     for number, (profile_id, device, country) in enumerate(
         (profile_id, device, country)
         for profile_id in WORLD.profile_ids
         for device, country in (("tv", "US"), ("", None), ("phone", "DE"))
     )
-]
+)
 
 
-def make(keys: Sequence[PageKey]) -> AssembledPages:
+def make(keys: PageKeys) -> AssembledPages:
     """Return the pages; a batch of two is refused."""
-    requests = PageRequests.of([(key.profile_id, key.as_of_micros, key.device) for key in keys])
+    requests = requests_of(keys)
     if len(keys) != 2:
         return ASSEMBLER.assemble(requests)
     refused = grpc.StatusCode.INTERNAL
@@ -46,7 +52,7 @@ def make(keys: Sequence[PageKey]) -> AssembledPages:
     )
 
 
-def describe(key: PageKey, pages: AssembledPages, index: int) -> dict[str, Any]:
+def describe(key: PageRow, pages: AssembledPages, index: int) -> dict[str, Any]:
     geometry = pages.geometries[index]
     newest = int(pages.newest_known_at[index])
     return {
@@ -67,7 +73,7 @@ def describe(key: PageKey, pages: AssembledPages, index: int) -> dict[str, Any]:
     }
 
 
-def describe_rows(key: PageKey, pages: AssembledPages, index: int) -> list[dict[str, Any]]:
+def describe_rows(key: PageRow, pages: AssembledPages, index: int) -> list[dict[str, Any]]:
     if pages.geometries[index] is None:
         return []
     return [
@@ -113,7 +119,7 @@ def test_what_is_written_is_what_was_made_however_it_is_cut(
     path = PartitionPath(tmp_path_factory.mktemp("run"), "trial", "control", "000")
     batches, first = [], 0
     for size in sizes:
-        if keys := KEYS[first : first + size]:
+        if len(keys := KEYS[first : first + size]):
             batches.append((keys, make(keys)))
         first += size
     with pytest.MonkeyPatch.context() as patched:
@@ -121,7 +127,11 @@ def test_what_is_written_is_what_was_made_however_it_is_cut(
         with write_partition(path) as partition:
             for keys, pages in batches:
                 partition.add(keys, pages)
-    made = [(key, pages, index) for keys, pages in batches for index, key in enumerate(keys)]
+    made = [
+        (key, pages, index)
+        for keys, pages in batches
+        for index, key in enumerate(rows_of(keys))
+    ]
     assert read(path, "pages") == [describe(*one) for one in made]
     assert read(path, "rows") == [row for one in made for row in describe_rows(*one)]
     groups, waiting = [], 0
@@ -135,6 +145,13 @@ def test_what_is_written_is_what_was_made_however_it_is_cut(
     assert [
         written.row_group(place).num_rows for place in range(written.num_row_groups)
     ] == groups
+
+
+@given(st.lists(st.tuples(st.integers(FIRST_MICROS, LAST_MICROS), st.integers(0, 2**63 - 1))))
+def test_the_ids_of_many_pages_are_those_of_each(pages: list[tuple[int, int]]) -> None:
+    keys = keys_of((moment, profile_id, "tv") for moment, profile_id in pages)
+    expected = [page_id_of(profile_id, moment) for moment, profile_id in pages]
+    assert page_ids_of(keys).to_pylist() == expected
 
 
 def test_after_an_error_neither_table_is_there_and_what_was_there_stays(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.generation.partitions import plan_partitions
-from experiments.scope.scope import PageKey
 from experiments.spec import Variant
+from tests.support.pages.page_keys import keys_of, rows_of
 
 VARIANTS = (
     Variant(name="control", description="", configuration={}),
@@ -19,26 +19,26 @@ VARIANTS = (
 def test_every_variant_makes_every_page_once_and_no_page_is_later_than_its_stack(
     moments: list[int], slices: int
 ) -> None:
-    pages = [PageKey(moment, 1, "tv") for moment in moments]
+    pages = keys_of((moment, 1, "tv") for moment in moments)
     partitions = plan_partitions(pages, VARIANTS, slices)
     for variant in VARIANTS:
         own = [one for one in partitions if one.variant is variant]
-        assert sorted(key for one in own for key in one.pages) == sorted(pages)
+        assert [key for one in own for key in rows_of(one.pages)] == sorted(rows_of(pages))
         ends = [one.as_of_micros for one in own]
         assert ends == sorted(ends)
     for one in partitions:
-        assert one.pages
-        assert all(key.as_of_micros <= one.as_of_micros for key in one.pages)
+        assert len(one.pages)
+        assert one.pages.as_of_micros.max() == one.as_of_micros
 
 
 def test_slices_are_of_one_size_give_or_take_one_page() -> None:
-    pages = [PageKey(moment, 1, "tv") for moment in range(11)]
+    pages = keys_of((moment, 1, "tv") for moment in range(11))
     sizes = [len(one.pages) for one in plan_partitions(pages, VARIANTS[:1], 4)]
     assert sorted(sizes) == [2, 3, 3, 3]
 
 
 def test_stacks_are_named_for_their_variant_and_slice() -> None:
-    pages = [PageKey(moment, 1, "tv") for moment in range(4)]
+    pages = keys_of((moment, 1, "tv") for moment in range(4))
     assert [one.stack_id for one in plan_partitions(pages, VARIANTS, 2)] == [
         "control-000",
         "trial-000",

@@ -7,8 +7,8 @@ import pytest
 from experiments.errors import LowPageYield
 from experiments.generation.partitions import Partition, plan_partitions
 from experiments.runs.page_yield import PageYield
-from experiments.scope.scope import PageKey
 from experiments.spec import Variant
+from tests.support.pages.page_keys import keys_of
 
 MINIMUM = 0.95
 BROKEN = "FAILED_PRECONDITION: The model is not there."
@@ -19,7 +19,7 @@ Tried = tuple[int, int, int, int]
 
 def plan(variants: int, slices: int, pages: int) -> dict[tuple[int, int], Partition]:
     """Return partitions of so many pages each, by variant and slice."""
-    keys = [PageKey(number, 1, "tv") for number in range(slices * pages)]
+    keys = keys_of((number, 1, "tv") for number in range(slices * pages))
     made = plan_partitions(keys, [Variant(f"v{one}") for one in range(variants)], slices)
     return {
         (int(partition.variant.name[1:]), int(partition.partition_id)): partition

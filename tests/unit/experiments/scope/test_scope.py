@@ -2,73 +2,195 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import hashlib
+import json
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.screen_text import escape_line
+import experiments.scope.draw
+import experiments.scope.strata
+from core.moments import EARLIEST_MICROS
 from experiments.errors import TooFewProfiles
-from experiments.scope.scope import PageKey, describe_keys, select_pages, share_out
+from experiments.scope.scope import select_pages, share_out
+from experiments.scope.strata import describe_keys
 from experiments.spec import Scope, ScopeSource
-from timetravel.database.migrate import upgrade
-from timetravel.facts.model import AttributeFact, EntityKind, JsonValue, Op
-from timetravel.store import Store
+from tests.support.pages.page_keys import PageRow, keys_of, rows_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from core.arrays import Int64Array
+    from timetravel.facts.model import EntityKind, JsonValue
+    from timetravel.reading.reader import Identities, Moments
+
+COUNTRIES = ("US",) * 6 + ("FR",) * 3 + ("IN",)
+
+Key = tuple[int, int, str]
+"""Moment, profile, device."""
 
 
-def scope_of(profiles: int, pages_per_profile: int = 1) -> Scope:
+class Attributes:
+    """Tells attributes by a rule, and how many were asked for at a time."""
+
+    def __init__(self, rule: Callable[[str, int, int], JsonValue]) -> None:
+        self.rule = rule
+        self.asked: list[int] = []
+
+    def attribute_texts(
+        self, kind: EntityKind, entity_ids: Identities, at: Moments, names: Sequence[str]
+    ) -> tuple[Mapping[str, Sequence[str | None]], Int64Array]:
+        del kind
+        pages = list(zip(np.asarray(entity_ids).tolist(), np.asarray(at).tolist(), strict=True))
+        self.asked.append(len(pages))
+        values = {name: [self.rule(name, *page) for page in pages] for name in names}
+        return {
+            name: [None if value is None else json.dumps(value) for value in column]
+            for name, column in values.items()
+        }, np.full(len(pages), EARLIEST_MICROS)
+
+
+BY_PROFILE = Attributes(lambda _name, profile, _at: COUNTRIES[profile % len(COUNTRIES)])
+
+
+def scope_of(
+    profiles: int, pages_per_profile: int = 1, strata: tuple[str, ...] = ("country",)
+) -> Scope:
     return Scope(
         source=ScopeSource.LOGGED_PAGES,
         window=None,
         profiles=profiles,
         pages_per_profile=pages_per_profile,
-        strata=("country",),
+        strata=strata,
     )
 
 
-def candidates_of(profiles: int, pages: int = 3) -> list[PageKey]:
-    countries = ["US"] * 6 + ["FR"] * 3 + ["IN"]
+def candidates_of(profiles: int, pages: int = 3) -> list[Key]:
     return [
-        PageKey(1_000 * page + profile, profile, "tv", country, f"country={country}")
+        (1_000 * page + profile, profile, "tv")
         for profile in range(profiles)
-        for country in [countries[profile % len(countries)]]
         for page in range(pages)
     ]
 
 
+def select(
+    candidates: Iterable[Key], scope: Scope, seed: int, reader: Attributes = BY_PROFILE
+) -> list[PageRow]:
+    return rows_of(select_pages(keys_of(candidates), scope, seed, reader))
+
+
+def select_plainly(
+    candidates: Iterable[Key], scope: Scope, seed: int, reader: Attributes
+) -> list[PageRow]:
+    """Say the rule of the draw in plain Python, page by page."""
+    pages_of: dict[int, list[PageRow]] = defaultdict(list)
+    for key in rows_of(describe_keys(reader, keys_of(candidates), scope.strata)):
+        pages_of[key.profile_id].append(key)
+    drawn = {
+        profile_id: sorted(
+            sorted(keys, key=lambda key: place(seed, key.profile_id, key.as_of_micros))[
+                : scope.pages_per_profile
+            ]
+        )
+        for profile_id, keys in pages_of.items()
+    }
+    profiles_of: dict[str, list[int]] = defaultdict(list)
+    for profile_id, keys in drawn.items():
+        profiles_of[keys[0].stratum].append(profile_id)
+    quotas = share_out(scope.profiles, {name: len(own) for name, own in profiles_of.items()})
+    return sorted(
+        key
+        for stratum, own in profiles_of.items()
+        for profile_id in sorted(own, key=lambda one: place(seed, one))[: quotas[stratum]]
+        for key in drawn[profile_id]
+    )
+
+
+def place(*numbers: int) -> bytes:
+    return hashlib.sha256(":".join(map(str, numbers)).encode()).digest()
+
+
+@given(
+    pages=st.dictionaries(
+        st.tuples(
+            st.integers(-(10**15), 10**15) | st.integers(0, 5),
+            st.integers(0, 12) | st.sampled_from([2**63 - 1, 10**18]),
+        ),
+        st.sampled_from(["tv", "phone", ""]),
+        min_size=1,
+        max_size=60,
+    ),
+    seed=st.integers(0, 2**63 - 1),
+    pages_per_profile=st.integers(1, 8),
+    strata=st.lists(st.sampled_from(["country", "plan", "device"]), max_size=3, unique=True),
+    share=st.floats(0, 1),
+    salt=st.integers(1, 50),
+    at_once=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+)
+def test_the_draw_is_that_of_the_plain_rule_however_much_is_read_and_drawn_at_once(
+    pages: dict[tuple[int, int], str],
+    seed: int,
+    pages_per_profile: int,
+    strata: list[str],
+    share: float,
+    salt: int,
+    at_once: tuple[int, int],
+) -> None:
+    candidates = [(moment, profile, device) for (moment, profile), device in pages.items()]
+    profiles = len({profile for _, profile, _ in candidates})
+    scope = scope_of(max(1, int(share * profiles)), pages_per_profile, tuple(strata))
+    values = [*COUNTRIES, None, True, 1, "1", ["a"], "no country"]
+    reader = Attributes(
+        lambda name, profile, moment: values[
+            (moment * salt + profile + len(name)) % len(values)
+        ]
+    )
+    expected = select_plainly(candidates, scope, seed, reader)
+    reader.asked.clear()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(experiments.scope.draw, "MEMBERS_AT_ONCE", at_once[0])
+        patched.setattr(experiments.scope.strata, "KEYS_AT_ONCE", at_once[1])
+        assert select(candidates, scope, seed, reader) == expected
+    assert max(reader.asked) <= at_once[1]
+    # One page of each profile tells its stratum; besides, only what is drawn is described.
+    is_told = not set(strata) <= {"device"}
+    assert sum(reader.asked) == len(expected) + (profiles if is_told else 0)
+
+
 def test_every_profile_gets_as_many_pages_as_asked_where_it_has_them() -> None:
-    chosen = select_pages(candidates_of(40), scope_of(10, pages_per_profile=2), seed=1)
+    chosen = select(candidates_of(40), scope_of(10, pages_per_profile=2), seed=1)
     assert set(Counter(key.profile_id for key in chosen).values()) == {2}
     assert len({key.profile_id for key in chosen}) == 10
 
 
 def test_strata_share_the_profiles_in_proportion() -> None:
-    chosen = select_pages(candidates_of(100), scope_of(50), seed=1)
+    chosen = select(candidates_of(100), scope_of(50), seed=1)
     assert Counter(key.country for key in chosen) == {"US": 30, "FR": 15, "IN": 5}
 
 
 def test_the_same_seed_draws_the_same_pages_and_another_seed_others() -> None:
     pool = candidates_of(100)
-    first = select_pages(pool, scope_of(20), seed=1)
-    assert select_pages(reversed(pool), scope_of(20), seed=1) == first
-    assert select_pages(pool, scope_of(20), seed=2) != first
+    first = select(pool, scope_of(20), seed=1)
+    assert select(reversed(pool), scope_of(20), seed=1) == first
+    assert select(pool, scope_of(20), seed=2) != first
 
 
 def test_a_larger_draw_holds_the_smaller_one_within_a_stratum() -> None:
-    pool = [key for key in candidates_of(100) if key.country == "US"]
-    smaller = select_pages(pool, scope_of(10), seed=3)
-    assert set(smaller) < set(select_pages(pool, scope_of(30), seed=3))
+    pool = [key for key in candidates_of(100) if COUNTRIES[key[1] % len(COUNTRIES)] == "US"]
+    smaller = select(pool, scope_of(10), seed=3)
+    assert set(smaller) < set(select(pool, scope_of(30), seed=3))
 
 
 def test_profiles_are_drawn_uniformly_within_a_stratum() -> None:
-    pool = [PageKey(profile, profile, "tv", "US", "country=US") for profile in range(20)]
+    pool = [(profile, profile, "tv") for profile in range(20)]
     drawn = Counter(
-        key.profile_id for seed in range(2_000) for key in select_pages(pool, scope_of(5), seed)
+        key.profile_id
+        for seed in range(2_000)
+        for key in select(pool, scope_of(5, strata=()), seed)
     )
     expected = 2_000 * 5 / 20
     chi_squared = sum((drawn[profile] - expected) ** 2 / expected for profile in range(20))
@@ -77,56 +199,7 @@ def test_profiles_are_drawn_uniformly_within_a_stratum() -> None:
 
 def test_asking_for_more_profiles_than_there_are_names_how_many_there_are() -> None:
     with pytest.raises(TooFewProfiles, match="at most 7"):
-        select_pages(candidates_of(7), scope_of(8), seed=1)
-
-
-ALIKE: tuple[JsonValue, ...] = (
-    *("unknown", "None", "null", "", " ", "no country", "no plan", "all", "absent", "-"),
-    *(1, "1", 1.0, "1.0", True, "true", False, 0, ["a"], '["a"]', {"a": 1}, '{"a":1}'),
-    *("a, plan=b", 'a"', "a=b", "a b", "a  b", "a ", "US", '"US"', "us", "Curaçao"),
-    *(
-        "\x1b[31m",
-        "\\u001b[31m",
-        '"\\u001b[31m"',
-        "x\x9b",
-        "x\\u009b",
-        "x\u202e",
-        "x\n",
-        "x\\n",
-    ),
-)
-"""Values of a country that might read alike."""
-
-
-def test_profiles_without_an_attribute_are_apart_from_those_of_any_value(
-    tmp_path: Path,
-) -> None:
-    url = f"sqlite:///{tmp_path / 'store.db'}"
-    upgrade(url)
-    facts = [
-        AttributeFact(EntityKind.PROFILE, profile, "country", 0, 0, value)
-        for profile, value in enumerate(ALIKE)
-    ]
-    withdrawn, never = len(ALIKE), len(ALIKE) + 1
-    facts.append(AttributeFact(EntityKind.PROFILE, withdrawn, "country", 0, 0, None, Op.ABSENT))
-    with Store.open(url) as store:
-        with store.begin(0) as writer:
-            writer.append(facts, source="test", synthetic=False)
-        keys = [PageKey(1, profile, "tv") for profile in range(never + 1)]
-        reader = store.as_of(store.snapshot())
-        described = describe_keys(reader, keys, ["country"])
-        both = describe_keys(reader, keys, ["plan", "country", "device"])
-    assert [key.profile_id for key in described if key.country is None] == [withdrawn, never]
-    assert {key.stratum for key in described[withdrawn:]} == {"no country"}
-    assert both[never].stratum == "no plan, no country, device=tv"
-    strata = [key.stratum for key in described]
-    assert len(set(strata)) == len(ALIKE) + 1
-    assert len({key.stratum for key in both}) == len(ALIKE) + 1
-    assert [stratum for stratum in strata if escape_line(stratum) != stratum] == []
-    assert strata[ALIKE.index("US")] == "country=US"
-    assert strata[ALIKE.index("a b")] == "country=a b"
-    drawn = select_pages(described, scope_of(len(keys)), seed=1)
-    assert Counter(key.stratum for key in drawn)["no country"] == 2
+        select(candidates_of(7), scope_of(8), seed=1)
 
 
 @given(

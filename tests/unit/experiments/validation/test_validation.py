@@ -169,9 +169,11 @@ def test_a_share_is_never_rounded_up_to_all_of_it(outcome: ValidationOutcome) ->
 def test_profiles_are_drawn_alike_by_one_seed_and_otherwise_by_another(
     simulated_run: SimulatedRun, store: Store
 ) -> None:
-    def draw(seed: int) -> tuple[int, ...] | None:
+    def draw(seed: int) -> tuple[int, ...]:
         scope = ValidationScope(simulated_run.snapshot, profiles=3, seed=seed)
-        return choose_logged_pages(store, scope).profile_ids
+        drawn = choose_logged_pages(store, scope).profile_ids
+        assert drawn is not None
+        return tuple(drawn.tolist())
 
     assert draw(1) == draw(1)
     assert len({draw(seed) for seed in range(8)}) > 1
