@@ -155,7 +155,7 @@ class LimitsEntry(Entry):
         BATCH_PAGES,
         _DEFAULTS.batch_pages,
         description="Pages in one request.",
-        examples=[64],
+        examples=[512],
     )
     requests_in_flight: int = _within(
         REQUESTS_IN_FLIGHT,

@@ -143,7 +143,7 @@ class Limits:
     """
 
     concurrent_stacks: int = 2
-    batch_pages: int = 64
+    batch_pages: int = 512
     requests_in_flight: int = 2
     page_yield: float = 0.95
 
