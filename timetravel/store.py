@@ -27,6 +27,7 @@ from timetravel.ledger.store_ledger import StoreLedger
 from timetravel.ledger.tables import FACT_TABLES
 from timetravel.queries.as_of_queries import AsOfQuestions
 from timetravel.queries.as_of_reader import AsOfReader
+from timetravel.queries.entity_ids import find_entity, read_forms, read_names
 from timetravel.queries.live_queries import CurrentQuestions
 from timetravel.queries.live_reader import CurrentReader
 from timetravel.queries.logged_pages import (
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from core.arrays import Int64Array
     from timetravel.database.chunks import Chunk
     from timetravel.database.registry import Registry
+    from timetravel.facts.external_ids import IdForm
     from timetravel.facts.model import EntityKind, JsonValue
     from timetravel.queries.logged_pages import LoggedPage, ShownPages
     from timetravel.reading.retained import Retained
@@ -310,6 +312,26 @@ class Store:
                 name: connection.execute(FACT_TABLES[kind].count(newest)).scalar_one()
                 for name, kind in _COUNTED.items()
             }
+
+    def id_forms(self) -> Mapping[EntityKind, IdForm]:
+        """Return how entities are named, of each kind that has any facts."""
+        with self._reading() as connection:
+            return read_forms(connection)
+
+    def name_entities(self, kind: EntityKind, entity_ids: Sequence[int]) -> Sequence[str]:
+        """Return how each entity is named: its text, or its number."""
+        with self._reading() as connection:
+            return read_names(connection, kind, entity_ids)
+
+    def find_entity(self, kind: EntityKind, name: str) -> int:
+        """Return the entity of a name.
+
+        Raises:
+            InvalidQuestion: The name cannot be that of an entity of the kind.
+            UnknownEntity: The store has texts, and not this one.
+        """
+        with self._reading() as connection:
+            return find_entity(connection, kind, name)
 
     def attribute_names(self, kind: EntityKind, snapshot: int) -> tuple[str, ...]:
         """Return the attributes that entities of a kind ever had, sorted."""

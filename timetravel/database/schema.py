@@ -126,6 +126,26 @@ entity = _table(
 )
 """Every entity that has an attribute fact, with the first transaction that brought one."""
 
+id_form = _table(
+    "id_form",
+    sa.Column("kind", sa.SmallInteger, nullable=False, autoincrement=False),
+    _required("form", sa.SmallInteger),
+    _required("tx_id", sa.BigInteger),
+    key=["kind"],
+)
+"""How entities of a kind are named, as its first fact decided; numbers as in
+`timetravel.facts.external_ids.IdForm`."""
+
+external_id = _table(
+    "external_id",
+    _required("kind", sa.SmallInteger),
+    _required("entity_id", sa.BigInteger),
+    _required("external_id", _text()),
+    _required("tx_id", sa.BigInteger),
+    key=["kind", "entity_id"],
+)
+"""The texts of entities that are named by texts; the number is the hash of the text."""
+
 feature_fact = _table(
     "feature_fact",
     _required("group_id", sa.BigInteger),

@@ -18,6 +18,7 @@ from timetravel.database.schema import (
     attribute_fact,
     entity,
     event_fact,
+    external_id,
     feature_fact,
     logged_feature,
     logged_page,
@@ -127,7 +128,7 @@ def _rows_about(
             feature_fact,
             sa.and_(feature_fact.c.group_id.in_(groups), feature_fact.c.entity_id.in_(batch)),
         )
-        for table in (attribute_fact, entity):
+        for table in (attribute_fact, entity, external_id):
             yield table, sa.and_(table.c.kind == profile, table.c.entity_id.in_(batch))
         for table in (event_fact, logged_feature, logged_page):
             yield table, table.c.profile_id.in_(batch)

@@ -8,19 +8,13 @@ import numpy as np
 import sqlalchemy as sa
 
 from timetravel.database.batches import in_batches
-from timetravel.database.schema import (
-    attribute_fact,
-    erased_profile,
-    event_fact,
-    logged_feature,
-    logged_page,
-)
+from timetravel.database.schema import erased_profile
 from timetravel.errors import ProfileErased
-from timetravel.facts.logged_features import decode_logged_features
 from timetravel.facts.model import EntityKind
+from timetravel.writing.entity_ids import find_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from core.arrays import Int64Array
     from timetravel.database.registry import Registry
@@ -63,45 +57,30 @@ def forget_erased(connection: sa.Connection, profile_ids: Sequence[int]) -> int:
     )
 
 
-def refuse_erased(records: Records, registry: Registry, erased: Int64Array) -> None:
+def refuse_erased(
+    records: Records, registry: Registry, erased: Int64Array, texts: Mapping[int, str]
+) -> None:
     """Refuse records about erased profiles.
+
+    Args:
+        records: What is appended.
+        registry: The feature groups.
+        erased: int64[], the erased profiles.
+        texts: How profiles are named, where they are not by their numbers.
 
     Raises:
         ProfileErased: There are some.
     """
     if not len(erased):
         return
-    about = _profiles_of(records, registry)
+    about = find_ids(records, registry, EntityKind.PROFILE)
     found = np.intersect1d(about, erased)
     if len(found):
-        shown = ", ".join(str(profile_id) for profile_id in found[:_SHOWN_PROFILES].tolist())
+        first = found[:_SHOWN_PROFILES].tolist()
+        shown = ", ".join(texts.get(profile_id, str(profile_id)) for profile_id in first)
         more = ", ..." if len(found) > _SHOWN_PROFILES else ""
         raise ProfileErased(
             f"Facts are about {len(found)} profiles that were erased: {shown}{more}.",
             remedy="Leave them out, or run: pagesim db readmit PROFILE.",
             field="profile_id",
         )
-
-
-def _profiles_of(records: Records, registry: Registry) -> Int64Array:
-    groups = [
-        group
-        for group in registry.groups.values()
-        if group.group.entity_kind is EntityKind.PROFILE
-    ]
-    group_ids = {group.group_id for group in groups}
-    names = {group.group.name for group in groups}
-    profile, rows = EntityKind.PROFILE.value, records.rows
-    parts = [block.entity_ids for block in records.features if block.group_id in group_ids]
-    parts += [
-        np.array([row[1] for row in rows.get(attribute_fact, ()) if row[0] == profile], int),
-        np.array([row[0] for row in rows.get(event_fact, ())], int),
-        np.array([row[1] for row in rows.get(logged_page, ())], int),
-    ]
-    # A page may have used the features of another profile than its own.
-    parts += [
-        decode_logged_features(group, entities, columns).entity_ids
-        for *_, group, entities, columns in rows.get(logged_feature, ())
-        if group in names
-    ]
-    return np.unique(np.concatenate(parts))

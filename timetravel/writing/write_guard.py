@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from core.moments import EARLIEST_MICROS, format_moment
 from timetravel.database.schema import attribute_fact, document_fact, feature_fact
 from timetravel.errors import BeforeRetention
-from timetravel.facts.model import Op
+from timetravel.facts.model import EntityKind, Op
 from timetravel.upkeep.upkeep import read_retained
 from timetravel.writing.tombstones import read_erased, refuse_erased
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from core.arrays import Int64Array
     from timetravel.database.registry import Registry
+    from timetravel.facts.external_ids import ExternalIds
     from timetravel.reading.retained import Retained
     from timetravel.writing.records import Records
 
@@ -45,14 +46,21 @@ class Withheld:
         """Return what a store refuses."""
         return cls(read_erased(connection), read_retained(connection))
 
-    def check(self, connection: sa.Connection, records: Records, registry: Registry) -> None:
+    def check(
+        self,
+        connection: sa.Connection,
+        records: Records,
+        registry: Registry,
+        external_ids: ExternalIds,
+    ) -> None:
         """Refuse records that the store no longer takes.
 
         Raises:
             ProfileErased: Some are about profiles that were erased.
             BeforeRetention: One retracts what retention relies on.
         """
-        refuse_erased(records, registry, self.erased)
+        texts = external_ids.texts[EntityKind.PROFILE]
+        refuse_erased(records, registry, self.erased, texts)
         if self.retained.since == EARLIEST_MICROS:
             return
         for table, key, known_at in self._old_retractions(records):

@@ -11,10 +11,13 @@ from timetravel.database import schema
 from timetravel.database.chunks import read_chunk, read_newest_chunk, write_chunk
 from timetravel.database.registry import Registry, read_registry
 from timetravel.errors import ContradictingFacts, FeatureGroupExists, InvalidFact
-from timetravel.facts.model import canonical_json
+from timetravel.facts.external_ids import ExternalIds, IdForm
+from timetravel.facts.model import EntityKind, canonical_json
+from timetravel.queries.entity_ids import read_forms
 from timetravel.writing.bulk import insert, insert_features, insert_unless_there
 from timetravel.writing.change_notes import note_changes, note_overruled
 from timetravel.writing.digest import EMPTY, chain, digest_records
+from timetravel.writing.entity_ids import NO_TEXTS, check_ids
 from timetravel.writing.records import to_records
 from timetravel.writing.stored_versions import contents_of, read_contents, versions_of
 from timetravel.writing.write_guard import Withheld
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from timetravel.facts.feature_batch import FeatureBatch
     from timetravel.facts.model import Fact, FeatureGroup, JsonValue
     from timetravel.queries.live_reader import CurrentReader
+    from timetravel.writing.entity_ids import EntityIds
     from timetravel.writing.records import Records
     from timetravel.writing.stored_versions import Content, Version
 
@@ -45,6 +49,7 @@ class Writer:
         self._current = current
         self._registry: Registry | None = None
         self._withheld = Withheld.read(connection)
+        self._id_forms = read_forms(connection)
         transaction = schema.ingest_transaction
         newest = connection.execute(
             sa.select(transaction.c.tx_id, transaction.c.digest)
@@ -123,6 +128,7 @@ class Writer:
         source: str,
         synthetic: bool,
         beside_stored: bool = False,
+        external_ids: ExternalIds = NO_TEXTS,
     ) -> int:
         """Append facts as one ingest transaction, and return its tx_id.
 
@@ -134,16 +140,18 @@ class Writer:
             synthetic: Whether a seeded rule made them up.
             beside_stored: Whether a fact that differs from one in the store with the same key
                 and known_at is refused; otherwise it holds in its stead.
+            external_ids: Texts behind the numbers of entities that have texts.
 
         Raises:
-            InvalidFact: A fact contradicts itself or the registry.
+            InvalidFact: A fact contradicts itself or the registry, or names an entity in
+                another way than the store does.
             UnknownFeatureGroup: A feature fact names a group that nobody registered.
             ContradictingFacts: Two facts have one key and one known_at, and differ.
             ProfileErased: A fact is about a profile that was erased.
             BeforeRetention: A fact retracts what stood so long ago that nothing is left below.
         """
         # A refused batch must leave nothing, even if the caller goes on: check before writing.
-        records = self._check(facts)
+        records, entity_ids = self._check(facts, external_ids)
         if beside_stored:
             self._check_beside_stored(records)
         content = digest_records(records, self._newest_tx_id + 1)
@@ -153,17 +161,22 @@ class Writer:
             insert(self._connection, table, rows)
         entities = [(*entity, tx_id) for entity in sorted(records.entities)]
         insert_unless_there(self._connection, schema.entity, entities)
+        entity_ids.write(self._connection, tx_id)
+        self._id_forms |= {EntityKind(kind): IdForm(form) for kind, form in entity_ids.forms}
         note_changes(self._connection, records.edges, tx_id)
         note_overruled(self._connection, sorted(records.window_ids), tx_id)
         return tx_id
 
-    def check(self, facts: Iterable[Fact | FeatureBatch]) -> Mapping[Version, Content]:
+    def check(
+        self, facts: Iterable[Fact | FeatureBatch], external_ids: ExternalIds = NO_TEXTS
+    ) -> Mapping[Version, Content]:
         """Refuse facts that `append` would refuse, and append nothing; return what they say.
 
         Raises:
             TimeTravelError: As `append` does.
         """
-        return contents_of(self._check(facts))
+        records, _ = self._check(facts, external_ids)
+        return contents_of(records)
 
     def stored(self, versions: Iterable[Version]) -> dict[Version, Content]:
         """Return what the store says already under keys and known_at."""
@@ -199,10 +212,15 @@ class Writer:
             self._registry = read_registry(self._connection)
         return self._registry
 
-    def _check(self, facts: Iterable[Fact | FeatureBatch]) -> Records:
+    def _check(
+        self, facts: Iterable[Fact | FeatureBatch], external_ids: ExternalIds
+    ) -> tuple[Records, EntityIds]:
         records = to_records(facts, self._newest_tx_id + 1, self.registry())
-        self._withheld.check(self._connection, records, self.registry())
-        return records
+        self._withheld.check(self._connection, records, self.registry(), external_ids)
+        entity_ids = check_ids(
+            self._connection, records, self.registry(), external_ids, self._id_forms
+        )
+        return records, entity_ids
 
     def _check_beside_stored(self, records: Records) -> None:
         stored = self.stored(versions_of(records))

@@ -1,0 +1,84 @@
+"""Reads how entities are named: by whole numbers, or by texts with a number of their own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from timetravel.database.batches import in_batches
+from timetravel.database.schema import external_id, id_form
+from timetravel.errors import InvalidFact, InvalidQuestion, UnknownEntity
+from timetravel.facts.external_ids import IdForm, check_external_id, hash_id
+from timetravel.facts.model import LARGEST_ID, EntityKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNKNOWN: Final = "(unknown)"
+_WHOLE_NUMBER: Final = re.compile(r"[0-9]{1,19}")
+
+
+def read_forms(connection: sa.Connection) -> dict[EntityKind, IdForm]:
+    """Return the form of ids of each kind that has any facts."""
+    rows = connection.execute(sa.select(id_form.c.kind, id_form.c.form))
+    return {EntityKind(row.kind): IdForm(row.form) for row in rows}
+
+
+def read_texts(
+    connection: sa.Connection, kind: EntityKind, numbers: Sequence[int]
+) -> dict[int, str]:
+    """Return the texts of those of some numbers that have one."""
+    found: dict[int, str] = {}
+    for batch in in_batches(numbers):
+        rows = connection.execute(
+            sa.select(external_id.c.entity_id, external_id.c.external_id).where(
+                external_id.c.kind == kind.value, external_id.c.entity_id.in_(batch)
+            )
+        )
+        found.update({row.entity_id: row.external_id for row in rows})
+    return found
+
+
+def read_names(
+    connection: sa.Connection, kind: EntityKind, numbers: Sequence[int]
+) -> list[str]:
+    """Return how each entity is named.
+
+    An entity whose text is not in the store any more, as of an erased profile, is UNKNOWN.
+    """
+    if read_forms(connection).get(kind) is not IdForm.TEXTS:
+        return [str(number) for number in numbers]
+    texts = read_texts(connection, kind, list(dict.fromkeys(numbers)))
+    return [texts.get(number, UNKNOWN) for number in numbers]
+
+
+def find_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
+    """Return the number of an entity by its name.
+
+    Raises:
+        InvalidQuestion: The name cannot be that of an entity of the kind.
+        UnknownEntity: The store has texts, and not this one.
+    """
+    entity = kind.name.lower()
+    if read_forms(connection).get(kind) is not IdForm.TEXTS:
+        if not _WHOLE_NUMBER.fullmatch(name) or int(name) > LARGEST_ID:
+            raise InvalidQuestion(
+                f"{name!r} is no {entity}: {entity}s have whole numbers in this store.",
+                remedy="Give 0 or more, in 63 bits.",
+                field=entity,
+            )
+        return int(name)
+    try:
+        check_external_id(name, field=entity)
+    except InvalidFact as error:
+        raise InvalidQuestion(error.problem, remedy=error.remedy, field=entity) from None
+    number = hash_id(kind, name)
+    if read_texts(connection, kind, [number]).get(number) != name:
+        raise UnknownEntity(
+            f"The store has no {entity} {name!r}.",
+            remedy="Spaces, case and Unicode forms tell ids apart; give it as it was loaded.",
+            field=entity,
+        )
+    return number

@@ -1,0 +1,162 @@
+"""Holds facts to the form of ids that a store has for each kind of entity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from timetravel.database.schema import (
+    attribute_fact,
+    availability_fact,
+    event_fact,
+    external_id,
+    id_form,
+    logged_feature,
+    logged_page,
+)
+from timetravel.errors import InvalidFact
+from timetravel.facts.external_ids import ExternalIds, IdForm, check_same
+from timetravel.facts.logged_features import decode_logged_features
+from timetravel.facts.model import EntityKind
+from timetravel.queries.entity_ids import read_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import sqlalchemy as sa
+
+    from core.arrays import Int64Array
+    from timetravel.database.registry import Registry
+    from timetravel.writing.records import Records
+
+NO_TEXTS: Final = ExternalIds()
+
+
+@dataclass(frozen=True, slots=True)
+class EntityIds:
+    """Say what an append adds to what is known of ids.
+
+    Attributes:
+        forms: Kinds of which these are the first facts, and the form of their ids.
+        texts: Kind, number and text of ids that the store does not have yet.
+    """
+
+    forms: Sequence[tuple[int, int]] = field(default_factory=list)
+    texts: Sequence[tuple[int, int, str]] = field(default_factory=list)
+
+    def write(self, connection: sa.Connection, tx_id: int) -> None:
+        """Add them."""
+        for table, rows in ((id_form, self.forms), (external_id, self.texts)):
+            if rows:
+                names = [column.name for column in table.columns]
+                connection.execute(
+                    table.insert(),
+                    [dict(zip(names, (*row, tx_id), strict=True)) for row in rows],
+                )
+
+
+def check_ids(
+    connection: sa.Connection,
+    records: Records,
+    registry: Registry,
+    given: ExternalIds,
+    forms: Mapping[EntityKind, IdForm],
+) -> EntityIds:
+    """Return what an append adds to what is known of ids.
+
+    Args:
+        connection: To the store.
+        records: What is appended.
+        registry: The feature groups.
+        given: Texts behind the numbers of the records.
+        forms: The form of ids of each kind that has facts already.
+
+    Raises:
+        InvalidFact: Ids are texts where the store has whole numbers, or the other way round;
+            or two texts have one number.
+    """
+    new_forms: list[tuple[int, int]] = []
+    new_texts: list[tuple[int, int, str]] = []
+    for kind in EntityKind:
+        texts, form = given.texts[kind], forms.get(kind)
+        if form is IdForm.NUMBERS and not texts:
+            continue
+        used = find_ids(records, registry, kind).tolist()
+        if not used:
+            continue
+        if form is None:
+            form = IdForm.TEXTS if texts else IdForm.NUMBERS
+            new_forms.append((kind.value, form.value))
+        if form is IdForm.TEXTS:
+            stored = read_texts(connection, kind, used)
+            new_texts += [
+                (kind.value, number, text)
+                for number, text in _match(kind, used, texts, stored).items()
+                if number not in stored
+            ]
+        elif texts:
+            text = next(iter(texts.values()))
+            raise InvalidFact(
+                f"{text!r} is a text, and {kind.name.lower()}s have whole numbers in this "
+                "store.",
+                remedy="Give their numbers, or load everything into a new store.",
+                field="entity_id",
+            )
+    return EntityIds(new_forms, new_texts)
+
+
+def _match(
+    kind: EntityKind, used: Sequence[int], given: Mapping[int, str], stored: Mapping[int, str]
+) -> Mapping[int, str]:
+    """Return the text of each number, as it was given or is stored.
+
+    Raises:
+        InvalidFact: A number has none, or two.
+    """
+    texts = {}
+    for number in used:
+        text = given.get(number, stored.get(number))
+        if text is None:
+            raise InvalidFact(
+                f"{number} is a whole number, and {kind.name.lower()}s have texts in this "
+                "store.",
+                remedy="Give their texts; in a mapping: {column: NAME, as: text}.",
+                field="entity_id",
+            )
+        check_same(kind, number, stored.get(number, text), text)
+        texts[number] = text
+    return texts
+
+
+def find_ids(records: Records, registry: Registry, kind: EntityKind) -> Int64Array:
+    """Return the entities of a kind that records are about: int64[], ascending, distinct."""
+    return np.unique(np.concatenate([np.zeros(0, np.int64), *_ids(records, registry, kind)]))
+
+
+def _ids(records: Records, registry: Registry, kind: EntityKind) -> Iterator[Int64Array]:
+    groups = [group for group in registry.groups.values() if group.group.entity_kind is kind]
+    group_ids, names = {one.group_id for one in groups}, {one.group.name for one in groups}
+    rows = records.rows
+
+    def column(table: sa.Table, place: int) -> Int64Array:
+        return np.array([row[place] for row in rows.get(table, ())], np.int64)
+
+    yield from (block.entity_ids for block in records.features if block.group_id in group_ids)
+    attributes = rows.get(attribute_fact, ())
+    yield np.array([row[1] for row in attributes if row[0] == kind.value], np.int64)
+    if kind is EntityKind.PROFILE:
+        yield column(event_fact, 0)
+        yield column(logged_page, 1)
+    else:
+        yield column(event_fact, _place(event_fact, "video_id"))
+        yield column(availability_fact, _place(availability_fact, "video_id"))
+    # A page may have used the features of another entity than its own.
+    for *_, group, entities, columns in rows.get(logged_feature, ()):
+        if group in names:
+            yield decode_logged_features(group, entities, columns).entity_ids
+
+
+def _place(table: sa.Table, name: str) -> int:
+    return [column.name for column in table.columns].index(name)
