@@ -27,6 +27,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psutil
 
 from experiments.generation.stored_pages import open_table
@@ -206,10 +207,15 @@ def measure(directory: Path, pages: int) -> Outcome:
     per_variant = pages // VARIANTS
     output = directory / f"run-{pages}"
     shutil.rmtree(output, ignore_errors=True)
-    profiles = min(PROFILES * 3 // 4, per_variant)
+    with Store.open(store_url(directory)) as store:
+        shown = store.shown_pages(snapshot=store.snapshot())
+    _, own = np.unique(shown.profile_ids, return_counts=True)
+    pages_per_profile = 1
+    while np.minimum(own, pages_per_profile).sum() < min(per_variant, len(shown)):
+        pages_per_profile += 1
     text = EXPERIMENT.format(
-        profiles=profiles,
-        pages_per_profile=max(-(-per_variant // profiles), 1),
+        profiles=len(own),
+        pages_per_profile=pages_per_profile,
         slices=max(pages // 125_000, 1),
     )
     file = directory / f"experiment-{pages}.yaml"
@@ -302,7 +308,9 @@ class Watch:
                 except psutil.Error:
                     continue
                 self._cpu[process.pid] = name, times.user + times.system
-                self.peak_bytes[name] = max(self.peak_bytes.get(name, 0), memory.rss)
+                # The store's file is mapped: what is read of it is the system's cache.
+                own_bytes = memory.rss - memory.shared
+                self.peak_bytes[name] = max(self.peak_bytes.get(name, 0), own_bytes)
             seconds: dict[str, float] = {}
             for name, cpu in self._cpu.values():
                 seconds[name] = seconds.get(name, 0.0) + cpu

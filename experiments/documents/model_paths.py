@@ -18,7 +18,7 @@ _OF_MAPPING = 2
 def keys_at(root: type[BaseModel], path: Path) -> tuple[str, ...]:
     """Return the keys that a mapping may hold, or nothing where any key may stand."""
     model = _model_of(_annotation_at(root, path))
-    return tuple(model.model_fields) if model else ()
+    return tuple(_fields_of(model)) if model else ()
 
 
 def example_at(root: type[BaseModel], path: Path) -> str:
@@ -31,7 +31,7 @@ def _field_at(root: type[BaseModel], path: Path) -> FieldInfo | None:
     if not path:
         return None
     model = _model_of(_annotation_at(root, path[:-1]))
-    return model.model_fields.get(str(path[-1])) if model else None
+    return _fields_of(model).get(str(path[-1])) if model else None
 
 
 def _annotation_at(root: type[BaseModel], path: Path) -> object:
@@ -40,7 +40,7 @@ def _annotation_at(root: type[BaseModel], path: Path) -> object:
     for part in path:
         model = _model_of(annotation)
         if model is not None:
-            field = model.model_fields.get(str(part))
+            field = _fields_of(model).get(str(part))
             annotation = field.annotation if field is not None else None
             continue
         arguments = get_args(_required(annotation))
@@ -55,6 +55,11 @@ def _model_of(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return None
+
+
+def _fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the fields of a model by their keys."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _required(annotation: object) -> object:

@@ -15,6 +15,7 @@ from experiments.ingest.records.reading import Reading
 from experiments.ingest.refusals import Refusals, RowMistakes, write_refused
 from timetravel.database.chunks import Chunk
 from timetravel.errors import StreamMismatch
+from timetravel.facts.external_ids import EntityNames
 from timetravel.ingest.appending import append_chunk, check_chunk
 from timetravel.ingest.limits import Limits
 from timetravel.ingest.rules import Rules
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from experiments.ingest.files.slices import DataFile, Slice
     from experiments.ingest.plan import Plan
     from experiments.ingest.refusals import Refused
-    from timetravel.database.registry import Registry
     from timetravel.errors import TimeTravelError
+    from timetravel.facts.external_ids import IdForm
+    from timetravel.facts.model import EntityKind
     from timetravel.ingest.decoding import DecodedChunk
     from timetravel.ingest.mistakes import Mistakes
     from timetravel.store import Store
@@ -84,6 +86,7 @@ class Loader:
         self._now_micros = now_micros
         self._size = records_per_chunk
         self._is_dry = is_dry
+        self._forms: dict[EntityKind, IdForm] = {}
         self._limits = Limits()
         newest = None if is_dry else store.newest_chunk(plan.stream)
         self._went_on = newest is not None
@@ -133,6 +136,7 @@ class Loader:
             found=found,
             rules=Rules(self._limits, now),
             refusals=refusals,
+            forms=self._forms,
         )
         take = check_chunk if self._is_dry else append_chunk
         taken = take(self._store, chunk, now)
@@ -155,6 +159,8 @@ class _SliceChunk:
         found: The slice.
         rules: What its values must keep to.
         refusals: Where what is refused is written.
+        forms: How entities are named, as earlier slices decided: those of a dry run leave
+            nothing in the store.
         row_mistakes: Why records were refused.
     """
 
@@ -166,6 +172,7 @@ class _SliceChunk:
     found: Slice
     rules: Rules
     refusals: Refusals
+    forms: dict[EntityKind, IdForm]
     row_mistakes: RowMistakes = field(default_factory=RowMistakes)
 
     @property
@@ -192,15 +199,18 @@ class _SliceChunk:
         if self.plan.group is not None:
             writer.register(self.plan.group)
 
-    def decode(self, registry: Registry) -> DecodedChunk:
+    def decode(self, writer: Writer) -> DecodedChunk:
         entry = self.plan.entry
         if entry.known_at is None:
             known_at = MomentEntry.model_validate(
                 {"constant": format_moment(self.rules.now_micros)}
             )
             entry = entry.model_copy(update={"known_at": known_at})
-        reading = Reading(self.found, entry, self.rules, self.row_mistakes)
-        return read_facts(reading, entry, registry)
+        names = EntityNames({**writer.id_forms, **self.forms})
+        reading = Reading(self.found, entry, self.rules, self.row_mistakes, names)
+        decoded = read_facts(reading, entry, writer.registry())
+        self.forms.update(names.forms)
+        return decoded
 
     def refuse(
         self, decoded: DecodedChunk, mistakes: Mistakes, error: TimeTravelError

@@ -6,7 +6,7 @@ grow with the run.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +17,12 @@ from experiments.metrics.comparison import adjust, compare_coverage, compare_var
 from experiments.metrics.definitions.definition import LOGGED
 from experiments.metrics.definitions.registry import METRICS
 from experiments.metrics.errors import NothingToMeasure
-from experiments.metrics.inputs.slices import count_pages, find_partitions, read_slices
+from experiments.metrics.inputs.slices import (
+    count_pages,
+    find_partitions,
+    read_profile_ids,
+    read_slices,
+)
 from experiments.metrics.measuring import Measuring
 from experiments.metrics.options import MeasuredRun, MetricOptions
 from experiments.metrics.values import PAGE_METRICS_SCHEMA
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 METRICS_FILE = "results/metrics.parquet"
+_MOST_NAMED_PROFILES: Final = 5_000
 PAGE_METRICS_FILE = "results/page_metrics.parquet"
 
 
@@ -59,8 +65,15 @@ def compute_metrics(
         MismatchedPages: Its variants do not hold the same pages.
     """
     options = options or MetricOptions()
-    measuring = Measuring(run, store, reader, options)
     partitions = find_partitions(run.directory, run.variants)
+    profile_ids = read_profile_ids(partitions)
+    measuring = Measuring(
+        run,
+        store,
+        reader,
+        profile_ids if len(profile_ids) <= _MOST_NAMED_PROFILES else None,
+        options,
+    )
     target = run.directory / PAGE_METRICS_FILE
     target.parent.mkdir(exist_ok=True)
     measured = 0

@@ -17,16 +17,17 @@ from experiments.metrics.definitions.definition import LOGGED
 from experiments.metrics.definitions.similarity import Scratch
 from experiments.metrics.inputs.encoding import encode_pages
 from experiments.metrics.inputs.facts import PageFacts
-from experiments.metrics.inputs.logged import LoggedSlice
+from experiments.metrics.inputs.logged import LoggedPages
 from experiments.metrics.inputs.played import find_played_next
 from experiments.metrics.rounding import round_floats
 from experiments.metrics.values import PAGE_METRICS_SCHEMA, compare_pages, measure_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from core.arrays import BoolArray, Float64Array
     from experiments.metrics.inputs.encoding import EncodedPages
+    from experiments.metrics.inputs.logged import LoggedSlice
     from experiments.metrics.inputs.slices import PageSlice
     from experiments.metrics.options import MeasuredRun, MetricOptions
     from timetravel.queries.as_of_reader import AsOfReader
@@ -62,6 +63,7 @@ class Measuring:
         run: What is measured.
         store: Holds the logged pages.
         reader: Reads facts at the snapshot of the run.
+        profile_ids: Whose pages are measured; None if they are too many to ask for by name.
         options: What belongs to a page.
     """
 
@@ -70,11 +72,17 @@ class Measuring:
         run: MeasuredRun,
         store: Store,
         reader: AsOfReader | SegmentReader,
+        profile_ids: Sequence[int] | None,
         options: MetricOptions,
     ) -> None:
         self._run = run
-        self._store = store
         self._engagement = options.engagement
+        self._logged = LoggedPages(
+            store,
+            run.snapshot,
+            profile_ids,
+            horizon_micros=options.engagement.horizon_micros,
+        )
         self._as_of = reader.known_by_moment(run.known_by)
         self._hindsight = reader.known_by_moment(LAST_MICROS)
         self._facts = PageFacts(self._as_of)
@@ -86,13 +94,7 @@ class Measuring:
         self._latest = max(self._latest, int(pages.as_of.max()))
         control = self._run.variants[0]
         own = pages.variants[control]
-        logged = LoggedSlice.read(
-            self._store,
-            pages,
-            own,
-            snapshot=self._run.snapshot,
-            horizon_micros=self._engagement.horizon_micros,
-        )
+        logged = self._logged.read(pages, own)
         made = [pages.variants[variant] for variant in self._run.variants]
         encoded = encode_pages([*(one.table for one in made), logged.table])
         facts = self._facts.read(

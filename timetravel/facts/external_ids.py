@@ -102,3 +102,49 @@ def check_same(kind: EntityKind, number: int, one: str, other: str) -> None:
             remedy="Give one of the two another id, e.g. with a letter in front.",
             field="entity_id",
         )
+
+
+class EntityNames:
+    """Turn the names of entities into numbers while facts are read.
+
+    Args:
+        forms: How the entities of each kind are named, of those that have any facts.
+    """
+
+    def __init__(self, forms: Mapping[EntityKind, IdForm]) -> None:
+        self._forms = dict(forms)
+        self.external_ids = ExternalIds()
+
+    @property
+    def forms(self) -> Mapping[EntityKind, IdForm]:
+        """How entities are named, of each kind of which it is known."""
+        return self._forms
+
+    def form(self, kind: EntityKind) -> IdForm | None:
+        """Return how entities of a kind are named; None if nothing has said so yet."""
+        return self._forms.get(kind)
+
+    def settle(self, kind: EntityKind, form: IdForm) -> None:
+        """Say how entities of a kind are named, if nothing has.
+
+        Raises:
+            InvalidFact: Something has, and otherwise.
+        """
+        if self._forms.setdefault(kind, form) is not form:
+            entity = kind.name.lower()
+            stored, given = "whole numbers", "texts"
+            if form is IdForm.NUMBERS:
+                stored, given = given, stored
+            raise InvalidFact(
+                f"{entity.capitalize()}s have {stored} in this store, and {given} here.",
+                remedy="Give them as the store has them, or load everything into a new store.",
+                field=entity,
+            )
+
+    def number(self, kind: EntityKind, text: str, *, field: str) -> int:
+        """Return the number of a text, and keep the way back.
+
+        Raises:
+            InvalidFact: The text cannot be an id, or another one has the same number.
+        """
+        return self.external_ids.note(kind, text, field=field)

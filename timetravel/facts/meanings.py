@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 from core.errors import InvalidInput
 from core.moments import format_moment, parse_moment
 from timetravel.errors import InvalidFact
+from timetravel.facts.external_ids import IdForm
 from timetravel.facts.model import LARGEST_ID, EntityKind, EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from timetravel.facts.external_ids import EntityNames
     from timetravel.facts.model import JsonValue
 
 _OLDEST: Final = 150
@@ -30,14 +32,26 @@ _SEPARATORS: Final = frozenset(",;|")
 _LONGEST_DIGITS: Final = 30
 
 
-def convert_attribute(kind: EntityKind, name: str, value: JsonValue) -> JsonValue:
+def convert_attribute(
+    kind: EntityKind, name: str, value: JsonValue, names: EntityNames | None = None
+) -> JsonValue:
     """Return an attribute's value as page services read it; others as they are.
+
+    Args:
+        kind: What the attribute is of.
+        name: Its name.
+        value: Its value as it was given.
+        names: How videos are named; None if by whole numbers.
 
     Raises:
         InvalidFact: Page services read the attribute, and the value is not one of its own.
     """
     convert = MEANINGS.get((kind, name))
-    return value if convert is None else convert(value)
+    if convert is None:
+        return value
+    if convert is _to_video_ids and names and names.form(EntityKind.VIDEO) is IdForm.TEXTS:
+        return _to_numbers_of_texts(value, names)
+    return convert(value)
 
 
 def check_event_value(kind: EventKind, value: float | None) -> None:
@@ -189,6 +203,18 @@ def _to_video_ids(value: JsonValue) -> list[int]:
         if number is None or not 0 <= number <= LARGEST_ID:
             raise _unlike(wanted, example) from None
         found.append(number)
+    return found
+
+
+def _to_numbers_of_texts(value: JsonValue, names: EntityNames) -> list[int]:
+    """Return the numbers of videos that are named by texts."""
+    wanted, example = "a list of video ids", '["tt0133093", "tt0234215"]'
+    found: list[int] = []
+    elements = list(value) if isinstance(value, list | tuple) else [value]
+    for element in elements:
+        if isinstance(element, bool) or not isinstance(element, str | int):
+            raise _unlike(wanted, example)
+        found.append(names.number(EntityKind.VIDEO, str(element), field="value"))
     return found
 
 

@@ -8,7 +8,6 @@ from timetravel.ingest.contradictions import REFUSALS, find_refused
 
 if TYPE_CHECKING:
     from timetravel.database.chunks import Chunk
-    from timetravel.database.registry import Registry
     from timetravel.errors import TimeTravelError
     from timetravel.ingest.decoding import DecodedChunk
     from timetravel.ingest.mistakes import Mistakes
@@ -40,8 +39,8 @@ class IncomingChunk(Protocol):
     def register(self, writer: Writer) -> None:
         """Register its feature groups."""
 
-    def decode(self, registry: Registry) -> DecodedChunk:
-        """Return its records as facts."""
+    def decode(self, writer: Writer) -> DecodedChunk:
+        """Return its records as facts, as the store names entities."""
 
     def refuse(
         self, decoded: DecodedChunk, mistakes: Mistakes, error: TimeTravelError
@@ -66,7 +65,7 @@ def append_chunk(store: Store, chunk: IncomingChunk, now_micros: int) -> Chunk:
         if found is not None:
             return found
         chunk.register(writer)
-        decoded = _append(writer, chunk, chunk.decode(writer.registry()))
+        decoded = _append(writer, chunk, chunk.decode(writer))
         taken = chunk.describe(decoded, writer.newest_tx_id)
         writer.note_chunk(taken)
     return taken
@@ -81,7 +80,7 @@ def check_chunk(store: Store, chunk: IncomingChunk, now_micros: int) -> Chunk:
     try:
         with store.begin(now_micros) as writer:
             chunk.register(writer)
-            decoded = _append(writer, chunk, chunk.decode(writer.registry()))
+            decoded = _append(writer, chunk, chunk.decode(writer))
             raise _CheckedError(chunk.describe(decoded, writer.newest_tx_id))  # noqa: TRY301 - it ends the transaction
     except _CheckedError as ended:
         return ended.chunk
@@ -103,6 +102,7 @@ def _append(writer: Writer, chunk: IncomingChunk, decoded: DecodedChunk) -> Deco
                 source=chunk.source,
                 synthetic=chunk.synthetic,
                 beside_stored=True,
+                external_ids=decoded.external_ids,
             )
         except REFUSALS as error:
             mistakes = find_refused(decoded, writer, chunk.mistakes_kept(decoded))

@@ -40,7 +40,7 @@ def find_refused(chunk: DecodedChunk, writer: Writer, kept_at_most: int) -> Mist
     said: dict[int, Mapping[Version, Content]] = {}
     for index, facts in sorted(by_record.items()):
         try:
-            said[index] = writer.check(facts)
+            said[index] = writer.check(facts, chunk.external_ids)
         except ContradictingFacts:
             refused[index] = ("known_at", "The record contradicts itself.", _REMEDY)
         except REFUSALS as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from timetravel.errors import InvalidChunk, InvalidFact
+from timetravel.facts.external_ids import ExternalIds
 from timetravel.ingest.features import FeatureColumns
 from timetravel.ingest.fields import Fields
 from timetravel.ingest.groups import read_groups
@@ -32,10 +33,12 @@ class DecodedChunk:
     Attributes:
         facts: Facts that are not features, and the place of each among the records.
         batches: Features, and the places of their rows.
+        external_ids: Texts behind the numbers of entities that have texts.
     """
 
     facts: Sequence[tuple[int, Fact]]
     batches: Sequence[tuple[Sequence[int], FeatureBatch]]
+    external_ids: ExternalIds = field(default_factory=ExternalIds)
 
     def __len__(self) -> int:
         return len(self.facts) + sum(len(batch) for _, batch in self.batches)
@@ -60,7 +63,7 @@ class DecodedChunk:
             kept = batch.take(np.array(keep, np.int64))
             batches.append(([places[row] for row in keep], kept))
         facts = [(place, fact) for place, fact in self.facts if place not in indexes]
-        return DecodedChunk(facts, batches)
+        return DecodedChunk(facts, batches, self.external_ids)
 
 
 def check_header(request: ingest_pb2.IngestRequest, rules: Rules) -> None:
@@ -83,15 +86,15 @@ def check_header(request: ingest_pb2.IngestRequest, rules: Rules) -> None:
             remedy="Count chunks from 1.",
             field="sequence",
         )
-    for field, check in (
+    for name, check in (
         ("stream", rules.name),
         ("source", rules.name),
         ("bookmark", rules.bookmark),
     ):
         try:
-            check(getattr(request, field))
+            check(getattr(request, name))
         except InvalidFact as error:
-            raise InvalidChunk(error.problem, remedy=error.remedy, field=field) from None
+            raise InvalidChunk(error.problem, remedy=error.remedy, field=name) from None
     whole = request.ByteSize()
     request.DiscardUnknownFields()
     if request.ByteSize() != whole:

@@ -178,6 +178,25 @@ class LoggedDigests:
     devices: Sequence[str]
     digests: Sequence[str]
 
+    def since(self, moment: int) -> LoggedDigests:
+        """Return those shown at a moment or later."""
+        first = int(np.searchsorted(self.shown_at, moment))
+        return LoggedDigests(
+            self.shown_at[first:],
+            self.profile_ids[first:],
+            self.devices[first:],
+            self.digests[first:],
+        )
+
+    def followed_by(self, later: LoggedDigests) -> LoggedDigests:
+        """Return these, and then others that were shown later."""
+        return LoggedDigests(
+            np.concatenate([self.shown_at, later.shown_at]),
+            np.concatenate([self.profile_ids, later.profile_ids]),
+            [*self.devices, *later.devices],
+            [*self.digests, *later.digests],
+        )
+
 
 def read_digests(connect: Connect, chosen: LoggedPageFilter) -> LoggedDigests:
     """Return the digests of logged pages, without what the pages hold."""

@@ -206,6 +206,11 @@ class Writer:
         """Note an ingest stream's chunk, together with what it appended."""
         write_chunk(self._connection, chunk)
 
+    @property
+    def id_forms(self) -> Mapping[EntityKind, IdForm]:
+        """How entities are named, of each kind that has any facts."""
+        return self._id_forms
+
     def registry(self) -> Registry:
         """Return the feature groups, with those this writer has registered."""
         if self._registry is None:

@@ -105,10 +105,18 @@ class TextEntry(_ColumnEntry):
 
 
 class IdentityEntry(_ColumnEntry):
-    """The id of a profile or a video: a whole number."""
+    """The id of a profile or a video: a whole number or a text, as the store names them."""
 
-    constant: int | None = Field(
-        None, description="The same number for every record.", examples=[7]
+    constant: int | str | None = Field(
+        None, description="The same id for every record.", examples=[7]
+    )
+    as_text: Literal["text"] | None = Field(
+        None,
+        alias="as",
+        description="Says that ids are texts, whatever they look like: spaces, case and zeros "
+        "in front tell them apart. Left out, the first facts of a kind of entity decide: "
+        "ids are texts where none of them is a whole number.",
+        examples=["text"],
     )
 
 

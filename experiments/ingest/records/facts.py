@@ -75,7 +75,7 @@ def read_facts(reading: Reading, entry: MappingEntry, registry: Registry) -> Dec
             facts = read_logged_pages(reading, entry, known, ops)
         case _:
             raise AssertionError(entry)
-    return DecodedChunk(list(facts), [])
+    return DecodedChunk(list(facts), [], reading.names.external_ids)
 
 
 def feature_fields(entry: FeaturesEntry, registry: Registry) -> tuple[int, tuple[str, ...]]:
@@ -94,7 +94,8 @@ def _read_features(
 ) -> DecodedChunk:
     version, fields = feature_fields(entry, registry)
     numbers = np.array(ops, np.int8)
-    entity_ids = reading.identities("entity_id", entry.entity_id)
+    kind = registry[entry.group.name].group.entity_kind
+    entity_ids = reading.identities("entity_id", entry.entity_id, kind)
     valid_from = reading.moments("valid_from", entry.valid_from, reading.rules.valid_from)
     if entry.values is not None:
         values = read_vectors(reading, entry.values, fields, numbers)
@@ -110,14 +111,14 @@ def _read_features(
         values[right],
         version,
     )
-    return DecodedChunk([], [(right.tolist(), batch)])
+    return DecodedChunk([], [(right.tolist(), batch)], reading.names.external_ids)
 
 
 def _read_attributes(
     reading: Reading, entry: AttributesEntry, known: Sequence[int], ops: Sequence[Op]
 ) -> DecodedChunk:
     kinds = reading.choices("entity_kind", entry.entity_kind, ENTITY_KINDS)
-    entity_ids = reading.identities("entity_id", entry.entity_id).tolist()
+    entity_ids = reading.identities("entity_id", entry.entity_id, kinds).tolist()
     valid_from = reading.moments(
         "valid_from", entry.valid_from, reading.rules.valid_from
     ).tolist()
@@ -150,7 +151,8 @@ def _read_attributes(
         )
     # A record of which one value is wrong makes no fact at all.
     wrong = reading.wrong_rows
-    return DecodedChunk([(row, fact) for row, fact in facts if not wrong[row]], [])
+    facts = [(row, fact) for row, fact in facts if not wrong[row]]
+    return DecodedChunk(facts, [], reading.names.external_ids)
 
 
 def _convert(
@@ -166,7 +168,7 @@ def _convert(
         if value is None or name is None or (kind, name) not in MEANINGS:
             continue
         try:
-            converted[row] = convert_attribute(kind, name, value)
+            converted[row] = convert_attribute(kind, name, value, reading.names)
         except InvalidFact as error:
             reading.wrong(row, field, value, error)
     return converted
@@ -178,7 +180,7 @@ def _read_allocations(
     cells = reading.texts("cell", entry.cell, required=False)
     cells = [cell if op is Op.ASSERT else None for cell, op in zip(cells, ops, strict=True)]
     records = zip(
-        reading.identities("profile_id", entry.profile_id).tolist(),
+        reading.identities("profile_id", entry.profile_id, EntityKind.PROFILE).tolist(),
         reading.texts("test", entry.test),
         reading.moments("valid_from", entry.valid_from, reading.rules.valid_from).tolist(),
         known,

@@ -10,7 +10,14 @@ from experiments.ingest.records.fact_builder import build_facts
 from experiments.ingest.records.logged_pages import logged_page
 from timetravel.errors import InvalidFact
 from timetravel.facts.meanings import check_event_value
-from timetravel.facts.model import Attribution, AvailabilityFact, EventFact, EventKind, Op
+from timetravel.facts.model import (
+    Attribution,
+    AvailabilityFact,
+    EntityKind,
+    EventFact,
+    EventKind,
+    Op,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +40,7 @@ def read_availability(
     rules = reading.rules
     records = zip(
         reading.texts("window_id", entry.window_id),
-        reading.identities("video_id", entry.video_id).tolist(),
+        reading.identities("video_id", entry.video_id, EntityKind.VIDEO).tolist(),
         reading.countries("country", entry.country),
         reading.moments("valid_from", entry.valid_from, rules.valid_from).tolist(),
         reading.moments("valid_to", entry.valid_to, rules.valid_to).tolist(),
@@ -58,10 +65,10 @@ def read_events(
                 reading.wrong(row, "value", value, error)
     records = zip(
         reading.texts("event_id", entry.event_id),
-        reading.identities("profile_id", entry.profile_id).tolist(),
+        reading.identities("profile_id", entry.profile_id, EntityKind.PROFILE).tolist(),
         reading.moments("event_at", entry.event_at, reading.rules.past).tolist(),
         kinds,
-        reading.identities("video_id", entry.video_id).tolist(),
+        reading.identities("video_id", entry.video_id, EntityKind.VIDEO).tolist(),
         values,
         known,
         ops,
@@ -107,7 +114,7 @@ def read_logged_pages(
     if entry.context is not None:
         contexts = reading.objects("context", entry.context, ops, required=False)
     records = zip(
-        reading.identities("profile_id", entry.profile_id).tolist(),
+        reading.identities("profile_id", entry.profile_id, EntityKind.PROFILE).tolist(),
         reading.moments("shown_at", entry.shown_at, reading.rules.past).tolist(),
         known,
         reading.texts("device", entry.device),
@@ -118,5 +125,8 @@ def read_logged_pages(
     )
     limits = reading.rules.limits
     return build_facts(
-        reading, "page", records, lambda record: logged_page(*record, limits=limits)
+        reading,
+        "page",
+        records,
+        lambda record: logged_page(*record, limits=limits, names=reading.names),
     )

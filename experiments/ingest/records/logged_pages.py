@@ -10,12 +10,14 @@ from pagesim.page.v1 import page_pb2
 
 from core.moments import from_micros
 from timetravel.errors import InvalidFact
-from timetravel.facts.model import LoggedPageFact, Op
+from timetravel.facts.external_ids import IdForm
+from timetravel.facts.model import EntityKind, LoggedPageFact, Op
 from timetravel.ingest.pages import check_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from timetravel.facts.external_ids import EntityNames
     from timetravel.facts.model import JsonValue
     from timetravel.ingest.limits import Limits
 
@@ -32,6 +34,7 @@ def logged_page(
     op: Op,
     *,
     limits: Limits,
+    names: EntityNames,
 ) -> LoggedPageFact:
     """Return a logged page, or its withdrawal.
 
@@ -40,7 +43,7 @@ def logged_page(
     """
     if op is not Op.ASSERT or page is None:
         return LoggedPageFact.withdraw(profile_id, shown_at, known_at, op)
-    message = _parse(page)
+    message = _parse(_with_numbers(page, names))
     message.profile_id = message.profile_id or profile_id
     message.device = message.device or device
     if not message.HasField("as_of"):
@@ -59,6 +62,33 @@ def logged_page(
     return LoggedPageFact(
         profile_id, shown_at, known_at, device, context or {}, canonical, digest
     )
+
+
+def _with_numbers(page: Mapping[str, JsonValue], names: EntityNames) -> Mapping[str, JsonValue]:
+    """Return a page in which entities that are named by texts have their numbers."""
+
+    def number(holder: JsonValue, kind: EntityKind, keys: Sequence[str]) -> JsonValue:
+        if not isinstance(holder, dict) or names.form(kind) is not IdForm.TEXTS:
+            return holder
+        return {
+            key: names.number(kind, str(value), field="page") if key in keys else value
+            for key, value in holder.items()
+        }
+
+    def number_row(row: JsonValue) -> JsonValue:
+        if not isinstance(row, dict) or not isinstance(row.get("videos"), list):
+            return row
+        videos = [
+            number(video, EntityKind.VIDEO, ("video_id", "videoId")) for video in row["videos"]
+        ]
+        return {**row, "videos": videos}
+
+    numbered = number(dict(page), EntityKind.PROFILE, ("profile_id", "profileId"))
+    found: dict[str, JsonValue] = dict(numbered) if isinstance(numbered, dict) else {}
+    rows = found.get("rows")
+    if isinstance(rows, list):
+        found["rows"] = [number_row(row) for row in rows]
+    return found
 
 
 def _parse(page: Mapping[str, JsonValue]) -> page_pb2.Page:

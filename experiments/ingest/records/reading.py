@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from experiments.ingest.mapping.sources import TextEntry
 from experiments.ingest.records.cells import (
@@ -20,7 +21,8 @@ from experiments.ingest.records.cells import (
 from experiments.ingest.records.columns import UnreadableCell, plain_column, refuse_inexact
 from experiments.ingest.records.moments import Moments
 from timetravel.errors import InvalidFact
-from timetravel.facts.model import Op
+from timetravel.facts.external_ids import IdForm
+from timetravel.facts.model import EntityKind, Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         NumberEntry,
         ValueEntry,
     )
+    from timetravel.facts.external_ids import EntityNames
     from timetravel.facts.model import JsonValue
     from timetravel.ingest.mistakes import Mistakes
     from timetravel.ingest.rules import Rules
@@ -56,13 +59,20 @@ class Reading:
         entry: What the mapping says.
         rules: What values must meet.
         mistakes: Where they are noted.
+        names: How the store names entities.
     """
 
     def __init__(
-        self, found: Slice, entry: MappingEntry, rules: Rules, mistakes: Mistakes
+        self,
+        found: Slice,
+        entry: MappingEntry,
+        rules: Rules,
+        mistakes: Mistakes,
+        names: EntityNames,
     ) -> None:
         self.rows = len(found.numbers)
         self.rules = rules
+        self.names = names
         self.wrong_rows = np.zeros(self.rows, np.bool_)
         self._found = found
         self._entry = entry
@@ -86,13 +96,64 @@ class Reading:
 
         return self.each(field, self._texts_of(entry), read)
 
-    def identities(self, field: str, entry: IdentityEntry) -> Int64Array:
-        """Return ids of profiles or videos."""
-        cells = refuse_inexact(self._cells(entry))
+    def identities(
+        self, field: str, entry: IdentityEntry, kind: EntityKind | Sequence[EntityKind]
+    ) -> Int64Array:
+        """Return ids of profiles or videos: whole numbers, or those of texts.
+
+        Args:
+            field: What the cells become.
+            entry: Where they stand.
+            kind: What they name, in all rows or in each.
+
+        Raises:
+            InvalidFact: They are texts, and the store has whole numbers.
+        """
+        cells = self._cells(entry)
+        kinds = [kind] if isinstance(kind, EntityKind) else list(dict.fromkeys(kind))
+        for one in kinds:
+            self._settle(entry, one, cells)
+        named = [one for one in kinds if self.names.form(one) is IdForm.TEXTS]
+        if not named:
+            return self._whole_numbers(field, cells)
+        if len(kinds) == 1:
+            return self._numbers_of_texts(field, cells, kinds[0])
+        return self._mixed(field, cells, list(kind))  # type: ignore[arg-type]  # one of each row
+
+    def _settle(self, entry: IdentityEntry, kind: EntityKind, cells: Column) -> None:
+        """Settle how entities are named, unless it is."""
+        if entry.as_text is not None:
+            self.names.settle(kind, IdForm.TEXTS)
+        elif self.names.form(kind) is None and len(cells):
+            self.names.settle(kind, IdForm.TEXTS if _hold_no_number(cells) else IdForm.NUMBERS)
+
+    def _whole_numbers(self, field: str, cells: Column) -> Int64Array:
+        cells = refuse_inexact(cells)
         whole = whole_numbers(cells)
         if whole is not None:
             return whole
         return np.array(self.each(field, cells, to_identity, 0), np.int64)
+
+    def _numbers_of_texts(self, field: str, cells: Column, kind: EntityKind) -> Int64Array:
+        def read(cell: object) -> int:
+            return self.names.number(kind, to_text(cell), field=field)
+
+        return np.array(self.each(field, cells, read, 0), np.int64)
+
+    def _mixed(self, field: str, cells: Column, kinds: Sequence[EntityKind]) -> Int64Array:
+        """Return ids where rows are about entities of several kinds."""
+        numbers = np.zeros(self.rows, np.int64)
+        for row, (kind, cell) in enumerate(zip(kinds, listed(cells), strict=True)):
+            try:
+                if cell is None:
+                    raise _NOTHING
+                if self.names.form(kind) is IdForm.TEXTS:
+                    numbers[row] = self.names.number(kind, to_text(cell), field=field)
+                else:
+                    numbers[row] = to_identity(cell)
+            except InvalidFact as error:
+                self.wrong(row, field, cell, error)
+        return numbers
 
     def moments(
         self,
@@ -291,6 +352,23 @@ class Reading:
 
 def _as_json(entry: ValueEntry) -> ValueEntry:
     return entry.model_copy(update={"type": entry.type or "json"})
+
+
+def _hold_no_number(cells: Column) -> bool:
+    """Return whether cells are texts that are no whole numbers, all of them."""
+    texts = cells.dictionary_encode().dictionary if isinstance(cells, pa.Array) else cells
+    found = [cell for cell in listed(texts) if cell is not None]
+    return bool(found) and not any(_is_number(cell) for cell in found)
+
+
+def _is_number(cell: object) -> bool:
+    if not isinstance(cell, str):
+        return True
+    try:
+        to_whole(cell)
+    except InvalidFact:
+        return False
+    return True
 
 
 _NOTHING: Final = InvalidFact("Nothing stands here.", remedy="Give a value.")

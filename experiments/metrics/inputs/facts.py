@@ -13,9 +13,17 @@ import numpy as np
 
 from core.kernel import kernel_array
 from experiments.metrics.definitions.columns import NO_LIMIT, NOT_ADDED, UNRATED, Facts
-from services.page.inputs import ADDED_AT, GENRES, MATURITY, MATURITY_LIMIT, VIDEO_POPULARITY
+from services.page.inputs import (
+    ADDED_AT,
+    GENRES,
+    MATURITY,
+    MATURITY_LIMIT,
+    VIDEO_POPULARITY,
+    YEAR,
+)
 from services.page.model import starts
-from services.shared_facts.attributes import read_genres, read_maturity, read_maturity_limit
+from services.shared_facts.attributes import read_maturity, read_maturity_limit
+from services.shared_facts.content_index import ContentIndex, genre_names
 from services.shared_facts.epochs import FOREVER_MICROS, Epoch, EpochCache, group_by_epoch
 from services.shared_facts.listing import find_positions
 from timetravel.facts.model import EntityKind
@@ -97,8 +105,7 @@ class PageFacts:
         self._catalogues = EpochCache(self._load_catalogue, capacity=_CAPACITY)
         self._plays = EpochCache(self._load_plays, capacity=_CAPACITY)
         self._licences = EpochCache(self._load_licences, capacity=_CAPACITY)
-        self._genres: dict[str, int] = {}
-        self._contents: dict[tuple[int, ...], int] = {(): _NO_GENRES}
+        self._contents = ContentIndex()
 
     def read(
         self,
@@ -119,14 +126,16 @@ class PageFacts:
         plays = _Epochs.of(as_of, self._plays.at)
         licences_of, is_licensed = self._read_licences(as_of, countries, video_ids)
         listed = [find_positions(one.video_ids, video_ids) for one in catalogues.values]
+        known = self._contents.contents()
+        codes = {name: code for code, name in enumerate(genre_names(known))}
         return Facts(
             as_of=kernel_array(as_of, np.int64),
             maturity_limits=self._read_limits(profile_ids, as_of),
             catalogue_of=catalogues.places,
             contents=_stack([one.contents for one in catalogues.values], listed, _NO_GENRES),
-            genre_starts=starts(np.array([len(own) for own in self._contents])),
-            genres=np.array([code for own in self._contents for code in own], np.int32),
-            genre_count=len(self._genres),
+            genre_starts=starts(np.array([len(genres) for genres, _ in known])),
+            genres=np.array([codes[name] for genres, _ in known for name in genres], np.int32),
+            genre_count=len(codes),
             added_at=_stack([one.added_at for one in catalogues.values], listed, NOT_ADDED),
             maturity=_stack([one.maturity for one in catalogues.values], listed, UNRATED),
             plays_of=plays.places,
@@ -162,12 +171,12 @@ class PageFacts:
         return np.array(places, np.int32), _stack(licensed, positions, _UNLICENSED)
 
     def _load_catalogue(self, at: int) -> Epoch[_Catalogue]:
-        rows = self._reader.catalogue(at, (ADDED_AT, GENRES, MATURITY))
+        rows = self._reader.catalogue(at, (ADDED_AT, GENRES, MATURITY, YEAR))
         columns = rows.columns
         ages = (read_maturity(value) for value in columns[MATURITY])
         catalogue = _Catalogue(
             rows.video_ids,
-            np.array([self._number(value) for value in columns[GENRES]], np.int32),
+            self._contents.number(rows).numbers,
             np.array([_read_moment(value) for value in columns[ADDED_AT]], np.int64),
             np.array([UNRATED if age is None else age for age in ages], np.int64),
         )
@@ -187,13 +196,6 @@ class PageFacts:
         bitmaps, rows = self._reader.availability(at), self._reader.catalogue(at, ())
         licences = _Licences(rows.video_ids, bitmaps.countries, bitmaps.available)
         return _epoch(at, bitmaps.unchanged_until, licences)
-
-    def _number(self, value: JsonValue) -> int:
-        """Return the number of a video's genres."""
-        codes = {
-            self._genres.setdefault(name, len(self._genres)) for name in read_genres(value)
-        }
-        return self._contents.setdefault(tuple(sorted(codes)), len(self._contents))
 
 
 def _epoch(at: int, unchanged_until: int | None, value: Value) -> Epoch[Value]:

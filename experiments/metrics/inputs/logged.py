@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from core.moments import EARLIEST_MICROS
 from experiments.metrics.inputs.encoding import ROWS_SCHEMA, PageTable
 from services.page.canonical import geometry_of, parse_message, row_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Self
+    from collections.abc import Iterable, Iterator, Sequence
 
     from core.arrays import BoolArray, Int64Array
     from experiments.metrics.inputs.slices import PageSlice, VariantPages
+    from timetravel.queries.logged_pages import LoggedDigests
     from timetravel.store import Store
 
 
@@ -44,35 +45,43 @@ class LoggedSlice:
     shown_to: Int64Array
     shown_at: Int64Array
 
-    @classmethod
-    def read(
-        cls,
+
+class LoggedPages:
+    """Read logged pages as slices come; as these follow each other in time, each is read once.
+
+    Args:
+        store: Holds them.
+        snapshot: Append position up to which is read.
+        profile_ids: Whose pages may be asked for; None means everybody's.
+        horizon_micros: For how long after a page others matter.
+    """
+
+    def __init__(
+        self,
         store: Store,
-        pages: PageSlice,
-        control: VariantPages,
-        *,
         snapshot: int,
+        profile_ids: Sequence[int] | None,
+        *,
         horizon_micros: int,
-    ) -> Self:
+    ) -> None:
+        self._store = store
+        self._snapshot = snapshot
+        self._profile_ids = profile_ids
+        self._horizon_micros = horizon_micros
+        self._since = self._until = EARLIEST_MICROS
+        self._held: LoggedDigests | None = None
+
+    def read(self, pages: PageSlice, control: VariantPages) -> LoggedSlice:
         """Return the logged pages of the profiles, moments and devices of a slice.
 
         Args:
-            store: Holds them.
             pages: The slice.
             control: What control made of it.
-            snapshot: Append position up to which is read.
-            horizon_micros: For how long after a page others matter.
 
         Raises:
             InvalidPages: What was logged is not a page.
         """
-        first, last = int(pages.as_of.min()), int(pages.as_of.max())
-        shown = store.logged_digests(
-            since=first,
-            until=last + horizon_micros + 1,
-            profile_ids=np.unique(pages.profile_ids).tolist(),
-            snapshot=snapshot,
-        )
+        shown = self._read_shown(int(pages.as_of.min()), int(pages.as_of.max()))
         is_made = np.any([one.is_made for one in pages.variants.values()], axis=0)
         places = {
             key: place
@@ -105,13 +114,30 @@ class LoggedSlice:
             (int(pages.profile_ids[place]), int(pages.as_of[place])): place
             for place in np.flatnonzero(is_present & ~equals_control).tolist()
         }
-        return cls(
+        return LoggedSlice(
             is_present,
             equals_control,
             pa.array(digests, pa.string()),
-            lay_out_logged(_read_bytes(store, others, snapshot), len(digests)),
+            lay_out_logged(_read_bytes(self._store, others, self._snapshot), len(digests)),
             shown.profile_ids,
             shown.shown_at,
+        )
+
+    def _read_shown(self, first: int, last: int) -> LoggedDigests:
+        """Return what was shown from a moment until the horizon after another."""
+        until = last + self._horizon_micros + 1
+        if self._held is None or not self._since <= first <= self._until:
+            self._held = self._read_digests(first, until)
+        else:
+            self._held = self._held.since(first)
+            if until > self._until:
+                self._held = self._held.followed_by(self._read_digests(self._until, until))
+        self._since, self._until = first, max(until, self._until)
+        return self._held
+
+    def _read_digests(self, since: int, until: int) -> LoggedDigests:
+        return self._store.logged_digests(
+            since=since, until=until, profile_ids=self._profile_ids, snapshot=self._snapshot
         )
 
 

@@ -108,6 +108,15 @@ def count_pages(partitions: Sequence[Sequence[PartitionPath]]) -> int:
     return sum(pq.read_metadata(paths[0].file("pages")).num_rows for paths in partitions)
 
 
+def read_profile_ids(partitions: Sequence[Sequence[PartitionPath]]) -> Sequence[int]:
+    """Return whose pages a run asked for, ascending."""
+    columns = [
+        pq.read_table(paths[0].file("pages"), columns=["profile_id"]) for paths in partitions
+    ]
+    profile_ids: list[int] = pa.concat_tables(columns)["profile_id"].unique().to_pylist()
+    return sorted(profile_ids)
+
+
 def read_slices(paths: Sequence[PartitionPath], pages: int) -> Iterator[PageSlice]:
     """Yield a partition in slices of so many pages.
 

@@ -31,7 +31,8 @@ from experiments.ingest.records.reading import Reading
 from experiments.ingest.refusals import Refusals, RowMistakes, write_refused
 from tests.oracle.arrow_cells import NO_VALUE, Moment, read_scalar
 from tests.support.facts.arrow_arrays import MOMENT_SECONDS, make_array, random_array
-from timetravel.facts.model import AttributeFact, EventFact, EventKind
+from timetravel.facts.external_ids import EntityNames, IdForm
+from timetravel.facts.model import AttributeFact, EntityKind, EventFact, EventKind
 from timetravel.ingest.limits import Limits
 from timetravel.ingest.rules import Rules
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from timetravel.database.registry import Registry
 
 NOW: Final = parse_moment("2026-01-01")
+NUMBERS: Final = dict.fromkeys(EntityKind, IdForm.NUMBERS)
 _ROWS_IN_A_SLICE: Final = 2
 _MAPPINGS: Final = {
     "events": """
@@ -146,7 +148,9 @@ def check_input(one: Input, mapping: LoadedMapping, registry: Registry) -> int:
         for found in file.read(plan.columns, 0, _ROWS_IN_A_SLICE):
             mistakes = RowMistakes()
             decoded = read_facts(
-                Reading(found, plan.entry, rules, mistakes), plan.entry, registry
+                Reading(found, plan.entry, rules, mistakes, EntityNames(NUMBERS)),
+                plan.entry,
+                registry,
             )
             with Refusals(None) as refusals:
                 write_refused(file, found, mistakes.kept, refusals)

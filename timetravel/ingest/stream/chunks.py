@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from pagesim.ingest.v1 import ingest_pb2
 
-    from timetravel.database.registry import Registry
     from timetravel.errors import TimeTravelError
     from timetravel.facts.model import FeatureGroup
     from timetravel.ingest.decoding import DecodedChunk
@@ -109,12 +108,12 @@ class _RequestChunk:
                 mistakes.add(index, field, group.schema_version, error.problem, error.remedy)
         refuse(mistakes)
 
-    def decode(self, registry: Registry) -> DecodedChunk:
+    def decode(self, writer: Writer) -> DecodedChunk:
         # What was decoded says its schema versions, and so keeps its meaning whatever has
         # been registered since.
         if self.decoded is not None:
             return self.decoded
-        return decode_records(self.request.records, registry, self.rules)
+        return decode_records(self.request.records, writer.registry(), self.rules)
 
     def refuse(
         self, decoded: DecodedChunk, mistakes: Mistakes, error: TimeTravelError

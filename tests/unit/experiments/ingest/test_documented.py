@@ -98,7 +98,7 @@ def test_the_examples_say_what_they_seem_to(loaded: tuple[Store, dict[str, int]]
 def keys(model: type[BaseModel]) -> Iterator[str]:
     """Yield the keys of an entry and of the entries below it."""
     for name, field in model.model_fields.items():
-        yield name
+        yield field.alias or name
         waiting: list[Any] = [field.annotation]
         while waiting:
             one = waiting.pop()
