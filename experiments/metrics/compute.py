@@ -6,6 +6,7 @@ grow with the run.
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -28,9 +29,12 @@ from experiments.metrics.options import MeasuredRun, MetricOptions
 from experiments.metrics.values import PAGE_METRICS_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from experiments.generation.pages import PartitionPath
+    from experiments.metrics.inputs.logged import LoggedSlice
+    from experiments.metrics.inputs.slices import PageSlice
     from timetravel.queries.as_of_reader import AsOfReader
     from timetravel.segments.reader import SegmentReader
     from timetravel.store import Store
@@ -81,12 +85,10 @@ def compute_metrics(
         atomic_file(target) as unfinished,
         pq.ParquetWriter(unfinished, PAGE_METRICS_SCHEMA) as writer,
     ):
-        for paths in partitions:
-            for pages in read_slices(paths, options.pages_per_slice):
-                table = measuring.measure(pages)
-                writer.write_table(table)
-                measured += len(table)
-                advance(len(pages.page_ids))
+        for pages, table in _measure_slices(measuring, partitions, options.pages_per_slice):
+            writer.write_table(table)
+            measured += len(table)
+            advance(pages)
         if not measured:
             raise NothingToMeasure(
                 f"{run.directory} holds no page that could be made.",
@@ -106,6 +108,26 @@ def count_page_ids(run: MeasuredRun) -> int:
         NothingToMeasure: None was asked for.
     """
     return count_pages(find_partitions(run.directory, run.variants))
+
+
+def _measure_slices(
+    measuring: Measuring, partitions: Sequence[Sequence[PartitionPath]], size: int
+) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the values of every slice, and of how many pages; one is read ahead."""
+
+    def measure(pages: PageSlice, logged: LoggedSlice) -> tuple[int, pa.Table]:
+        return len(pages.page_ids), measuring.measure(pages, logged)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="measuring") as worker:
+        before: Future[tuple[int, pa.Table]] | None = None
+        for paths in partitions:
+            for pages in read_slices(paths, size):
+                logged = measuring.read_logged(pages)
+                if before is not None:
+                    yield before.result()
+                before = worker.submit(measure, pages, logged)
+        if before is not None:
+            yield before.result()
 
 
 def _compare(

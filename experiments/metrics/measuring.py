@@ -89,12 +89,15 @@ class Measuring:
         self._shown = ShownVideos()
         self._latest = EARLIEST_MICROS
 
-    def measure(self, pages: PageSlice) -> pa.Table:
+    def read_logged(self, pages: PageSlice) -> LoggedSlice:
+        """Return the logged pages beside a slice; slices are best asked for in their order."""
+        return self._logged.read(pages, pages.variants[self._run.variants[0]])
+
+    def measure(self, pages: PageSlice, logged: LoggedSlice) -> pa.Table:
         """Return the values of a slice, as in `values.PAGE_METRICS_SCHEMA`."""
         self._latest = max(self._latest, int(pages.as_of.max()))
         control = self._run.variants[0]
         own = pages.variants[control]
-        logged = self._logged.read(pages, own)
         made = [pages.variants[variant] for variant in self._run.variants]
         encoded = encode_pages([*(one.table for one in made), logged.table])
         facts = self._facts.read(

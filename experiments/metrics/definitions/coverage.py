@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.kernel import kernel, kernel_array
 from experiments.metrics.definitions.definition import OVERALL
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from core.arrays import Int64Array
+    from core.arrays import BoolArray, Int32Array, Int64Array
     from experiments.metrics.definitions.columns import Pages
 
 
@@ -33,10 +34,8 @@ class ShownVideos:
             video_ids: int64[videos], by code.
         """
         encoded = strata.dictionary_encode()
-        cells = np.diff(pages.cell_starts[pages.row_starts])
-        stratum_of = np.repeat(encoded.indices.to_numpy(), cells)
         is_shown = np.zeros((len(encoded.dictionary), len(video_ids)), np.bool_)
-        is_shown[stratum_of, pages.videos] = True
+        note_shown(pages, kernel_array(encoded.indices.to_numpy(), np.int32), is_shown)
         for stratum, own in zip(encoded.dictionary.to_pylist(), is_shown, strict=True):
             for name in {stratum, OVERALL}:
                 before = self._shown.get((variant, name), np.zeros(0, np.int64))
@@ -45,6 +44,21 @@ class ShownVideos:
     def counts(self) -> Mapping[tuple[str, str], int]:
         """Return how many different videos each variant and stratum shows."""
         return {key: len(shown) for key, shown in self._shown.items()}
+
+
+@kernel
+def note_shown(pages: Pages, strata: Int32Array, is_shown: BoolArray) -> None:
+    """Mark the videos that pages show.
+
+    Args:
+        pages: Columns of the pages.
+        strata: int32[pages], number of each page's stratum.
+        is_shown: bool[strata, videos], changed.
+    """
+    for page in range(len(strata)):
+        first, last = pages.row_starts[page], pages.row_starts[page + 1]
+        for cell in range(pages.cell_starts[first], pages.cell_starts[last]):
+            is_shown[strata[page], pages.videos[cell]] = True
 
 
 def coverage(shown: int, catalogue_size: int) -> float:

@@ -39,15 +39,16 @@ class Gains(NamedTuple):
     def of(cls, pages: Pages, played: Played) -> Gains:
         """Return the gains of pages before played titles."""
         most = int(np.diff(played.starts).max(initial=0))
-        geometries, shapes = np.unique(pages.geometry[:, :2], axis=0, return_inverse=True)
+        sizes = pages.geometry[:, 0].astype(np.int64) << 32 | pages.geometry[:, 1]
+        known, shapes = np.unique(sizes, return_inverse=True)
         deepest = int(pages.depths.max(initial=0))
         return cls(
             exposures=exposure(1, deepest + 1)[0],
-            shapes=kernel_array(shapes.reshape(-1), np.int32),
+            shapes=kernel_array(shapes, np.int32),
             ideals=kernel_array(
                 [
-                    [0.0, *ideal_gains(rows, columns, most)]
-                    for rows, columns in geometries.tolist()
+                    [0.0, *ideal_gains(size >> 32, size & 0xFFFFFFFF, most)]
+                    for size in known.tolist()
                 ],
                 np.float64,
             ),

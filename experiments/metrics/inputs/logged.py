@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from core.moments import EARLIEST_MICROS
 from experiments.metrics.inputs.encoding import ROWS_SCHEMA, PageTable
@@ -83,33 +84,16 @@ class LoggedPages:
         """
         shown = self._read_shown(int(pages.as_of.min()), int(pages.as_of.max()))
         is_made = np.any([one.is_made for one in pages.variants.values()], axis=0)
-        places = {
-            key: place
-            for place, key in enumerate(
-                zip(
-                    pages.profile_ids.tolist(),
-                    pages.as_of.tolist(),
-                    pages.devices.to_pylist(),
-                    strict=True,
-                )
-            )
-            if is_made[place]
-        }
-        digests: list[str | None] = [None] * len(is_made)
-        keys = zip(
-            shown.profile_ids.tolist(), shown.shown_at.tolist(), shown.devices, strict=True
+        logged_at = _find_pages(pages, shown)
+        digests = pa.array(shown.digests, pa.string()).take(
+            pa.array(logged_at, mask=(logged_at < 0) | ~is_made)
         )
-        for key, digest in zip(keys, shown.digests, strict=True):
-            place = places.get(key)
-            if place is not None:
-                digests[place] = digest
-        equals_control = np.array(
-            [
-                digest is not None and digest == made
-                for digest, made in zip(digests, control.digests.to_pylist(), strict=True)
-            ]
+        is_present = digests.is_valid().to_numpy(zero_copy_only=False)
+        equals_control = (
+            pc.equal(digests, control.digests)
+            .fill_null(fill_value=False)
+            .to_numpy(zero_copy_only=False)
         )
-        is_present = np.array([digest is not None for digest in digests])
         others = {
             (int(pages.profile_ids[place]), int(pages.as_of[place])): place
             for place in np.flatnonzero(is_present & ~equals_control).tolist()
@@ -117,7 +101,7 @@ class LoggedPages:
         return LoggedSlice(
             is_present,
             equals_control,
-            pa.array(digests, pa.string()),
+            digests,
             lay_out_logged(_read_bytes(self._store, others, self._snapshot), len(digests)),
             shown.profile_ids,
             shown.shown_at,
@@ -139,6 +123,25 @@ class LoggedPages:
         return self._store.logged_digests(
             since=since, until=until, profile_ids=self._profile_ids, snapshot=self._snapshot
         )
+
+
+def _find_pages(pages: PageSlice, shown: LoggedDigests) -> Int64Array:
+    """Return the place of each page's logged one, -1 without one: int64[pages]."""
+    # Both are by moment and profile, so a pair of their ranks is one ascending number.
+    _, moment_ranks = np.unique(
+        np.concatenate([shown.shown_at, pages.as_of]), return_inverse=True
+    )
+    profiles, profile_ranks = np.unique(
+        np.concatenate([shown.profile_ids, pages.profile_ids]), return_inverse=True
+    )
+    keys = moment_ranks * len(profiles) + profile_ranks
+    known, asked = keys[: len(shown.shown_at)], keys[len(shown.shown_at) :]
+    if not len(known):
+        return np.full(len(asked), -1, np.int64)
+    places = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+    devices = pa.array(shown.devices, pa.string()).take(pa.array(places))
+    is_same = pc.equal(devices, pages.devices).to_numpy(zero_copy_only=False)
+    return np.where((known[places] == asked) & is_same, places, -1)
 
 
 def _read_bytes(
