@@ -14,7 +14,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.atomic_files import atomic_file
-from experiments.metrics.comparison import adjust, compare_coverage, compare_variants
+from experiments.metrics.comparison import (
+    Comparison,
+    adjust,
+    compare_coverage,
+    compare_variants,
+)
 from experiments.metrics.definitions.definition import LOGGED
 from experiments.metrics.definitions.registry import METRICS
 from experiments.metrics.errors import NothingToMeasure
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 METRICS_FILE = "results/metrics.parquet"
 _MOST_NAMED_PROFILES: Final = 5_000
 PAGE_METRICS_FILE = "results/page_metrics.parquet"
+NORMALISED_FILE = "results/metrics_normalised.parquet"
 
 
 def compute_metrics(
@@ -52,7 +58,7 @@ def compute_metrics(
     options: MetricOptions | None = None,
     advance: Callable[[int], None] = lambda _pages: None,
 ) -> pa.Table:
-    """Write the metrics of a run, and return those of `METRICS_FILE`.
+    """Write the metrics of a run, raw and normalised, and return those of `METRICS_FILE`.
 
     Args:
         run: What is measured.
@@ -95,10 +101,14 @@ def compute_metrics(
                 remedy="Look at `failure` of its pages, and run the experiment again.",
                 field="run",
             )
-    results = _compare(run, target, measuring.measure_coverage())
-    with atomic_file(run.directory / METRICS_FILE) as unfinished:
-        pq.write_table(results, unfinished)
-    return results
+    comparison = _compare(run, target, measuring.measure_coverage())
+    for file, table in (
+        (NORMALISED_FILE, comparison.normalised),
+        (METRICS_FILE, comparison.results),
+    ):
+        with atomic_file(run.directory / file) as unfinished:
+            pq.write_table(table, unfinished)
+    return comparison.results
 
 
 def count_page_ids(run: MeasuredRun) -> int:
@@ -132,13 +142,19 @@ def _measure_slices(
 
 def _compare(
     run: MeasuredRun, page_metrics: Path, coverage: Mapping[tuple[str, str], float]
-) -> pa.Table:
-    """Return the results, as in `comparison.METRICS_SCHEMA`."""
+) -> Comparison:
+    """Return the results, coverage among them."""
     control, *treatments = run.variants
     among_variants = [(control, None), *((treatment, control) for treatment in treatments)]
-    results = compare_variants(page_metrics, [*among_variants, (control, LOGGED)])
-    covered = compare_coverage(coverage, results, among_variants)
-    return adjust(_in_order(pa.concat_tables([results, covered]), run.variants))
+    comparison = compare_variants(
+        page_metrics, [*among_variants, (control, LOGGED)], run.population
+    )
+    covered = compare_coverage(coverage, comparison.results, among_variants)
+    results = pa.concat_tables([comparison.results, covered])
+    return Comparison(
+        results=adjust(_in_order(results, run.variants)),
+        normalised=_in_order(comparison.normalised, run.variants),
+    )
 
 
 def _in_order(results: pa.Table, variants: Sequence[str]) -> pa.Table:

@@ -39,12 +39,14 @@ class MeasuredRun:
         variants: Control first.
         snapshot: The append position that the run pinned.
         known_by: What the run read facts by, in microseconds; None means each page's as-of.
+        population: Profiles that the pages were drawn from, by stratum; empty if unknown.
     """
 
     directory: Path
     variants: tuple[str, ...]
     snapshot: int
     known_by: int | None = None
+    population: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def references(self) -> Mapping[str, str]:

@@ -19,12 +19,14 @@ from core.kernel import kernel
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Self
 
     from core.arrays import Float64Array, Int32Array, Int64Array
 
 _KEYS: Final = ["variant", "page_id", "profile_id", "stratum"]
 _BYTES_PER_PASS: Final = 256 * 2**20
 _BYTES_PER_CLUSTER: Final = 4 + 8 + 8
+_BYTES_PER_STRATUM: Final = 3 * 8
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,11 +60,25 @@ class PairedSums:
         pages: int32[clusters, metrics], how many pairs.
         own: float64[clusters, metrics], sum of the variant's values.
         differences: float64[clusters, metrics], sum of its values less the other's.
+        spreads: float64[strata, metrics, 3], of the other's values: how many, their mean, and
+            the sum of their squared deviations from it.
     """
 
     pages: Int32Array
     own: Float64Array
     differences: Float64Array
+    spreads: Float64Array
+
+    @classmethod
+    def of_nothing(cls, clusters: Clusters, metrics: int) -> Self:
+        """Return the sums of no pairs."""
+        size = (len(clusters.profiles), metrics)
+        return cls(
+            pages=np.zeros(size, np.int32),
+            own=np.zeros(size),
+            differences=np.zeros(size),
+            spreads=np.zeros((len(clusters.names), metrics, 3)),
+        )
 
 
 class PageValues:
@@ -95,14 +111,17 @@ class PageValues:
         Args:
             metrics: Columns.
         """
-        per_metric = len(self.clusters.profiles) * self._pairings * _BYTES_PER_CLUSTER
-        step = max(_BYTES_PER_PASS // max(per_metric, 1), 1)
+        clusters = self.clusters
+        per_pairing = (
+            len(clusters.profiles) * _BYTES_PER_CLUSTER
+            + len(clusters.names) * _BYTES_PER_STRATUM
+        )
+        step = max(_BYTES_PER_PASS // max(per_pairing * self._pairings, 1), 1)
         for first in range(0, len(metrics), step):
             names = metrics[first : first + step]
             yield names, self._add_up(names)
 
     def _add_up(self, metrics: Sequence[str]) -> Mapping[Pairing, PairedSums]:
-        clusters = len(self.clusters.profiles)
         sums: dict[Pairing, PairedSums] = {}
         for number, (pairs, own) in enumerate(self._slices):
             table = self._file.read_row_group(number, columns=list(metrics))
@@ -111,21 +130,18 @@ class PageValues:
                 values[:, column] = table[name].to_numpy()
             for pairing, (rows, others) in pairs.items():
                 added = sums.setdefault(
-                    pairing,
-                    PairedSums(
-                        pages=np.zeros((clusters, len(metrics)), np.int32),
-                        own=np.zeros((clusters, len(metrics))),
-                        differences=np.zeros((clusters, len(metrics))),
-                    ),
+                    pairing, PairedSums.of_nothing(self.clusters, len(metrics))
                 )
                 add_pairs(
                     values,
                     rows,
                     others,
                     own,
+                    self.clusters.strata,
                     added.pages,
                     added.own,
                     added.differences,
+                    added.spreads,
                 )
         return sums
 
@@ -173,27 +189,41 @@ def add_pairs(
     rows: Int64Array,
     others: Int64Array,
     clusters: Int64Array,
+    strata: Int64Array,
     pages: Int32Array,
     own: Float64Array,
     differences: Float64Array,
+    spreads: Float64Array,
 ) -> None:
-    """Add pairs of pages to the sums of their clusters; NaN is no value.
+    """Add pairs of pages to the sums of their clusters and strata; NaN is no value.
+
+    Deviations are added up as the mean moves, so those of equal values are exactly 0. Source:
+    Welford, Note on a Method for Calculating Corrected Sums of Squares and Products
+    (Technometrics 1962).
 
     Args:
         values: float64[records, metrics].
         rows: int64[pairs], records of the variant.
         others: int64[pairs], records of the other.
         clusters: int64[records].
+        strata: int64[clusters].
         pages: int32[clusters, metrics], added to, as what follows; see `PairedSums`.
         own: float64[clusters, metrics].
         differences: float64[clusters, metrics].
+        spreads: float64[strata, metrics, 3].
     """
     for pair in range(len(rows)):
         row, other = rows[pair], others[pair]
         cluster = clusters[row]
+        stratum = strata[cluster]
         for metric in range(values.shape[1]):
             difference = values[row, metric] - values[other, metric]
             if not np.isnan(difference):
                 pages[cluster, metric] += 1
                 own[cluster, metric] += values[row, metric]
                 differences[cluster, metric] += difference
+                deviation = values[other, metric] - spreads[stratum, metric, 1]
+                spreads[stratum, metric, 0] += 1
+                spreads[stratum, metric, 1] += deviation / spreads[stratum, metric, 0]
+                moved = values[other, metric] - spreads[stratum, metric, 1]
+                spreads[stratum, metric, 2] += deviation * moved

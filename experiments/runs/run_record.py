@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,8 @@ class RunRecord:
         snapshot: Append position that every variant read up to.
         version: Of pagesim.
         started_at: RFC 3339.
+        population: Profiles that the scope could draw from, by stratum; empty in records of
+            before it was counted.
         state: How far it came.
         reason: Why it failed; empty otherwise.
         ended_at: RFC 3339; empty while it runs.
@@ -69,6 +71,7 @@ class RunRecord:
     snapshot: int
     version: str
     started_at: str
+    population: Mapping[str, int] = field(default_factory=dict)
     state: RunState = RunState.RUNNING
     reason: str = ""
     ended_at: str = ""
@@ -118,6 +121,7 @@ class RunRecord:
                 tuple(variant.name for variant in spec.variants),
                 self.snapshot,
                 spec.known_by_micros,
+                self.population,
             ),
             asked=self.pages,
             failures=self.failures,

@@ -126,7 +126,8 @@ def run_experiment(
         upkeep, snapshot = store.newest_upkeep(), pin_snapshot(store, snapshot)
         check_names(spec, store, snapshot)
         candidates = find_candidates(store, spec.scope, snapshot)
-        pages = select_pages(candidates, spec.scope, spec.seed, store.as_of(snapshot))
+        selection = select_pages(candidates, spec.scope, spec.seed, store.as_of(snapshot))
+        pages = selection.pages
         partitions = plan_partitions(pages, spec.variants, spec.slices)
         _make_directory(directory)
         store.note_copies(directory, CopyKind.RESULTS, snapshot)
@@ -136,6 +137,7 @@ def run_experiment(
             snapshot=snapshot,
             version=version("pagesim"),
             started_at=format_moment(to_micros(now())),
+            population=selection.population,
         )
         page_yield = PageYield(partitions, spec.limits.page_yield)
         run = _Run(spec, store_url, segments, directory, progress, record, tls, page_yield)

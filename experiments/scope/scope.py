@@ -6,6 +6,7 @@ Profiles are drawn uniformly within their stratum, and pages uniformly of each p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,22 @@ if TYPE_CHECKING:
     from experiments.scope.strata import AttributeReader
     from experiments.spec import Scope
     from timetravel.store import Store
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """Hold the pages of an experiment, and whom they were drawn from.
+
+    Args:
+        pages: By moment, with their countries and strata.
+        population: Profiles that could be drawn, by stratum.
+    """
+
+    pages: PageKeys
+    population: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.pages)
 
 
 def find_candidates(store: Store, scope: Scope, snapshot: int) -> PageKeys:
@@ -57,8 +74,8 @@ def find_candidates(store: Store, scope: Scope, snapshot: int) -> PageKeys:
 
 def select_pages(
     candidates: PageKeys, scope: Scope, seed: int, reader: AttributeReader
-) -> PageKeys:
-    """Return the pages of an experiment, by moment, with their countries and strata.
+) -> Selection:
+    """Return the pages of an experiment, and the population that they stand for.
 
     Strata share the profiles in proportion to how many they have (largest remainders). A
     profile belongs to the stratum of the first page drawn for it.
@@ -98,7 +115,7 @@ def select_pages(
     is_chosen = np.zeros(everybody, np.bool_)
     is_chosen[chosen] = True
     pages = candidates.take(drawn[is_chosen[profiles[drawn]]])
-    return describe_keys(reader, pages, scope.strata)
+    return Selection(describe_keys(reader, pages, scope.strata), population=sizes)
 
 
 def share_out(total: int, sizes: Mapping[str, int]) -> dict[str, int]:

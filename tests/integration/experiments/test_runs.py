@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from core.moments import parse_moment
@@ -133,6 +134,21 @@ def test_a_run_says_what_it_was_and_leaves_no_process(finished: Path) -> None:
     assert not list(finished.rglob("*.unfinished"))
     for path in (finished / "results" / "metrics.parquet", finished / "report.html"):
         assert path.stat().st_size > 1_000
+
+
+def test_what_a_run_found_is_weighed_by_whom_it_could_draw(finished: Path) -> None:
+    population = json.loads((finished / "run.json").read_text())["population"]
+    drawn = {page["stratum"] for page in read(finished, "pages")["control"]}
+    assert drawn & population.keys()
+    assert sum(population.values()) >= 20
+    normalised = pq.read_table(finished / "results" / "metrics_normalised.parquet").to_pylist()
+    again = [
+        record["reweighted"]
+        for record in normalised
+        if (record["variant"], record["stratum"]) == ("again", "all")
+    ]
+    assert again
+    assert set(again) == {0.0}
 
 
 @pytest.mark.long

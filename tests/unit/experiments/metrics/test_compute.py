@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.metrics.comparison import METRICS_SCHEMA
+from experiments.metrics.comparison import METRICS_SCHEMA, NORMALISED_SCHEMA
 from experiments.metrics.compute import (
     METRICS_FILE,
+    NORMALISED_FILE,
     PAGE_METRICS_FILE,
     compute_metrics,
     count_page_ids,
@@ -37,18 +38,32 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def run(simulated_run: SimulatedRun, tmp_path_factory: pytest.TempPathFactory) -> MeasuredRun:
-    """A copy of the run whose control comes once more under another name."""
+    """A copy of the run whose control comes once more under another name.
+
+    Its pages stand for a population of which most are in the US.
+    """
     directory = tmp_path_factory.mktemp("measured") / "run"
     shutil.copytree(simulated_run.directory, directory)
     for kind in ("pages", "rows"):
         experiment = next((directory / kind).iterdir())
         shutil.copytree(experiment / "variant=control", experiment / "variant=again")
-    return MeasuredRun(directory, (*simulated_run.variants, "again"), simulated_run.snapshot)
+    return MeasuredRun(
+        directory,
+        (*simulated_run.variants, "again"),
+        simulated_run.snapshot,
+        population={"country=US": 70, "country=FR": 20, "country=IN": 10},
+    )
 
 
 @pytest.fixture(scope="module")
 def results(run: MeasuredRun, store: Store) -> pa.Table:
     return compute_metrics(run, store, store.as_of(run.snapshot))
+
+
+@pytest.fixture(scope="module")
+def normalised(run: MeasuredRun, results: pa.Table) -> pa.Table:
+    del results  # which is measured with it
+    return pq.read_table(run.directory / NORMALISED_FILE)
 
 
 def _find(results: pa.Table, **wanted: str | None) -> dict[str, Any]:
@@ -82,6 +97,55 @@ def test_control_against_control_differs_in_nothing(results: pa.Table) -> None:
     assert _find(results, variant="again", metric="identical_pages")["mean"] == 1.0
     assert _find(results, variant="again", metric="changed_pages")["mean"] == 0.0
     assert pc.sum(again["p_value"]).as_py() is None
+
+
+def test_what_has_a_difference_is_normalised_and_nothing_else_in_the_same_order(
+    results: pa.Table, normalised: pa.Table
+) -> None:
+    assert normalised.schema == NORMALISED_SCHEMA
+    keys = ["variant", "reference", "stratum", "metric"]
+    is_mean = (pc.field("metric") != "coverage") & pc.field("difference").is_valid()
+    raw = results.filter(is_mean)
+    assert normalised.select(keys).equals(raw.select(keys))
+    assert normalised["relative"].equals(raw["relative"])
+    assert {"control", "popularity"} <= set(raw["variant"].to_pylist())
+
+
+def test_control_against_control_differs_in_nothing_in_any_unit(
+    results: pa.Table, normalised: pa.Table
+) -> None:
+    again = normalised.filter(pc.field("variant") == "again").to_pylist()
+    checked = 0
+    for record in again:
+        keys = {key: record[key] for key in ("variant", "stratum", "metric")}
+        raw = _find(results, **keys)
+        estimates = {
+            "relative": raw["reference_mean"] != 0,
+            "glass_delta": record["reference_deviation"] is not None,
+            "reweighted": record["stratum"] == "all",
+        }
+        for name, is_defined in estimates.items():
+            ends = {record[f"{name}{end}"] for end in ("", "_low", "_high")}
+            assert ends == ({0.0} if is_defined else {None}), record
+            checked += is_defined
+    assert checked > 100
+
+
+def test_the_population_weighs_the_strata_that_were_drawn(
+    results: pa.Table, normalised: pa.Table
+) -> None:
+    names = {"variant": "popularity", "metric": "popularity"}
+    whole = _find(normalised, **names)
+    differences = [
+        _find(results, **names, stratum=f"country={country}")["difference"]
+        for country in ("US", "FR")
+    ]
+    assert whole["reweighted"] == pytest.approx(
+        (70 * differences[0] + 20 * differences[1]) / 90
+    )
+    assert whole["reweighted_low"] < whole["reweighted"] < whole["reweighted_high"]
+    strata = normalised.filter(pc.field("stratum") != "all")
+    assert strata["reweighted"].null_count == len(strata)
 
 
 def test_fidelity_counts_the_pages_that_equal_the_logged_ones(results: pa.Table) -> None:
@@ -186,7 +250,7 @@ def test_variants_with_different_pages_are_refused(
 def test_results_are_written_beside_the_pages(run: MeasuredRun, results: pa.Table) -> None:
     assert pq.read_table(run.directory / METRICS_FILE).equals(results)
     names = sorted(path.name for path in (run.directory / "results").iterdir())
-    assert names == ["metrics.parquet", "page_metrics.parquet"]
+    assert names == ["metrics.parquet", "metrics_normalised.parquet", "page_metrics.parquet"]
 
 
 def test_a_failed_page_is_left_out_of_every_comparison(

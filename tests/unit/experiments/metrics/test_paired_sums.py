@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -63,9 +64,13 @@ def test_sums_equal_plain_sums(
         )
     ]
     profiles = sorted({profile for profile, _, made in pages if any(made)})
-    found = {}
+    found, spreads = {}, {}
     for names, sums in passes:
         for pairing, one in sums.items():
+            for stratum, place in np.ndindex(one.spreads.shape[:2]):
+                if one.spreads[stratum, place, 0]:
+                    key = pairing, values.clusters.names[stratum], names[place]
+                    spreads[key] = one.spreads[stratum, place].tolist()
             for cluster, (stratum, profile) in enumerate(clusters):
                 for place, name in enumerate(names):
                     if one.pages[cluster, place]:
@@ -74,7 +79,10 @@ def test_sums_equal_plain_sums(
                             one.own[cluster, place],
                             one.differences[cluster, place],
                         )
-    assert found == _plain_sums(pages)
+    pairs = _plain_pairs(pages)
+    assert found == _plain_sums(pairs)
+    expected = _plain_spreads(pairs)
+    assert spreads == {key: pytest.approx(own, abs=1e-9) for key, own in expected.items()}
 
 
 def _write(path: Path, pages: list[Page], slice_pages: int) -> None:
@@ -106,7 +114,8 @@ def _write(path: Path, pages: list[Page], slice_pages: int) -> None:
             writer.write_table(pa.Table.from_pylist(records, schema))
 
 
-def _plain_sums(pages: list[Page]) -> dict[Key, tuple[int, float, float]]:
+def _plain_pairs(pages: list[Page]) -> dict[Key, list[tuple[float, float]]]:
+    """Return the values of both pages of each pair."""
     pairs: dict[Key, list[tuple[float, float]]] = defaultdict(list)
     for profile, stratum, (control, treatment) in pages:
         for pairing, own, other in zip(
@@ -114,8 +123,26 @@ def _plain_sums(pages: list[Page]) -> dict[Key, tuple[int, float, float]]:
         ):
             for name, one, another in zip(METRICS, own or (), other or (), strict=False):
                 if one is not None and another is not None:
-                    pairs[pairing, stratum, profile, name].append((one, one - another))
+                    pairs[pairing, stratum, profile, name].append((one, another))
+    return pairs
+
+
+def _plain_sums(
+    pairs: dict[Key, list[tuple[float, float]]],
+) -> dict[Key, tuple[int, float, float]]:
     return {
-        key: (len(own), math.fsum(a for a, _ in own), math.fsum(b for _, b in own))
+        key: (len(own), math.fsum(a for a, _ in own), math.fsum(a - b for a, b in own))
         for key, own in pairs.items()
+    }
+
+
+def _plain_spreads(
+    pairs: dict[Key, list[tuple[float, float]]],
+) -> dict[tuple[Pairing, str, str], list[float]]:
+    others: dict[tuple[Pairing, str, str], list[float]] = defaultdict(list)
+    for (pairing, stratum, _, name), own in pairs.items():
+        others[pairing, stratum, name].extend(other for _, other in own)
+    return {
+        key: [len(own), mean := math.fsum(own) / len(own), sum((x - mean) ** 2 for x in own)]
+        for key, own in others.items()
     }

@@ -80,13 +80,13 @@ def candidates_of(profiles: int, pages: int = 3) -> list[Key]:
 def select(
     candidates: Iterable[Key], scope: Scope, seed: int, reader: Attributes = BY_PROFILE
 ) -> list[PageRow]:
-    return rows_of(select_pages(keys_of(candidates), scope, seed, reader))
+    return rows_of(select_pages(keys_of(candidates), scope, seed, reader).pages)
 
 
 def select_plainly(
     candidates: Iterable[Key], scope: Scope, seed: int, reader: Attributes
-) -> list[PageRow]:
-    """Say the rule of the draw in plain Python, page by page."""
+) -> tuple[list[PageRow], dict[str, int]]:
+    """Say the rule of the draw in plain Python, page by page; pages, profiles by stratum."""
     pages_of: dict[int, list[PageRow]] = defaultdict(list)
     for key in rows_of(describe_keys(reader, keys_of(candidates), scope.strata)):
         pages_of[key.profile_id].append(key)
@@ -101,13 +101,15 @@ def select_plainly(
     profiles_of: dict[str, list[int]] = defaultdict(list)
     for profile_id, keys in drawn.items():
         profiles_of[keys[0].stratum].append(profile_id)
-    quotas = share_out(scope.profiles, {name: len(own) for name, own in profiles_of.items()})
-    return sorted(
+    population = {name: len(own) for name, own in profiles_of.items()}
+    quotas = share_out(scope.profiles, population)
+    pages = sorted(
         key
         for stratum, own in profiles_of.items()
         for profile_id in sorted(own, key=lambda one: place(seed, one))[: quotas[stratum]]
         for key in drawn[profile_id]
     )
+    return pages, population
 
 
 def place(*numbers: int) -> bytes:
@@ -149,12 +151,14 @@ def test_the_draw_is_that_of_the_plain_rule_however_much_is_read_and_drawn_at_on
             (moment * salt + profile + len(name)) % len(values)
         ]
     )
-    expected = select_plainly(candidates, scope, seed, reader)
+    expected, population = select_plainly(candidates, scope, seed, reader)
     reader.asked.clear()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(experiments.scope.draw, "MEMBERS_AT_ONCE", at_once[0])
         patched.setattr(experiments.scope.strata, "KEYS_AT_ONCE", at_once[1])
-        assert select(candidates, scope, seed, reader) == expected
+        selection = select_pages(keys_of(candidates), scope, seed, reader)
+    assert rows_of(selection.pages) == expected
+    assert selection.population == population
     assert max(reader.asked) <= at_once[1]
     # One page of each profile tells its stratum; besides, only what is drawn is described.
     is_told = not set(strata) <= {"device"}

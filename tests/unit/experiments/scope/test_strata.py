@@ -54,7 +54,7 @@ def test_profiles_without_an_attribute_are_apart_from_those_of_any_value(
         described = rows_of(describe_keys(reader, keys, ["country"]))
         both = rows_of(describe_keys(reader, keys, ["plan", "country", "device"]))
         scope = Scope(ScopeSource.LOGGED_PAGES, None, len(keys), 1, ("country",))
-        drawn = rows_of(select_pages(keys, scope, 1, reader))
+        drawn = rows_of(select_pages(keys, scope, 1, reader).pages)
     assert [key.profile_id for key in described if key.country is None] == [withdrawn, never]
     assert {key.stratum for key in described[withdrawn:]} == {"no country"}
     assert both[never].stratum == "no plan, no country, device=tv"
