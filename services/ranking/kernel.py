@@ -33,6 +33,7 @@ _HISTOGRAM_SIZE = 1 << _DIGIT_BITS
 _SIGN_BIT = 31
 _KEY_SHIFT = 32
 _FEW = 256
+_SHORT = 32
 
 _LEVELS = 256
 _ROUNDING = 2.0**-21
@@ -147,6 +148,18 @@ def make_scratch(videos: int, candidates: int, contents: int) -> Scratch:
 
 
 @kernel
+def insert_in_order(keys: UInt64Array, first: int, last: int) -> None:
+    """Sort a few keys among others, ascending, in place."""
+    for index in range(first + 1, last):
+        key = keys[index]
+        place = index
+        while place > first and keys[place - 1] > key:
+            keys[place] = keys[place - 1]
+            place -= 1
+        keys[place] = key
+
+
+@kernel
 def sort_keys(keys: UInt64Array, other_keys: UInt64Array, histogram: Int32Array) -> None:
     """Sort keys, ascending, in place: a radix sort by their upper half, then runs of equals."""
     count = len(keys)
@@ -169,8 +182,10 @@ def sort_keys(keys: UInt64Array, other_keys: UInt64Array, histogram: Int32Array)
     first = 0
     for index in range(1, count + 1):
         if index == count or (keys[index] ^ keys[first]) >> np.uint64(_KEY_SHIFT) != 0:
-            if index - first > 1:
+            if index - first > _SHORT:
                 keys[first:index].sort()
+            else:
+                insert_in_order(keys, first, index)
             first = index
 
 

@@ -189,14 +189,16 @@ def test_a_larger_draw_holds_the_smaller_one_within_a_stratum() -> None:
     assert set(smaller) < set(select(pool, scope_of(30), seed=3))
 
 
+@pytest.mark.scaled
 def test_profiles_are_drawn_uniformly_within_a_stratum() -> None:
+    draws = effort(100, 1_000)
     pool = [(profile, profile, "tv") for profile in range(20)]
     drawn = Counter(
         key.profile_id
-        for seed in range(2_000)
+        for seed in range(draws)
         for key in select(pool, scope_of(5, strata=()), seed)
     )
-    expected = 2_000 * 5 / 20
+    expected = draws * 5 / 20
     chi_squared = sum((drawn[profile] - expected) ** 2 / expected for profile in range(20))
     assert chi_squared < 43.8  # the 99.9% quantile with 19 degrees of freedom
 
