@@ -111,6 +111,10 @@ bench-store: $(INSTALLED) $(RIVALS)/.installed ## Compare ways to read the past,
 	@$(BIN)/python -m benchmarks.ingest
 
 RPCS := 1000000
+.PHONY: bench-experiment
+bench-experiment: $(INSTALLED) ## Run experiments of 10,000, 100,000 and 1,000,000 pages (3 GB of disk)
+	@$(BIN)/python -m benchmarks.experiment
+
 .PHONY: bench-mesh
 bench-mesh: $(INSTALLED) ## Kill all that may die under RPCS calls, and measure a mesh of 300 stacks
 	@$(BIN)/python -m benchmarks.mesh --rpcs $(RPCS)
