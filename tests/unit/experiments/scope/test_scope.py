@@ -19,6 +19,7 @@ from experiments.errors import TooFewProfiles
 from experiments.scope.scope import select_pages, share_out
 from experiments.scope.strata import describe_keys
 from experiments.spec import Scope, ScopeSource
+from tests.support.effort import effort
 from tests.support.pages.page_keys import PageRow, keys_of, rows_of
 
 if TYPE_CHECKING:
