@@ -75,10 +75,10 @@ def history(
     ENTITY is profile/17, video/3 or document/configuration/homepage. "Seen" says until when
     a version was what the live system went by. With --json there is a line for each version.
     """
-    subject = Subject.parse(entity)
     at = LAST_MICROS if as_of is None else parse_moment(as_of, field="--as-of")
     fixed = None if known_by is None else parse_moment(known_by, field="--known-by")
     with Store.open(store) as opened:
+        subject = Subject.parse(entity, opened.find_entity)
         snapshot, retained = opened.snapshot(), opened.retained()
         found = opened.ledger(snapshot, fixed).entity_history(subject, at)
         everything = opened.ledger(snapshot).entity_history(subject, LAST_MICROS)
@@ -100,7 +100,7 @@ def history(
             sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
         return
     console = ScreenConsole(width=width)
-    console.print(_headline(subject, found, snapshot, at if as_of else None, fixed))
+    console.print(_headline(entity, found, snapshot, at if as_of else None, fixed))
     if later:
         console.print(f"{later:,} became known later and are left out.", style="dim")
     console.print()
@@ -116,15 +116,16 @@ def history(
 
 
 def _headline(
-    subject: Subject,
+    entity: str,
     found: Sequence[HistoricalVersion],
     snapshot: int,
     at: int | None,
     known_by: int | None,
 ) -> str:
+    kind, _, name = entity.partition("/")
     moment = "now" if at is None else f"at {format_minute(at)}"
     known = "" if known_by is None else f" as known by {format_minute(known_by)}"
     return (
-        f"{str(subject).capitalize()}: {count_of(len(found), 'version')} of facts on snapshot "
+        f"{kind.capitalize()} {name}: {count_of(len(found), 'version')} of facts on snapshot "
         f"{snapshot}, marked as visible {moment}{known}."
     )

@@ -29,6 +29,7 @@ from experiments.viewing.page_hints import check_profile, explaining_window
 from experiments.viewing.page_views import PageViews, find_logged, find_simulated
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
+from timetravel.facts.model import EntityKind
 from timetravel.store import Store
 
 _CALL_TIMEOUT_SECONDS = 60.0
@@ -40,7 +41,7 @@ def page() -> None:
 
 
 @page.command()
-@click.argument("profile", type=int)
+@click.argument("profile")
 @store_option
 @segments_option
 @click.option(
@@ -75,7 +76,7 @@ def page() -> None:
 @tls_option
 @json_option
 def show(
-    profile: int,
+    profile: str,
     store: str,
     segments: Path,
     at: str | None,
@@ -96,10 +97,11 @@ def show(
     moment = None if at is None else parse_moment(at, field="--at")
     url = absolute_store(store)
     with Store.open(url) as opened:
+        profile_id = opened.find_entity(EntityKind.PROFILE, profile)
         if directory is None:
             if variants:
                 raise click.UsageError("--variant is of a run; name it with --run.")
-            shown = _simulate(opened, url, segments, profile, moment, device, tls)
+            shown = _simulate(opened, url, segments, profile_id, moment, device, tls)
         else:
             if device:
                 raise click.UsageError("--device is of a simulated page; a run has its own.")
@@ -107,16 +109,16 @@ def show(
                 raise click.UsageError(
                     "--tls is of a simulated page; a run's are there already."
                 )
-            shown = _look_up(opened, directory, profile, moment, variants)
+            shown = _look_up(opened, directory, profile_id, moment, variants)
         shown = shown.entitled(opened)
         if as_json:
-            print_json(shown.to_document())
+            print_json(shown.to_document(opened))
             return
         played = read_played_next(
             opened, next(iter(shown.simulated.values())), shown.snapshot, EngagementWindow()
         )
     output = ScreenConsole(width=width)
-    output.print(shown.heading, style="bold")
+    output.print(shown.describe(profile), style="bold")
     output.print(render_columns(shown.columns(played)))
     output.print(shown.sentence)
 

@@ -16,6 +16,7 @@ from experiments.generation.stored_pages import (
 )
 from experiments.report.pages.sheets import make_column
 from services.page.canonical import page_digest, parse_page
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,12 +63,15 @@ class PageViews:
         """Return whether the logged page is of the moment itself."""
         return self.logged is not None and self.logged.as_of_micros == self.moment
 
-    @property
-    def heading(self) -> str:
-        """Say whose pages these are, and of when."""
+    def describe(self, profile: str) -> str:
+        """Return whose pages these are, and of when.
+
+        Args:
+            profile: How the store names the profile.
+        """
         page = next(iter(self.simulated.values()))
         return (
-            f"Profile {page.profile_id} at {from_micros(self.moment):%Y-%m-%d %H:%M:%S} UTC, "
+            f"Profile {profile} at {from_micros(self.moment):%Y-%m-%d %H:%M:%S} UTC, "
             f"{page.device}, snapshot {self.snapshot}"
         )
 
@@ -118,25 +122,39 @@ class PageViews:
     def _logged_name(self) -> str:
         return "logged" if self.is_same_moment else "logged earlier"
 
-    def to_document(self) -> dict[str, object]:
-        """Return the views as JSON-able values."""
+    def to_document(self, store: Store) -> dict[str, object]:
+        """Return the views as JSON-able values, with the ids that the store was given."""
         logged = self.logged
         return {
             "moment": format_moment(self.moment),
             "snapshot": self.snapshot,
-            "logged": None if logged is None else _document(logged),
-            "simulated": {name: _document(page) for name, page in self.simulated.items()},
+            "logged": None if logged is None else _document(logged, store),
+            "simulated": {
+                name: _document(page, store) for name, page in self.simulated.items()
+            },
         }
 
 
-def _document(page: Page) -> dict[str, object]:
+def _document(page: Page, store: Store) -> dict[str, object]:
+    (profile_id,) = store.external_ids(EntityKind.PROFILE, [page.profile_id])
+    video_ids = [video.video_id for row in page.rows for video in row.videos]
+    known = dict(zip(video_ids, store.external_ids(EntityKind.VIDEO, video_ids), strict=True))
     return {
-        "profile_id": page.profile_id,
+        "profile_id": profile_id,
         "as_of": format_moment(page.as_of_micros),
         "device": page.device,
         "page_digest": page_digest(page),
         "geometry": asdict(page.geometry),
-        "rows": [{**asdict(row), "type": row.type.label} for row in page.rows],
+        "rows": [
+            {
+                **asdict(row),
+                "type": row.type.label,
+                "videos": [
+                    {**asdict(video), "video_id": known[video.video_id]} for video in row.videos
+                ],
+            }
+            for row in page.rows
+        ],
     }
 
 

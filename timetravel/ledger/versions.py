@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from timetravel.errors import InvalidQuestion
-from timetravel.facts.model import LARGEST_ID, EntityKind, FactKind, Op
+from timetravel.facts.model import EntityKind, FactKind, Op
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from timetravel.facts.model import JsonValue
 
 VersionPosition: TypeAlias = tuple[int, int, int, str, str, int, int, int]
@@ -30,19 +32,25 @@ class Subject:
         return cls(None, 0, collection, name)
 
     @classmethod
-    def parse(cls, text: str) -> Subject:
+    def parse(cls, text: str, find_entity: Callable[[EntityKind, str], int]) -> Subject:
         """Return the subject of a text such as profile/17 or document/configuration/homepage.
+
+        Args:
+            text: As people write it.
+            find_entity: Returns the number of an entity, as the store names it.
 
         Raises:
             InvalidQuestion: It names nothing of the kind.
+            UnknownEntity: The store does not have it.
         """
         kind, _, rest = text.partition("/")
         if kind == "document":
             collection, _, name = rest.partition("/")
             if collection and name:
                 return cls.document(collection, name)
-        elif kind.upper() in EntityKind.__members__ and _is_id(rest):
-            return cls(EntityKind[kind.upper()], int(rest))
+        elif kind.upper() in EntityKind.__members__ and rest:
+            entity_kind = EntityKind[kind.upper()]
+            return cls(entity_kind, find_entity(entity_kind, rest))
         raise InvalidQuestion(
             f"{text!r} names no entity.",
             remedy="Write profile/17, video/3 or document/configuration/homepage.",
@@ -58,10 +66,6 @@ class Subject:
     def fact_kinds(self) -> tuple[FactKind, ...]:
         """The kinds of facts that there can be about it."""
         return FACT_KINDS[self.kind]
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) <= LARGEST_ID
 
 
 FACT_KINDS: Final = {

@@ -54,12 +54,11 @@ def read_names(
     return [texts.get(number, UNKNOWN) for number in numbers]
 
 
-def find_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
-    """Return the number of an entity by its name.
+def number_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
+    """Return the number that an entity of a name has, whether or not the store has it.
 
     Raises:
         InvalidQuestion: The name cannot be that of an entity of the kind.
-        UnknownEntity: The store has texts, and not this one.
     """
     entity = kind.name.lower()
     if read_forms(connection).get(kind) is not IdForm.TEXTS:
@@ -74,8 +73,20 @@ def find_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
         check_external_id(name, field=entity)
     except InvalidFact as error:
         raise InvalidQuestion(error.problem, remedy=error.remedy, field=entity) from None
-    number = hash_id(kind, name)
-    if read_texts(connection, kind, [number]).get(number) != name:
+    return hash_id(kind, name)
+
+
+def find_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
+    """Return the number of an entity by its name.
+
+    Raises:
+        InvalidQuestion: The name cannot be that of an entity of the kind.
+        UnknownEntity: The store has texts, and not this one.
+    """
+    number = number_entity(connection, kind, name)
+    is_text = read_forms(connection).get(kind) is IdForm.TEXTS
+    if is_text and read_texts(connection, kind, [number]).get(number) != name:
+        entity = kind.name.lower()
         raise UnknownEntity(
             f"The store has no {entity} {name!r}.",
             remedy="Spaces, case and Unicode forms tell ids apart; give it as it was loaded.",

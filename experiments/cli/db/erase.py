@@ -12,6 +12,7 @@ from experiments.cli.db.environment import now_micros, upkeep_environment
 from experiments.cli.db.options import (
     ELSEWHERE,
     dry_run_option,
+    number_profiles,
     profiles_argument,
     reason_option,
 )
@@ -41,7 +42,7 @@ from timetravel.upkeep.copies import CopyFolder, CopyKind, read_copy_folders
 @dry_run_option
 @json_option
 def erase(
-    profiles: tuple[int, ...],
+    profiles: tuple[str, ...],
     store: str,
     reason: str,
     runs: tuple[Path, ...],
@@ -61,15 +62,16 @@ def erase(
     """
     removals.check_reason(reason)
     with Store.open(store) as opened:
+        profile_ids = number_profiles(opened, profiles)
         if dry_run:
-            _plan_erasure(opened, profiles, runs, as_json=as_json)
+            _plan_erasure(opened, profile_ids, runs, as_json=as_json)
             return
         around = upkeep_environment(opened)
         with progress("Erasing"):
             completion.note_results(opened.engine, runs)
             plan = removals.erase_profiles(
                 opened.engine,
-                profiles,
+                profile_ids,
                 reason=reason,
                 began_at=around.now_micros(),
                 nonce=around.draw_nonce(),
@@ -123,14 +125,17 @@ def _plan_erasure(
 @needed_store_option
 @reason_option()
 @json_option
-def readmit(profiles: tuple[int, ...], store: str, reason: str, *, as_json: bool) -> None:
+def readmit(profiles: tuple[str, ...], store: str, reason: str, *, as_json: bool) -> None:
     """Accept facts about erased profiles again, from now on.
 
     Nothing that was erased comes back.
     """
     with Store.open(store) as opened:
         readmitted = removals.readmit_profiles(
-            opened.engine, profiles, reason=reason, began_at=now_micros()
+            opened.engine,
+            number_profiles(opened, profiles),
+            reason=reason,
+            began_at=now_micros(),
         )
     if as_json:
         print_json({"readmitted": readmitted})

@@ -6,20 +6,31 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from timetravel.facts.model import EntityKind
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from timetravel.store import Store
 
 Command = TypeVar("Command", bound="Callable[..., Any] | click.Command")
 
 ELSEWHERE: Final = 4
 """Exit code when copies remain that cannot be reached from here."""
 
-profiles_argument = click.argument(
-    "profiles", nargs=-1, required=True, type=click.IntRange(min=0), metavar="PROFILE..."
-)
+profiles_argument = click.argument("profiles", nargs=-1, required=True, metavar="PROFILE...")
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Show what would be done, and do nothing."
 )
+
+
+def number_profiles(store: Store, profiles: Sequence[str]) -> tuple[int, ...]:
+    """Return the profiles of some names, as the store names them.
+
+    Raises:
+        InvalidQuestion: A name cannot be that of a profile.
+    """
+    return tuple(store.number_entity(EntityKind.PROFILE, name) for name in profiles)
 
 
 def reason_option(default: str | None = None) -> Callable[[Command], Command]:

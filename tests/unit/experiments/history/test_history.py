@@ -193,7 +193,7 @@ def test_lines_of_json_hold_every_version_whole(store_url: str) -> None:
         (["profile/18"], UnknownEntity, "no fact about profile 18"),
         (["profile/17", "--as-of", "2023-01-01"], UnknownEntity, "no fact about profile 17"),
         (["member/17"], InvalidQuestion, "'member/17' names no entity"),
-        (["profile/one"], InvalidQuestion, "profile/17, video/3 or document"),
+        (["profile/one"], InvalidQuestion, "profiles have whole numbers in this store"),
         (["profile/17", "--field", "taste.horror"], FieldNotFound, "taste.comedy"),
         (
             ["profile/17", "--field", "genre"],

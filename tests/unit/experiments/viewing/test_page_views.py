@@ -49,8 +49,8 @@ def test_views_say_whose_page_it_is_and_how_the_pages_compare(
     simulated_run: SimulatedRun, store: Store
 ) -> None:
     same = views(simulated_run, store, PROFILE, "control", "popularity")
-    assert same.heading.startswith(f"Profile {PROFILE} at 20")
-    assert same.heading.endswith(f"snapshot {simulated_run.snapshot}")
+    assert same.describe("1000").startswith(f"Profile {PROFILE} at 20")
+    assert same.describe("1000").endswith(f"snapshot {simulated_run.snapshot}")
     assert same.sentence.startswith("control equals the logged page, byte for byte.")
     odd = views(simulated_run, store, ODD_PROFILE, "control")
     assert odd.sentence == "control differs from the logged page, byte for byte."
@@ -79,7 +79,7 @@ def test_a_treatment_by_itself_is_marked_against_the_logged_page(
 def test_views_as_a_document_hold_every_title_in_place(
     simulated_run: SimulatedRun, store: Store
 ) -> None:
-    document = views(simulated_run, store, PROFILE, "control").to_document()
+    document = views(simulated_run, store, PROFILE, "control").to_document(store)
     simulated = document["simulated"]
     assert isinstance(simulated, dict)
     assert simulated["control"] == document["logged"]

@@ -1,0 +1,79 @@
+"""Commands take the ids that a store was given, and speak them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from core.errors import PagesimError
+from experiments.cli.__main__ import cli
+from timetravel.database import migrate
+from timetravel.facts.external_ids import hash_id
+from timetravel.facts.model import EntityKind
+from timetravel.store import Store
+
+ANN = " Ann/\u00e9"
+MAPPING = """
+source: test
+event_id: id
+profile_id: {column: who, as: text}
+event_at: at
+known_at: at
+kind: {constant: play}
+video_id: film
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    migrate.upgrade(url)
+    plays = [{"id": "e1", "who": ANN, "at": "2024-03-04T12:00:00Z", "film": "alien"}]
+    Path("plays.jsonl").write_text("".join(json.dumps(play) + "\n" for play in plays))
+    Path("plays.yaml").write_text(MAPPING)
+    loaded = run(
+        "ingest", "plays.jsonl", "--kind", "events", "--mapping", "plays.yaml", url=url
+    )
+    assert loaded.exit_code == 0, loaded.output
+    return url
+
+
+def run(*arguments: str, url: str) -> Result:
+    return CliRunner().invoke(cli, [*arguments, "--store", url])
+
+
+def test_history_is_asked_for_and_headed_by_the_text(url: str) -> None:
+    shown = run("history", f"profile/{ANN}", url=url)
+    assert shown.exit_code == 0, shown.output
+    assert shown.output.startswith(f"Profile {ANN}: 1 version")
+    assert str(hash_id(EntityKind.PROFILE, ANN)) not in shown.output
+
+
+def test_a_profile_is_erased_and_readmitted_by_its_text(url: str) -> None:
+    erased = run("db", "erase", ANN, "--reason", "ticket 1", "--json", url=url)
+    assert json.loads(erased.stdout)["removed"]["external_id"] == 1
+    with Store.open(url) as store:
+        assert store.erased_profiles().tolist() == [hash_id(EntityKind.PROFILE, ANN)]
+    readmitted = run("db", "readmit", ANN, "--reason", "ticket 2", "--json", url=url)
+    assert json.loads(readmitted.stdout) == {"readmitted": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("history", "profile/ann"), "no profile 'ann'"),
+        (("page", "show", "17"), "no profile '17'"),
+        (("db", "erase", "x" * 513, "--reason", "t"), "has 513 bytes"),
+    ],
+)
+def test_a_text_that_the_store_does_not_have_is_refused(
+    url: str, arguments: tuple[str, ...], message: str
+) -> None:
+    refused = run(*arguments, url=url)
+    assert refused.exit_code == 1
+    assert isinstance(refused.exception, PagesimError)
+    assert message in refused.exception.problem
