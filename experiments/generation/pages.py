@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from core.atomic_files import atomic_file
 from core.moments import EARLIEST_MICROS, format_moment
-from services.page.model import starts
+from services.page.ranges import starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,7 +12,7 @@ from services.assembler.rows.personal_candidates import EpochPages, give
 from services.assembler.rows.selection import OfferedColumns, RankedColumns, select_rows
 from services.dedup.task import DedupTask
 from services.errors import InvalidPages
-from services.page.model import expand_ranges
+from services.page.ranges import expand_ranges
 from services.ranking.task import RankingTask, Seen
 from services.shared_facts.epochs import group_by_epoch
 from services.shared_facts.listing import check_same_listing

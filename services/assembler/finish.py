@@ -10,7 +10,8 @@ import numpy as np
 
 from services.errors import NothingToShow
 from services.page.encoding import encode_pages
-from services.page.model import AssembledPages, PageFailure, RowLabel, members_of
+from services.page.model import AssembledPages, PageFailure, RowLabel
+from services.page.ranges import members_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from services.assembler.rows.catalogue import CATALOGUE_ATTRIBUTES
 from services.assembler.stage import AssemblerStage
 from services.dedup.task import KeptRows
 from services.filtering.task import Eligibility
-from services.page.model import expand_ranges
+from services.page.ranges import expand_ranges
 from services.ranking.task import RankedRows
 from services.shared_facts.listing import bitmap_bytes
 from services.shared_facts.warm_up_world import FEW_VIDEOS, ONE_PAGE, few_facts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.errors import InvalidPages
-from services.page.model import starts
+from services.page.ranges import starts
 
 if TYPE_CHECKING:
     from core.arrays import Int64Array

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from services.errors import InvalidPages
-from services.page.model import starts
+from services.page.ranges import starts
 from services.shared_facts.listing import bitmap_bytes
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pagesim.page.v1 import page_pb2
 from core.kernel import kernel
 from core.timestamps import encode_timestamp
 from services.page.canonical import geometry_message
-from services.page.model import starts
+from services.page.ranges import starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ import numpy as np
 from core.grpc_status import shorten
 from core.moments import EARLIEST_MICROS
 from services.errors import InvalidPages
+from services.page.ranges import starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -331,24 +332,3 @@ class AssembledPages:
             ),
             score=float(self.row_scores[row]),
         )
-
-
-def starts(counts: Int64Array) -> Int64Array:
-    """Return where each group begins, and after the last where all end: int64[n + 1]."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
-
-
-def expand_ranges(first: Int64Array, counts: Int64Array) -> Int64Array:
-    """Return counts[i] integers from first[i] on, for each i, concatenated."""
-    ends = np.cumsum(counts, dtype=np.int64)
-    return np.repeat(first - (ends - counts), counts) + np.arange(counts.sum(), dtype=np.int64)
-
-
-def members_of(counts: Int64Array, groups: Int64Array) -> Int64Array:
-    """Return where the members of some groups stand, when groups of such sizes are in a row.
-
-    Args:
-        counts: int64[n], size of each group.
-        groups: int64[m], the groups asked for, in any order.
-    """
-    return expand_ranges(starts(counts)[:-1][groups], counts[groups])

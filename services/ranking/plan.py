@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.errors import InvalidPages
-from services.page.model import RowOrdering, RowType, expand_ranges, starts
+from services.page.model import RowOrdering, RowType
+from services.page.ranges import expand_ranges, starts
 from services.ranking.columns import RowPlan
 from services.ranking.kernel import FROM_MASK, FROM_ORDER, FROM_REQUEST
 

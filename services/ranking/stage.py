@@ -17,7 +17,7 @@ from services.page.inputs import (
     VIDEO_TRENDING,
     YEAR,
 )
-from services.page.model import members_of, starts
+from services.page.ranges import members_of, starts
 from services.ranking.columns import Kept, Ladders, Pages
 from services.ranking.kernel import rank_pages
 from services.ranking.model import parse_model

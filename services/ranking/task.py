@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from services.errors import InvalidModel, InvalidPages
-from services.page.model import members_of, starts
+from services.page.ranges import members_of, starts
 
 if TYPE_CHECKING:
     from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array, UInt8Array

@@ -11,7 +11,8 @@ from core.kernel import kernel_array
 from core.moments import EARLIEST_MICROS
 from services.errors import InvalidModel
 from services.page.inputs import ADDED_AT, VIDEO_POPULARITY
-from services.page.model import RowType, starts
+from services.page.model import RowType
+from services.page.ranges import starts
 from services.ranking.columns import Videos
 from services.ranking.kernel import build_ladder
 from services.ranking.model import MEAN_RATING_FIELD, POPULARITY_FIELDS

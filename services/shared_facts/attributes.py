@@ -6,7 +6,7 @@ people is then read on the safe side: such a title is not shown.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from services.page.inputs import GENRES, MATURITY, MATURITY_LIMIT, TITLE, WITHDRAWN, YEAR
 from timetravel.errors import InvalidFact
@@ -87,6 +87,19 @@ def read_maturity_limit(value: JsonValue) -> int | None:
         EntityKind.PROFILE, MATURITY_LIMIT, value, unknown=None, unreadable=FOR_ALL_AGES_ONLY
     )
     return limit
+
+
+def read_maturity_limits(values: Sequence[JsonValue]) -> list[int | None]:
+    """Return the age that each profile is limited to; None where it is not known."""
+    # A few whole numbers, and now and then what is none.
+    known = {value: read_maturity_limit(value) for value in {*filter(_is_whole, values)}}
+    return [
+        known[value] if _is_whole(value) else read_maturity_limit(value) for value in values
+    ]
+
+
+def _is_whole(value: JsonValue) -> TypeGuard[int]:
+    return type(value) is int
 
 
 def _read(

@@ -17,7 +17,7 @@ from services.page.inputs import (
     PROFILE_ATTRIBUTES,
 )
 from services.shared_facts.attributes import (
-    read_maturity_limit,
+    read_maturity_limits,
     read_texts,
     read_video_ids,
 )
@@ -105,7 +105,7 @@ def read_profiles(reader: FactReader, requests: PageRequests) -> Profiles:
         countries=tuple(
             country if isinstance(country, str) else "" for country in rows.columns[COUNTRY]
         ),
-        maturity_limits=tuple(map(read_maturity_limit, rows.columns[MATURITY_LIMIT])),
+        maturity_limits=tuple(read_maturity_limits(rows.columns[MATURITY_LIMIT])),
         blocked_genres=tuple(texts or () for texts in genres),
         blocked_videos=tuple(numbers or () for numbers in videos),
         unreadable=tuple(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.page.model import expand_ranges
+from services.page.ranges import expand_ranges
 from worlds.features.fixed_point import to_fixed
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from core.kernel import kernel, kernel_array
 from experiments.metrics.definitions.columns import Pages
-from services.page.model import RowType, starts
+from services.page.model import RowType
+from services.page.ranges import starts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

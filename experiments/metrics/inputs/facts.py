@@ -7,7 +7,7 @@ were not in the catalogue listing have no facts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from services.page.inputs import (
     VIDEO_POPULARITY,
     YEAR,
 )
-from services.page.model import starts
-from services.shared_facts.attributes import read_maturity, read_maturity_limit
+from services.page.ranges import starts
+from services.shared_facts.attributes import read_maturity, read_maturity_limits
 from services.shared_facts.content_index import ContentIndex, genre_names
 from services.shared_facts.epochs import FOREVER_MICROS, Epoch, EpochCache, group_by_epoch
 from services.shared_facts.listing import find_positions
@@ -152,13 +152,8 @@ class PageFacts:
         found = self._reader.attributes(
             EntityKind.PROFILE, profile_ids, as_of, (MATURITY_LIMIT,)
         )
-        column = found.columns[MATURITY_LIMIT]
-        # A few whole numbers, and now and then what is none.
-        known = {value: _read_limit(value) for value in {*filter(_is_whole, column)}}
-        return np.array(
-            [known[value] if _is_whole(value) else _read_limit(value) for value in column],
-            np.int64,
-        )
+        limits = read_maturity_limits(found.columns[MATURITY_LIMIT])
+        return np.array([NO_LIMIT if limit is None else limit for limit in limits], np.int64)
 
     def _read_licences(
         self, as_of: Int64Array, countries: Sequence[str | None], video_ids: Int64Array
@@ -205,15 +200,6 @@ class PageFacts:
 
 def _epoch(at: int, unchanged_until: int | None, value: Value) -> Epoch[Value]:
     return Epoch(at, FOREVER_MICROS if unchanged_until is None else unchanged_until, value)
-
-
-def _is_whole(value: JsonValue) -> TypeGuard[int]:
-    return type(value) is int
-
-
-def _read_limit(value: JsonValue) -> int:
-    limit = read_maturity_limit(value)
-    return NO_LIMIT if limit is None else limit
 
 
 def _read_moment(value: JsonValue) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.metrics.errors import InvalidMetricOptions
-from services.page.model import starts
+from services.page.ranges import starts
 from timetravel.facts.model import EventKind
 from timetravel.reading.engagement import NO_PAGE, attribute_events
 

@@ -10,7 +10,7 @@ import numpy as np
 from core.kernel import kernel_array
 from services.assembler.rows.candidates import Showable, give_candidates
 from services.assembler.rows.personal import Events, read_events
-from services.page.model import expand_ranges, members_of, starts
+from services.page.ranges import expand_ranges, members_of, starts
 from services.shared_facts.listing import find_positions
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from experiments.metrics.definitions.columns import (
 from experiments.metrics.definitions.similarity import Scratch
 from experiments.metrics.inputs.encoding import ROWS_SCHEMA, PageTable, encode_pages
 from experiments.metrics.values import compare_pages, measure_pages
-from services.page.model import starts
+from services.page.ranges import starts
 from tests.unit.experiments.metrics.plain_metrics import PlainVideo
 
 if TYPE_CHECKING:

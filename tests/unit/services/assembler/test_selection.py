@@ -18,7 +18,7 @@ from services.assembler.rows.selection import (
     VideoGenres,
     select_rows,
 )
-from services.page.model import starts
+from services.page.ranges import starts
 from tests.support.effort import effort
 
 VIDEOS, GENRES, TYPES = 12, 4, 3

@@ -17,7 +17,7 @@ from services.dedup.kernel import (
     PlacedRows,
     place_rows,
 )
-from services.page.model import starts
+from services.page.ranges import starts
 from tests.support.effort import effort
 
 

@@ -28,9 +28,8 @@ from services.page.model import (
     RowOrdering,
     RowType,
     SeenPolicy,
-    expand_ranges,
-    members_of,
 )
+from services.page.ranges import expand_ranges, members_of
 from services.page.wire import MAXIMUM_PAGES, decode_batch, encode_batch
 from services.ranking import wire as ranking_wire
 from services.ranking.task import RankedRows, RankingTask, Seen
