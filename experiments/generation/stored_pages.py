@@ -29,6 +29,7 @@ _HIVE = ds.partitioning(
     ),
     flavor="hive",
 )
+_RECORDS_AT_ONCE = 16_384
 _ROW_TYPES = {row_type.label: row_type for row_type in RowType}
 
 
@@ -149,8 +150,11 @@ def _entitled(page: Page, titles: Mapping[tuple[int, int], str]) -> Page:
 
 
 def _read(directory: Path, table: str, wanted: pc.Expression) -> list[dict[str, Any]]:
-    records = open_table(directory, table).to_table(filter=wanted).to_pylist()
-    return list(records)
+    # Few are wanted of many, and what is read ahead is held in memory.
+    found = open_table(directory, table).to_table(
+        filter=wanted, batch_size=_RECORDS_AT_ONCE, batch_readahead=1, fragment_readahead=1
+    )
+    return list(found.to_pylist())
 
 
 def _page(record: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Page:
