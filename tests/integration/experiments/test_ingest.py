@@ -102,11 +102,11 @@ def test_what_is_refused_is_told_and_a_right_file_is_not(tmp_path: Path, mapping
     options = ["--store", store, "--kind", "features", "--mapping", mapping]
     right, wrong = tmp_path / "right.csv", tmp_path / "wrong.csv"
     right.write_text("profile,at,a,b\n1,2024-03-04T12:00:00Z,1,2\n")
-    wrong.write_text("profile,at,a,b\nx,2024-03-04T12:00:00Z,1,2\n" * 1)
+    wrong.write_text("profile,at,a,b\n1,2024-03-04T12:00:00Z,x,2\n")
     outcome = run_pagesim("ingest", wrong, *options)
     assert outcome.exit_code == 1
     assert outcome.output == "1 records read, 0 facts taken, 1 records refused.\n"
-    assert f"{wrong}:2: entity_id ('x'): This is not a whole number." in outcome.messages
+    assert f"{wrong}:2: values.a ('x'): This is not a finite number." in outcome.messages
     assert "Traceback" not in outcome.messages
     dry = check_invoked("ingest", right, *options, "--dry-run")
     assert "1 facts would be taken" in dry.output
