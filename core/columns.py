@@ -10,7 +10,7 @@ from pagesim.columns.v1.columns_pb2 import FloatColumn, IntegerColumn
 from core.errors import InvalidColumn
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from core.arrays import Float32Array, Int64Array
 
@@ -20,6 +20,7 @@ _DTYPES: Final[dict[int, np.dtype[np.integer]]] = {
     4: np.dtype("<u4"),
     8: np.dtype("<i8"),
 }
+_SIGNED: Final = frozenset(np.dtype(f"i{size}") for size in (1, 2, 4, 8))
 _FLOAT: Final = np.dtype("<f4")
 
 
@@ -29,7 +30,9 @@ def encode_integers(integers: ArrayLike) -> IntegerColumn:
     Args:
         integers: Any shape, int64 or narrower; flattened in C order.
     """
-    array = np.asarray(integers, dtype=np.int64)
+    array = np.asarray(integers)
+    if array.dtype not in _SIGNED:
+        array = array.astype(np.int64)
     width = _narrowest_width(array)
     return IntegerColumn(width_bytes=width, values=array.astype(_DTYPES[width]).tobytes())
 
@@ -37,7 +40,18 @@ def encode_integers(integers: ArrayLike) -> IntegerColumn:
 def decode_integers(
     column: IntegerColumn, *, field: str, length: int | None = None
 ) -> Int64Array:
-    """Return the integers of a column as int64.
+    """Return the integers of a column as int64; see `read_integers`.
+
+    Raises:
+        InvalidColumn: The width is unknown, the bytes do not divide, or the length differs.
+    """
+    return read_integers(column, field=field, length=length).astype(np.int64)
+
+
+def read_integers(
+    column: IntegerColumn, *, field: str, length: int | None = None
+) -> NDArray[np.integer]:
+    """Return the integers of a column in the type in which they came, not to be written.
 
     A column that was never set is empty.
 
@@ -51,7 +65,7 @@ def decode_integers(
     """
     width = column.width_bytes
     if width == 0 and not column.values:
-        integers = np.empty(0, dtype=np.int64)
+        integers = np.empty(0, _DTYPES[8])
     elif width not in _DTYPES:
         raise InvalidColumn(
             f"width_bytes is {width}.", remedy="It must be 1, 2, 4 or 8.", field=field
@@ -63,7 +77,7 @@ def decode_integers(
             field=field,
         )
     else:
-        integers = np.frombuffer(column.values, dtype=_DTYPES[width]).astype(np.int64)
+        integers = np.frombuffer(column.values, dtype=_DTYPES[width])
     _check_length(len(integers), length, field=field)
     return integers
 
@@ -97,7 +111,7 @@ def decode_floats(
     return floats
 
 
-def _narrowest_width(array: Int64Array) -> int:
+def _narrowest_width(array: NDArray[np.integer]) -> int:
     if array.size == 0:
         return 1
     if array.min() < 0:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pagesim.filtering.v1 import filtering_pb2
 
 from core.columns import decode_integers, encode_integers
@@ -13,7 +12,7 @@ from services.page.wire import (
     decode_batch,
     decode_bitmaps,
     decode_counts,
-    decode_places,
+    decode_positions,
     encode_batch,
 )
 
@@ -54,7 +53,7 @@ def decode_response(message: filtering_pb2.FilterResponse, pages: int) -> Eligib
         InvalidPages: The columns do not add up.
     """
     counts = decode_counts(message.seen_counts, field="seen_counts", length=pages)
-    seen = decode_places(
+    seen = decode_positions(
         message.seen_positions,
         field="seen_positions",
         length=int(counts.sum()),
@@ -65,7 +64,7 @@ def decode_response(message: filtering_pb2.FilterResponse, pages: int) -> Eligib
         video_count=message.video_count,
         bitmaps=decode_bitmaps(message.eligible, field="eligible", pages=pages),
         seen_counts=counts,
-        seen_positions=seen.astype(np.int32),
+        seen_positions=seen,
         newest_known_at=decode_integers(
             message.newest_known_at_micros, field="newest_known_at_micros", length=pages
         ),

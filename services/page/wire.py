@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pagesim.page.v1 import page_pb2
 
-from core.columns import decode_integers, encode_integers
+from core.columns import decode_integers, encode_integers, read_integers
 from core.moments import check_moment
 from services.errors import InvalidPages
 from services.page.model import PageRequests, RowDefinition, RowOrdering, RowType, SeenPolicy
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pagesim.columns.v1 import columns_pb2
 
-    from core.arrays import Int64Array, UInt8Array
+    from core.arrays import Int32Array, Int64Array, UInt8Array
 
 
 _LONGEST_DEVICE = 512
@@ -159,7 +160,25 @@ def decode_places(
         InvalidColumn: It is not a column, or has another length.
         InvalidPages: A place is negative, or `limit` or more.
     """
-    places = decode_integers(column, field=field, length=length)
+    return _read_places(column, field, limit, length).astype(np.int64)
+
+
+def decode_positions(
+    column: columns_pb2.IntegerColumn, *, field: str, limit: int, length: int
+) -> Int32Array:
+    """Return a column of places as `decode_places` does, as int32[length].
+
+    Raises:
+        InvalidColumn: It is not a column, or has another length.
+        InvalidPages: A place is negative, or `limit` or more.
+    """
+    return _read_places(column, field, limit, length).astype(np.int32)
+
+
+def _read_places(
+    column: columns_pb2.IntegerColumn, field: str, limit: int, length: int | None
+) -> NDArray[np.integer]:
+    places = read_integers(column, field=field, length=length)
     if len(places) and not 0 <= int(places.min()) <= int(places.max()) < limit:
         raise InvalidPages(
             f"Places from {int(places.min())} to {int(places.max())} are not within "

@@ -16,7 +16,7 @@ from services.page.wire import (
     decode_batch,
     decode_bitmaps,
     decode_counts,
-    decode_places,
+    decode_positions,
     decode_row,
     encode_batch,
     encode_row,
@@ -58,7 +58,7 @@ def decode_request(message: ranking_pb2.RankRequest) -> RankingTask:
             field="is_given",
         )
     counts = decode_counts(message.given_counts, field="given_counts", length=pages * rows)
-    positions = decode_places(
+    positions = decode_positions(
         message.given_positions,
         field="given_positions",
         length=int(counts.sum()),
@@ -71,7 +71,7 @@ def decode_request(message: ranking_pb2.RankRequest) -> RankingTask:
         rows=tuple(decode_row(row) for row in message.rows),
         is_given=np.frombuffer(message.is_given, np.uint8).astype(np.bool_),
         given_counts=counts.reshape(pages, rows),
-        given_positions=positions.astype(np.int32),
+        given_positions=positions,
         depth=message.depth,
         row_score_depth=message.row_score_depth,
         seen=_decode_seen(message, pages),
@@ -82,13 +82,13 @@ def _decode_seen(message: ranking_pb2.RankRequest, pages: int) -> Seen:
     if not message.HasField("seen_counts"):
         return Seen.nothing(pages)
     counts = decode_counts(message.seen_counts, field="seen_counts", length=pages)
-    positions = decode_places(
+    positions = decode_positions(
         message.seen_positions,
         field="seen_positions",
         length=int(counts.sum()),
         limit=_LARGEST_POSITION,
     )
-    return Seen(counts, positions.astype(np.int32))
+    return Seen(counts, positions)
 
 
 def encode_response(ranked: RankedRows) -> ranking_pb2.RankResponse:
@@ -112,14 +112,14 @@ def decode_response(message: ranking_pb2.RankResponse, task: RankingTask) -> Ran
     pages, rows = len(task.requests), len(task.rows)
     counts = decode_counts(message.counts, field="counts", length=pages * rows)
     kept = int(counts.sum())
-    positions = decode_places(
+    positions = decode_positions(
         message.positions, field="positions", length=kept, limit=8 * task.bitmaps.shape[1]
     )
     row_scores = decode_floats(message.row_scores, field="row_scores", length=pages * rows)
     return RankedRows(
         catalogue_version=message.catalogue_version,
         counts=counts.reshape(pages, rows).astype(np.int32),
-        positions=positions.astype(np.int32),
+        positions=positions,
         scores=decode_floats(message.scores, field="scores", length=kept),
         row_scores=row_scores.reshape(pages, rows),
         newest_known_at=decode_integers(
