@@ -12,6 +12,7 @@ from core.moments import EARLIEST_MICROS, LAST_MICROS, parse_moment
 from experiments.cli.terminal import ScreenConsole, json_option, store_option
 from experiments.history.fields import choose_field
 from experiments.history.lines import history_records
+from experiments.history.names import name_videos
 from experiments.history.picture import can_be_drawn, draw_field
 from experiments.history.table import (
     format_minute,
@@ -80,8 +81,13 @@ def history(
     with Store.open(store) as opened:
         subject = Subject.parse(entity, opened.find_entity)
         snapshot, retained = opened.snapshot(), opened.retained()
-        found = opened.ledger(snapshot, fixed).entity_history(subject, at)
-        everything = opened.ledger(snapshot).entity_history(subject, LAST_MICROS)
+        found, everything = (
+            name_videos(history, opened.external_ids)
+            for history in (
+                opened.ledger(snapshot, fixed).entity_history(subject, at),
+                opened.ledger(snapshot).entity_history(subject, LAST_MICROS),
+            )
+        )
     chosen = None if field is None else choose_field(everything, field)
     if chosen is not None:
         found, everything = (
@@ -96,7 +102,7 @@ def history(
             err=True,
         )
     if as_json:
-        for record in history_records(found):
+        for record in history_records(found, " ".join(entity.split("/", 1))):
             sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
         return
     console = ScreenConsole(width=width)

@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from timetravel.ledger.questions import HistoricalVersion
 
 
-def history_records(history: Iterable[HistoricalVersion]) -> Iterator[dict[str, object]]:
-    """Yield each version as JSON-able values."""
+def history_records(
+    history: Iterable[HistoricalVersion], about: str
+) -> Iterator[dict[str, object]]:
+    """Yield each version as JSON-able values.
+
+    Args:
+        history: Of one entity.
+        about: The entity in words, e.g. "profile 17".
+    """
     for one in history:
         version = one.version
         yield {
-            "about": str(version.about),
+            "about": about,
             "kind": version.kind.name.lower(),
             "name": version.name,
             "valid_from": format_moment(version.valid_from),

@@ -50,7 +50,12 @@ def test_history_is_asked_for_and_headed_by_the_text(url: str) -> None:
     shown = run("history", f"profile/{ANN}", url=url)
     assert shown.exit_code == 0, shown.output
     assert shown.output.startswith(f"Profile {ANN}: 1 version")
-    assert str(hash_id(EntityKind.PROFILE, ANN)) not in shown.output
+    as_json = run("history", f"profile/{ANN}", "--json", url=url)
+    assert json.loads(as_json.stdout)["about"] == f"profile {ANN}"
+    for output in (shown.output, as_json.stdout):
+        assert "alien" in output
+        for kind, text in ((EntityKind.PROFILE, ANN), (EntityKind.VIDEO, "alien")):
+            assert str(hash_id(kind, text)) not in output
 
 
 def test_a_profile_is_erased_and_readmitted_by_its_text(url: str) -> None:
