@@ -15,6 +15,7 @@ from experiments.generation.stored_pages import (
     read_titles,
 )
 from experiments.metrics.inputs.played import find_played_next
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,12 +33,14 @@ class Sample:
 
     Args:
         choice: Which page, and why.
+        member: Id of the member, as the store was told of it.
         logged: What was really shown, None if nothing was.
         simulated: By variant.
         played: Titles that the member played next, by video id.
     """
 
     choice: Choice
+    member: int | str
     logged: Page | None
     simulated: Mapping[str, Page]
     played: Mapping[int, str]
@@ -75,6 +78,7 @@ def read_samples(
         samples.append(
             Sample(
                 choice=choice,
+                member=store.external_ids(EntityKind.PROFILE, [choice.profile_id])[0],
                 logged=None if logged is None else entitled[0],
                 simulated=dict(zip(simulated, entitled[-len(simulated) :], strict=True)),
                 played={video_id: title for (_, video_id), title in titles.items()},

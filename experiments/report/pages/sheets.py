@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ class Sheet:
 
     anchor: str
     reason: str
-    profile_id: int
+    member: int | str
     moment: str
     device: str
     stratum: str
@@ -71,9 +72,9 @@ def make_sheet(sample: Sample, control: str) -> Sheet:
     """
     shown = next(iter(sample.simulated.values()))
     return Sheet(
-        anchor=f"page-{sample.choice.profile_id}-{shown.as_of_micros}",
+        anchor=_make_anchor(sample.member, shown.as_of_micros),
         reason=sample.choice.reason,
-        profile_id=sample.choice.profile_id,
+        member=sample.member,
         moment=f"{from_micros(shown.as_of_micros):%-d %B %Y, %H:%M} UTC",
         device=shown.device,
         stratum=sample.choice.stratum,
@@ -84,6 +85,13 @@ def make_sheet(sample: Sample, control: str) -> Sheet:
             *_treatment_columns(sample, control),
         ),
     )
+
+
+def _make_anchor(member: int | str, as_of_micros: int) -> str:
+    """Return an id for links; a text may hold what no link can."""
+    if isinstance(member, str):
+        member = hashlib.sha256(member.encode()).hexdigest()[:16]
+    return f"page-{member}-{as_of_micros}"
 
 
 def make_column(

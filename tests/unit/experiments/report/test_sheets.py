@@ -21,7 +21,7 @@ def marks_of(column: Column) -> dict[str, list[str]]:
 
 def sample_of(logged: Page | None, **simulated: Page) -> Sample:
     choice = Choice("7@then", 7, "all", 0.5, "Changed most", ("new",))
-    return Sample(choice, logged, simulated, {20: "Film 20"})
+    return Sample(choice, 7, logged, simulated, {20: "Film 20"})
 
 
 def test_titles_are_marked_as_new_as_from_another_row_and_as_moved() -> None:
