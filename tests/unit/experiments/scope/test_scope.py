@@ -192,7 +192,7 @@ def test_a_larger_draw_holds_the_smaller_one_within_a_stratum() -> None:
 
 @pytest.mark.scaled
 def test_profiles_are_drawn_uniformly_within_a_stratum() -> None:
-    draws = effort(100, 1_000)
+    draws = effort(100, 300)
     pool = [(profile, profile, "tv") for profile in range(20)]
     drawn = Counter(
         key.profile_id
