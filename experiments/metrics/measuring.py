@@ -17,7 +17,7 @@ from experiments.metrics.definitions.definition import LOGGED
 from experiments.metrics.definitions.similarity import Scratch
 from experiments.metrics.inputs.encoding import encode_pages
 from experiments.metrics.inputs.facts import PageFacts
-from experiments.metrics.inputs.logged import LoggedPages
+from experiments.metrics.inputs.logged import LoggedPages, are_equal
 from experiments.metrics.inputs.played import find_played_next
 from experiments.metrics.rounding import round_floats
 from experiments.metrics.values import PAGE_METRICS_SCHEMA, compare_pages, measure_pages
@@ -115,7 +115,7 @@ class Measuring:
                 reference, others = of_logged, logged.equals_control
                 is_compared = one.is_made & logged.is_present
             else:
-                reference, others = of_control, _are_equal(one.digests, own.digests)
+                reference, others = of_control, are_equal(one.digests, own.digests)
                 is_compared = one.is_made & own.is_made
             values = measure_pages(columns, facts, played)
             values |= compare_pages(columns, reference, others, is_compared, scratch)
@@ -149,13 +149,6 @@ class Measuring:
             kernel_array(played.starts, np.int64),
             kernel_array(codes.fill_null(_NOT_LISTED).to_numpy(), np.int32),
         )
-
-
-def _are_equal(digests: pa.Array, others: pa.Array) -> BoolArray:
-    equal: BoolArray = (
-        pc.equal(digests, others).fill_null(fill_value=False).to_numpy(zero_copy_only=False)
-    )
-    return equal
 
 
 def _to_table(pages: PageSlice, measured: _Measured) -> pa.Table:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 if TYPE_CHECKING:
+    import numpy as np
+
     from core.arrays import (
         BoolArray,
         Float32Array,
@@ -15,9 +14,8 @@ if TYPE_CHECKING:
         Int32Array,
         Int64Array,
         UInt8Array,
+        UInt64Array,
     )
-
-UInt64Array = npt.NDArray[np.uint64]
 
 
 class Weights(NamedTuple):

@@ -10,13 +10,12 @@ from core.kernel import kernel
 from services.ranking.columns import Scratch
 
 if TYPE_CHECKING:
-    from core.arrays import Float32Array, Int32Array, Int64Array, UInt8Array
+    from core.arrays import Float32Array, Int32Array, Int64Array, UInt8Array, UInt64Array
     from services.ranking.columns import (
         Kept,
         Ladders,
         Pages,
         RowPlan,
-        UInt64Array,
         Videos,
         Weights,
     )

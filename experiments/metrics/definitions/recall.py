@@ -17,7 +17,7 @@ from core.kernel import kernel, kernel_array
 from experiments.metrics.definitions.weights import exposure, ideal_gains
 
 if TYPE_CHECKING:
-    from core.arrays import Float64Array, Int32Array
+    from core.arrays import Float64Array, Int16Array, Int32Array
     from experiments.metrics.definitions.columns import Pages, Played
 
 _NOWHERE = 2**30
@@ -65,7 +65,7 @@ def recall_in_view(pages: Pages, played: Played, page: int) -> float:
     first, last = played.starts[page], played.starts[page + 1]
     found = 0
     for video in played.videos[first:last]:
-        found += find_steps(pages, page, video) == 0
+        found += find_least(pages.steps, pages, page, video) == 0
     return float(found / (last - first))
 
 
@@ -78,7 +78,7 @@ def recall_on_page(pages: Pages, played: Played, page: int) -> float:
     first, last = played.starts[page], played.starts[page + 1]
     found = 0
     for video in played.videos[first:last]:
-        found += find_steps(pages, page, video) < _NOWHERE
+        found += find_least(pages.steps, pages, page, video) < _NOWHERE
     return float(found / (last - first))
 
 
@@ -94,7 +94,7 @@ def page_ndcg(pages: Pages, played: Played, gains: Gains, page: int) -> float:
     first, last = played.starts[page], played.starts[page + 1]
     gain = 0.0
     for video in played.videos[first:last]:
-        depth = find_depth(pages, page, video)
+        depth = find_least(pages.depths, pages, page, video)
         if depth < _NOWHERE:
             gain += gains.exposures[depth]
     return float(min(gain / gains.ideals[gains.shapes[page], last - first], 1.0))
@@ -111,7 +111,7 @@ def scroll_effort(pages: Pages, played: Played, page: int) -> float:
     rows, columns, rows_in_view, columns_in_view = pages.geometry[page]
     fewest = rows - rows_in_view + columns - columns_in_view + 1
     for video in played.videos[played.starts[page] : played.starts[page + 1]]:
-        fewest = min(fewest, find_steps(pages, page, video))
+        fewest = min(fewest, find_least(pages.steps, pages, page, video))
     return float(fewest)
 
 
@@ -138,22 +138,18 @@ def measure_recall(pages: Pages, played: Played, gains: Gains, values: Float64Ar
 
 
 @kernel
-def find_steps(pages: Pages, page: int, video: int) -> int:
-    """Return the scrolls to the nearest place of a title, `_NOWHERE` without one."""
-    fewest = _NOWHERE
-    first, last = pages.row_starts[page], pages.row_starts[page + 1]
-    for cell in range(pages.cell_starts[first], pages.cell_starts[last]):
-        if pages.videos[cell] == video:
-            fewest = min(fewest, pages.steps[cell])
-    return fewest
+def find_least(values: Int16Array, pages: Pages, page: int, video: int) -> int:
+    """Return the least value of the places of a title on a page, `_NOWHERE` without one.
 
-
-@kernel
-def find_depth(pages: Pages, page: int, video: int) -> int:
-    """Return the depth of the place of a title with most exposure, `_NOWHERE` without one."""
+    Args:
+        values: int16[cells], e.g. the steps to each place.
+        pages: The pages.
+        page: Which.
+        video: Code of the title.
+    """
     least = _NOWHERE
     first, last = pages.row_starts[page], pages.row_starts[page + 1]
     for cell in range(pages.cell_starts[first], pages.cell_starts[last]):
         if pages.videos[cell] == video:
-            least = min(least, pages.depths[cell])
+            least = min(least, values[cell])
     return least

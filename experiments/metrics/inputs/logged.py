@@ -89,11 +89,7 @@ class LoggedPages:
             pa.array(logged_at, mask=(logged_at < 0) | ~is_made)
         )
         is_present = digests.is_valid().to_numpy(zero_copy_only=False)
-        equals_control = (
-            pc.equal(digests, control.digests)
-            .fill_null(fill_value=False)
-            .to_numpy(zero_copy_only=False)
-        )
+        equals_control = are_equal(digests, control.digests)
         others = {
             (int(pages.profile_ids[place]), int(pages.as_of[place])): place
             for place in np.flatnonzero(is_present & ~equals_control).tolist()
@@ -123,6 +119,14 @@ class LoggedPages:
         return self._store.logged_digests(
             since=since, until=until, profile_ids=self._profile_ids, snapshot=self._snapshot
         )
+
+
+def are_equal(digests: pa.Array, others: pa.Array) -> BoolArray:
+    """Return which pages have equal digests; a page that was not made has none."""
+    equal: BoolArray = (
+        pc.equal(digests, others).fill_null(fill_value=False).to_numpy(zero_copy_only=False)
+    )
+    return equal
 
 
 def _find_pages(pages: PageSlice, shown: LoggedDigests) -> Int64Array:
