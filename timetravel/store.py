@@ -22,7 +22,6 @@ from timetravel.database.engine import (
 from timetravel.database.migrate import check_revision
 from timetravel.database.registry import read_registry
 from timetravel.errors import StoreNotFound
-from timetravel.facts.external_ids import IdForm
 from timetravel.facts.model import FactKind
 from timetravel.ledger.store_ledger import StoreLedger
 from timetravel.ledger.tables import FACT_TABLES
@@ -31,8 +30,8 @@ from timetravel.queries.as_of_reader import AsOfReader
 from timetravel.queries.entity_ids import (
     find_entity,
     number_entity,
+    read_external_ids,
     read_forms,
-    read_names,
 )
 from timetravel.queries.live_queries import CurrentQuestions
 from timetravel.queries.live_reader import CurrentReader
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
     from core.arrays import Int64Array
     from timetravel.database.chunks import Chunk
     from timetravel.database.registry import Registry
+    from timetravel.facts.external_ids import IdForm
     from timetravel.facts.model import EntityKind, JsonValue
     from timetravel.queries.logged_pages import LoggedPage, ShownPages
     from timetravel.reading.retained import Retained
@@ -325,14 +325,12 @@ class Store:
 
     def name_entities(self, kind: EntityKind, entity_ids: Sequence[int]) -> Sequence[str]:
         """Return how each entity is named: its text, or its number."""
-        with self._reading() as connection:
-            return read_names(connection, kind, entity_ids)
+        return [str(one) for one in self.external_ids(kind, entity_ids)]
 
     def external_ids(self, kind: EntityKind, entity_ids: Sequence[int]) -> Sequence[int | str]:
         """Return the ids of entities as they were given: whole numbers, or texts."""
-        if self.id_forms().get(kind) is IdForm.TEXTS:
-            return self.name_entities(kind, entity_ids)
-        return entity_ids
+        with self._reading() as connection:
+            return read_external_ids(connection, kind, entity_ids)
 
     def number_entity(self, kind: EntityKind, name: str) -> int:
         """Return the entity of a name, whether or not there are facts about it.

@@ -41,17 +41,17 @@ def read_texts(
     return found
 
 
-def read_names(
+def read_external_ids(
     connection: sa.Connection, kind: EntityKind, numbers: Sequence[int]
-) -> list[str]:
-    """Return how each entity is named.
+) -> Sequence[int | str]:
+    """Return the ids of entities as they were given: whole numbers, or texts.
 
     An entity whose text is not in the store any more, as of an erased profile, is UNKNOWN.
     """
-    if read_forms(connection).get(kind) is not IdForm.TEXTS:
-        return [str(number) for number in numbers]
-    texts = read_texts(connection, kind, list(dict.fromkeys(numbers)))
-    return [texts.get(number, UNKNOWN) for number in numbers]
+    if _has_texts(connection, kind):
+        texts = read_texts(connection, kind, list(dict.fromkeys(numbers)))
+        return [texts.get(number, UNKNOWN) for number in numbers]
+    return numbers
 
 
 def number_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
@@ -60,20 +60,7 @@ def number_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int
     Raises:
         InvalidQuestion: The name cannot be that of an entity of the kind.
     """
-    entity = kind.name.lower()
-    if read_forms(connection).get(kind) is not IdForm.TEXTS:
-        if not _WHOLE_NUMBER.fullmatch(name) or int(name) > LARGEST_ID:
-            raise InvalidQuestion(
-                f"{name!r} is no {entity}: {entity}s have whole numbers in this store.",
-                remedy="Give 0 or more, in 63 bits.",
-                field=entity,
-            )
-        return int(name)
-    try:
-        check_external_id(name, field=entity)
-    except InvalidFact as error:
-        raise InvalidQuestion(error.problem, remedy=error.remedy, field=entity) from None
-    return hash_id(kind, name)
+    return _number(kind, name, has_texts=_has_texts(connection, kind))
 
 
 def find_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
@@ -83,9 +70,9 @@ def find_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
         InvalidQuestion: The name cannot be that of an entity of the kind.
         UnknownEntity: The store has texts, and not this one.
     """
-    number = number_entity(connection, kind, name)
-    is_text = read_forms(connection).get(kind) is IdForm.TEXTS
-    if is_text and read_texts(connection, kind, [number]).get(number) != name:
+    has_texts = _has_texts(connection, kind)
+    number = _number(kind, name, has_texts=has_texts)
+    if has_texts and read_texts(connection, kind, [number]).get(number) != name:
         entity = kind.name.lower()
         raise UnknownEntity(
             f"The store has no {entity} {name!r}.",
@@ -93,3 +80,24 @@ def find_entity(connection: sa.Connection, kind: EntityKind, name: str) -> int:
             field=entity,
         )
     return number
+
+
+def _has_texts(connection: sa.Connection, kind: EntityKind) -> bool:
+    return read_forms(connection).get(kind) is IdForm.TEXTS
+
+
+def _number(kind: EntityKind, name: str, *, has_texts: bool) -> int:
+    entity = kind.name.lower()
+    if has_texts:
+        try:
+            check_external_id(name, field=entity)
+        except InvalidFact as error:
+            raise InvalidQuestion(error.problem, remedy=error.remedy, field=entity) from None
+        return hash_id(kind, name)
+    if not _WHOLE_NUMBER.fullmatch(name) or int(name) > LARGEST_ID:
+        raise InvalidQuestion(
+            f"{name!r} is no {entity}: {entity}s have whole numbers in this store.",
+            remedy="Give 0 or more, in 63 bits.",
+            field=entity,
+        )
+    return int(name)
