@@ -210,8 +210,7 @@ def _to_numbers_of_texts(value: JsonValue, names: EntityNames) -> list[int]:
     """Return the numbers of videos that are named by texts."""
     wanted, example = "a list of video ids", '["tt0133093", "tt0234215"]'
     found: list[int] = []
-    elements = list(value) if isinstance(value, list | tuple) else [value]
-    for element in elements:
+    for element in _to_list(value, wanted, example):
         if isinstance(element, bool) or not isinstance(element, str | int):
             raise _unlike(wanted, example)
         found.append(names.number(EntityKind.VIDEO, str(element), field="value"))

@@ -9,6 +9,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from pagesim.page.v1 import page_pb2
 
 from core.moments import from_micros
+from experiments.ingest.records.cells import to_text
 from timetravel.errors import InvalidFact
 from timetravel.facts.external_ids import IdForm
 from timetravel.facts.model import EntityKind, LoggedPageFact, Op
@@ -71,7 +72,7 @@ def _with_numbers(page: Mapping[str, JsonValue], names: EntityNames) -> Mapping[
         if not isinstance(holder, dict) or names.form(kind) is not IdForm.TEXTS:
             return holder
         return {
-            key: names.number(kind, str(value), field="page") if key in keys else value
+            key: names.number(kind, to_text(value), field="page") if key in keys else value
             for key, value in holder.items()
         }
 

@@ -14,13 +14,15 @@ import pytest
 from core.moments import parse_moment
 from services.page.canonical import parse_page
 from timetravel.errors import InvalidFact
-from timetravel.facts.external_ids import IdForm, hash_id
+from timetravel.facts.external_ids import EntityNames, IdForm, hash_id
+from timetravel.facts.meanings import convert_attribute
 from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tests.unit.experiments.ingest.conftest import Load
+    from timetravel.facts.model import JsonValue
     from timetravel.store import Store
 
 T = parse_moment("2024-03-04T12:00:00Z")
@@ -136,6 +138,30 @@ def test_slices_and_formats_make_no_difference(
         load_into(store)([path], "events", PLAIN, records_per_chunk=size)
         found.append([names_of_plays(store, f"member-{number}") for number in range(7)])
     assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("given", "numbered"),
+    [
+        (["a", "7"], ["a", "7"]),
+        ('["a", "7"]', ["a", "7"]),
+        ("a", ["a"]),
+        (7, ["7"]),
+        ("a,b", None),
+        ([None], None),
+    ],
+)
+def test_lists_of_texts_are_read_as_lists_of_numbers_are(
+    given: JsonValue, numbered: list[str] | None
+) -> None:
+    names = EntityNames(TEXTS)
+    key = (EntityKind.PROFILE, "blocked_videos", given, names)
+    if numbered is None:
+        with pytest.raises(InvalidFact, match="list of video ids"):
+            convert_attribute(*key)
+    else:
+        expected = [hash_id(EntityKind.VIDEO, text) for text in numbered]
+        assert convert_attribute(*key) == expected
 
 
 def test_attributes_features_and_pages_name_entities_by_texts(
