@@ -14,6 +14,7 @@ from services.shared_facts.attributes import (
     read_texts,
     read_withdrawn,
 )
+from services.shared_facts.listing_changes import Numbering, find_changes
 from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
@@ -36,59 +37,77 @@ class FilteredCatalogue:
         is_present: bool[videos], in the catalogue and not withdrawn. A video with neither
             maturity nor a moment at which it was added is not in the catalogue.
         maturity: int64[videos], age that each is meant for; -1 where it is not known.
-        requires: Capabilities that videos ask of a device, for each set that occurs
-            bool[videos], those that ask for it.
-        genres: bool[videos] for each genre.
+        requires: int32[videos], what each asks of a device, as places in `requirements`.
+        requirements: Sets of capabilities that occur; the first is empty.
+        genres: int32[videos], the genres of each, as places in `genre_sets`.
+        genre_sets: Sets of genres that occur; the first is empty.
     """
 
     is_present: BoolArray
     maturity: Int64Array
-    requires: dict[frozenset[str], BoolArray]
-    genres: dict[str, BoolArray]
-
-    @classmethod
-    def of(cls, rows: CatalogueRows) -> FilteredCatalogue:
-        """Return what a catalogue says."""
-        ages, added = rows.columns[MATURITY], rows.columns[ADDED_AT]
-        requires: dict[frozenset[str], BoolArray] = {}
-        genres: dict[str, BoolArray] = {}
-        videos = len(rows.video_ids)
-        for place, needed in enumerate(rows.columns[REQUIRES]):
-            if needed:
-                texts = read_texts(EntityKind.VIDEO, REQUIRES, needed) or ()
-                mark = requires.setdefault(frozenset(texts), np.zeros(videos, np.bool_))
-                mark[place] = True
-        for place, own in enumerate(rows.columns[GENRES]):
-            for genre in read_genres(own):
-                genres.setdefault(genre, np.zeros(videos, np.bool_))[place] = True
-        return cls(
-            is_present=np.array(
-                [
-                    (age is not None or moment is not None) and not read_withdrawn(withdrawn)
-                    for age, moment, withdrawn in zip(
-                        ages, added, rows.columns[WITHDRAWN], strict=True
-                    )
-                ],
-                np.bool_,
-            ),
-            maturity=np.array(
-                [
-                    _UNKNOWN_AGE if age is None else age
-                    for age in map(read_maturity, rows.columns[MATURITY])
-                ],
-                np.int64,
-            ),
-            requires=requires,
-            genres=genres,
-        )
+    requires: Int32Array
+    requirements: tuple[frozenset[str], ...]
+    genres: Int32Array
+    genre_sets: tuple[frozenset[str], ...]
 
     def shown_by(self, capabilities: frozenset[str]) -> BoolArray:
         """Return which videos a device with these capabilities can show: bool[videos]."""
-        shown = np.ones(len(self.is_present), np.bool_)
-        for needed, videos in self.requires.items():
-            if not needed <= capabilities:
-                shown &= ~videos
-        return shown
+        is_met = np.array([needed <= capabilities for needed in self.requirements], np.bool_)
+        return is_met[self.requires]
+
+    def members(self, genre: str) -> BoolArray:
+        """Return which videos have a genre: bool[videos]."""
+        return np.array([genre in own for own in self.genre_sets], np.bool_)[self.genres]
+
+
+class FilteredCatalogues:
+    """Make catalogues of what was read; what did not change is not looked at again.
+
+    One thread at a time may ask for catalogues.
+    """
+
+    def __init__(self) -> None:
+        self._requirements: Numbering[frozenset[str]] = Numbering(frozenset())
+        self._genre_sets: Numbering[frozenset[str]] = Numbering(frozenset())
+        self._rows: CatalogueRows | None = None
+        nothing = np.zeros(0, np.int32)
+        self._known = FilteredCatalogue(
+            is_present=np.zeros(0, np.bool_),
+            maturity=np.zeros(0, np.int64),
+            requires=nothing,
+            requirements=(),
+            genres=nothing,
+            genre_sets=(),
+        )
+
+    def make(self, rows: CatalogueRows) -> FilteredCatalogue:
+        """Return what a catalogue says."""
+        changes = find_changes(self._rows, rows, CATALOGUE_ATTRIBUTES)
+        is_present = changes.carry_over(self._known.is_present)
+        maturity = changes.carry_over(self._known.maturity)
+        requires = changes.carry_over(self._known.requires)
+        genres = changes.carry_over(self._known.genres)
+        added, own_genres, ages, needed, withdrawn = (
+            rows.columns[name] for name in CATALOGUE_ATTRIBUTES
+        )
+        for video in changes.changed:
+            is_listed = ages[video] is not None or added[video] is not None
+            is_present[video] = is_listed and not read_withdrawn(withdrawn[video])
+            age = read_maturity(ages[video])
+            maturity[video] = _UNKNOWN_AGE if age is None else age
+            capabilities = read_texts(EntityKind.VIDEO, REQUIRES, needed[video]) or ()
+            requires[video] = self._requirements.number(frozenset(capabilities))
+            genres[video] = self._genre_sets.number(frozenset(read_genres(own_genres[video])))
+        self._rows = rows
+        self._known = FilteredCatalogue(
+            is_present=is_present,
+            maturity=maturity,
+            requires=requires,
+            requirements=self._requirements.values(),
+            genres=genres,
+            genre_sets=self._genre_sets.values(),
+        )
+        return self._known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +161,7 @@ class FilteringView:
     def _genre(self, genre: str) -> UInt8Array:
         blocked = self._blocks.get(genre)
         if blocked is None:
-            videos = self.catalogue.genres.get(genre, np.zeros(len(self.video_ids), np.bool_))
+            videos = self.catalogue.members(genre)
             blocked = self._blocks[genre] = np.packbits(videos, bitorder="little")
         return blocked
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from core.kernel import kernel_array
 from services.errors import InvalidPages
-from services.filtering.catalogue import FilteredCatalogue, FilteringView
+from services.filtering.catalogue import FilteredCatalogue, FilteredCatalogues, FilteringView
 from services.filtering.kernel import clear_seen
 from services.filtering.task import Eligibility
 from services.page.configuration import SeenTitles
@@ -35,6 +35,7 @@ class FilteringStage:
 
     def __init__(self, facts: SharedFacts) -> None:
         self._facts = facts
+        self._makers = FilteredCatalogues()
         self._catalogues = EpochCache(self._load_catalogue, capacity=CAPACITY)
         self._views = EpochCache(self._load_view, capacity=CAPACITY)
 
@@ -100,7 +101,7 @@ class FilteringStage:
 
     def _load_catalogue(self, at: int) -> Epoch[FilteredCatalogue]:
         rows = self._facts.catalogue.at(at)
-        return combine(FilteredCatalogue.of(rows.value), rows)
+        return combine(self._makers.make(rows.value), rows)
 
     def _load_view(self, at: int) -> Epoch[FilteringView]:
         rows = self._facts.catalogue.at(at)

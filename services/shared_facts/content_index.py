@@ -15,7 +15,7 @@ import numpy as np
 from services.page.inputs import GENRES, YEAR
 from services.shared_facts.attributes import read_genres, read_year
 from services.shared_facts.content import ContentEntries, content_entries, era_of
-from services.shared_facts.listing import find_positions
+from services.shared_facts.listing_changes import Numbering, find_changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,6 @@ Content: TypeAlias = tuple[tuple[str, ...], int | None]
 """Genres, ascending, and the first year of the decade if it is known."""
 
 UNKNOWN_YEAR: Final = -1
-_NOTHING: Final[Content] = ((), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,43 +49,27 @@ class ContentIndex:
     """
 
     def __init__(self) -> None:
-        self._contents: list[Content] = [_NOTHING]
-        self._numbers: dict[Content, int] = {_NOTHING: 0}
+        self._contents: Numbering[Content] = Numbering(((), None))
         self._rows: CatalogueRows | None = None
         self._known = VideoContents(np.zeros(0, np.int32), np.zeros(0, np.int64))
 
     def number(self, rows: CatalogueRows) -> VideoContents:
         """Return the content of each video."""
-        videos = len(rows.video_ids)
-        numbers = np.zeros(videos, np.int32)
-        years = np.full(videos, UNKNOWN_YEAR, np.int64)
-        before = self._rows
-        if before is None:
-            changed = list(range(videos))
-        else:
-            places = find_positions(before.video_ids, rows.video_ids)
-            kept = places >= 0
-            numbers[kept] = self._known.numbers[places[kept]]
-            years[kept] = self._known.years[places[kept]]
-            changed = _find_changed(before, rows, places)
+        changes = find_changes(self._rows, rows, (GENRES, YEAR))
+        numbers = changes.carry_over(self._known.numbers)
+        years = changes.carry_over(self._known.years)
         genre_column, year_column = rows.columns[GENRES], rows.columns[YEAR]
-        for video in changed:
+        for video in changes.changed:
             year = read_year(year_column[video])
-            content = (tuple(sorted(read_genres(genre_column[video]))), era_of(year))
-            numbers[video] = self._number_of(content)
+            genres = tuple(sorted(read_genres(genre_column[video])))
+            numbers[video] = self._contents.number((genres, era_of(year)))
             years[video] = UNKNOWN_YEAR if year is None else year
         self._rows, self._known = rows, VideoContents(numbers, years)
         return self._known
 
     def contents(self) -> tuple[Content, ...]:
         """Return all contents so far, by number."""
-        return tuple(self._contents)
-
-    def _number_of(self, content: Content) -> int:
-        number = self._numbers.setdefault(content, len(self._contents))
-        if number == len(self._contents):
-            self._contents.append(content)
-        return number
+        return self._contents.values()
 
 
 def genre_names(contents: Sequence[Content]) -> tuple[str, ...]:
@@ -105,22 +88,3 @@ def entries_of(
 def holds_genre(contents: Sequence[Content], genre: str) -> BoolArray:
     """Return which contents have a genre: bool[contents]."""
     return np.array([genre in genres for genres, _ in contents], np.bool_)
-
-
-def _find_changed(before: CatalogueRows, rows: CatalogueRows, places: Int32Array) -> list[int]:
-    """Return the videos whose genres or year are not what they were."""
-    same_listing = len(before.video_ids) == len(places) and bool((places >= 0).all())
-    changed: set[int] = set(np.flatnonzero(places < 0).tolist())
-    for name in (GENRES, YEAR):
-        old, new = before.columns[name], rows.columns[name]
-        if old is new and same_listing:
-            continue
-        if not same_listing:
-            old = [old[place] if place >= 0 else None for place in places.tolist()]
-        # Most values are the same object or equal, which this finds out fastest.
-        changed.update(
-            video
-            for video, (was, now) in enumerate(zip(old, new, strict=True))
-            if was is not now and was != now
-        )
-    return sorted(changed)
