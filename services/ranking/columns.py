@@ -96,8 +96,8 @@ class RowPlan(NamedTuple):
     limits: int64[rows], candidates taken from an order at most.
     priors: float32[rows], added to the score of a row.
     seen: int64[rows], numbers of `SeenPolicy`.
-    member_starts: int32[contents + 1] into member_rows.
-    member_rows: int32[entries], the FROM_MASK rows that each content is in.
+    members: uint64[groups, contents], the FROM_MASK rows that each content is in: bit b of
+        group g stands for row 64 g + b.
     order_of: int64[pages, rows], the order that a FROM_ORDER row walks; -1 for none.
     order_offsets: int64[orders + 1] into order_positions.
     order_positions: int32[entries], catalogue positions in each order.
@@ -110,8 +110,7 @@ class RowPlan(NamedTuple):
     limits: Int64Array
     priors: Float32Array
     seen: Int64Array
-    member_starts: Int32Array
-    member_rows: Int32Array
+    members: UInt64Array
     order_of: Int64Array
     order_offsets: Int64Array
     order_positions: Int32Array
@@ -145,6 +144,7 @@ class Scratch(NamedTuple):
     cursors: int32[contents], the next video of each content in its ladder.
     following: int32[contents], the next content on the same level; -1 for none.
     levels: int32[levels], the first content on each level; -1 for none.
+    last_levels: int64[rows of a mask], the last level that may add to each.
     """
 
     scores: Float32Array
@@ -157,3 +157,4 @@ class Scratch(NamedTuple):
     cursors: Int32Array
     following: Int32Array
     levels: Int32Array
+    last_levels: Int64Array

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numba.cpython.unsafe.numbers import trailing_zeros
 
 from core.kernel import kernel
 from services.ranking.columns import Scratch
@@ -34,6 +35,11 @@ _KEY_SHIFT = 32
 _FEW = 256
 _SHORT = 32
 
+ROWS_OF_A_MASK = 64
+"""A bit of a uint64 stands for each."""
+_ONE = np.uint64(1)
+_ALL = np.uint64(2**64 - 1)
+
 _LEVELS = 256
 _ROUNDING = 2.0**-21
 _LARGEST = 3.4e38
@@ -43,6 +49,12 @@ _LARGEST = 3.4e38
 def is_set(bitmap: UInt8Array, position: int) -> bool:
     """Return one bit of a bitmap, least significant bit first."""
     return bool((bitmap[position >> 3] >> (position & 7)) & 1)
+
+
+@kernel
+def lowest_bit(bits: np.uint64) -> np.uint64:
+    """Return the number of the lowest bit that is set; one must be."""
+    return np.uint64(trailing_zeros(bits))  # type: ignore[call-arg]  # as kernels call it
 
 
 class Terms(NamedTuple):
@@ -143,6 +155,7 @@ def make_scratch(videos: int, candidates: int, contents: int) -> Scratch:
         cursors=np.empty(contents, np.int32),
         following=np.empty(contents, np.int32),
         levels=np.empty(_LEVELS, np.int32),
+        last_levels=np.empty(ROWS_OF_A_MASK, np.int64),
     )
 
 
@@ -305,12 +318,11 @@ def drift_of(terms: Terms, since: int) -> float:
 
 @kernel
 def start_levels(
-    ladders: Ladders, base: int, rows: RowPlan, slack: float, scratch: Scratch
+    ladders: Ladders, base: int, members: UInt64Array, slack: float, scratch: Scratch
 ) -> tuple[float, float]:
     """Put each content on the level of its first video; return the top and levels per unit."""
     starts, bounds, shifts = ladders.starts, ladders.bounds[base], scratch.shifts
     levels, following, cursors = scratch.levels, scratch.following, scratch.cursors
-    member_starts = rows.member_starts
     top, bottom = -np.inf, np.inf
     for content in range(len(shifts)):
         start, end = starts[content], starts[content + 1]
@@ -321,7 +333,7 @@ def start_levels(
     levels[:] = -1
     for content in range(len(shifts)):
         start, end = starts[content], starts[content + 1]
-        if end > start and member_starts[content + 1] > member_starts[content]:
+        if end > start and members[content] != 0:
             level = level_of(bounds[start] + (shifts[content] + slack), top, scale)
             cursors[content] = start
             following[content] = levels[level]
@@ -330,12 +342,24 @@ def start_levels(
 
 
 @kernel
+def close_rows(open_rows: np.uint64, last_level: Int64Array, level: int) -> np.uint64:
+    """Return those of the open rows, as bits, that a level may still add to."""
+    rows = open_rows
+    while rows != 0:
+        row = lowest_bit(rows)
+        rows &= rows - _ONE
+        if last_level[row] < level:
+            open_rows &= ~(_ONE << row)
+    return open_rows
+
+
+@kernel
 def gather_best(
     terms: Terms,
     bitmap: UInt8Array,
     ladders: Ladders,
     base: int,
-    rows: RowPlan,
+    members: UInt64Array,
     depth: int,
     slack: float,
     scratch: Scratch,
@@ -352,7 +376,7 @@ def gather_best(
         bitmap: uint8[ceil(videos / 8)], eligible videos.
         ladders: Of the bases.
         base: The base of the page.
-        rows: The plan.
+        members: uint64[contents], the rows that each content is in, as bits.
         depth: Videos kept per row at most.
         slack: By what rounding may lift a score over its bound.
         scratch: Written.
@@ -360,65 +384,115 @@ def gather_best(
     """
     order, bounds, ends = ladders.order[base], ladders.bounds[base], ladders.starts[1:]
     levels, following, cursors = scratch.levels, scratch.following, scratch.cursors
-    shifts, member_starts, member_rows = scratch.shifts, rows.member_starts, rows.member_rows
-    top, scale = start_levels(ladders, base, rows, slack, scratch)
+    shifts, last_level = scratch.shifts, scratch.last_levels
+    top, scale = start_levels(ladders, base, members, slack, scratch)
     lag = 1 + level_of(-(drift_of(terms, ladders.since[base]) + 2 * slack), 0.0, scale)
-    counts = np.zeros(len(rows.sources), np.int64)
-    last_level = np.full(len(rows.sources), _LEVELS, np.int64)
+    counts = np.zeros(ROWS_OF_A_MASK, np.int64)
+    last_level[:] = _LEVELS
+    wanting = open_rows = _ALL
     size = 0
     for level in range(_LEVELS):
         content = levels[level]
+        if content >= 0:
+            open_rows = wanting | close_rows(open_rows & ~wanting, last_level, level)
         while content >= 0:
             next_content = following[content]
-            first, last = member_starts[content], member_starts[content + 1]
-            is_open = False
-            for entry in range(first, last):
-                is_open |= level <= last_level[member_rows[entry]]
-            index, end = cursors[content], ends[content] if is_open else 0
-            shift = shifts[content] + slack
-            while index < end:
-                next_level = level_of(bounds[index] + shift, top, scale)
-                if next_level > level:
-                    cursors[content] = index
-                    following[content] = levels[next_level]
-                    levels[next_level] = content
-                    break
-                video = order[index]
-                index += 1
-                if is_set(bitmap, video):
-                    gathered[size] = video
-                    size += 1
-                    for entry in range(first, last):
-                        row = member_rows[entry]
-                        counts[row] += 1
-                        if counts[row] == depth:
-                            last_level[row] = level + lag
+            if members[content] & open_rows != 0:
+                index, end = cursors[content], ends[content]
+                shift = shifts[content] + slack
+                while index < end:
+                    next_level = level_of(bounds[index] + shift, top, scale)
+                    if next_level > level:
+                        cursors[content] = index
+                        following[content] = levels[next_level]
+                        levels[next_level] = content
+                        break
+                    video = order[index]
+                    index += 1
+                    if is_set(bitmap, video):
+                        gathered[size] = video
+                        size += 1
+                        rows = members[content] & wanting
+                        while rows != 0:
+                            row = lowest_bit(rows)
+                            rows &= rows - _ONE
+                            counts[row] += 1
+                            if counts[row] == depth:
+                                last_level[row] = level + lag
+                                wanting &= ~(_ONE << row)
             content = next_content
     return size
 
 
 @kernel
 def deal(
-    ranked: Int32Array, videos: Videos, rows: RowPlan, kept: Int32Array, counts: Int64Array
+    ranked: Int32Array,
+    contents: Int32Array,
+    members: UInt64Array,
+    first_row: int,
+    kept: Int32Array,
+    counts: Int64Array,
 ) -> None:
     """Deal ranked videos to the rows that their contents are in, until each row is full.
 
     Args:
         ranked: int32, positions, best first.
-        videos: The catalogue.
-        rows: The plan.
+        contents: int32[videos].
+        members: uint64[contents], the rows that each content is in, as bits.
+        first_row: The row of the first bit.
         kept: int32[rows, depth], written.
-        counts: int64[rows], raised.
+        counts: int64[rows], raised from 0.
     """
-    depth, contents = kept.shape[1], videos.contents
-    member_starts, member_rows = rows.member_starts, rows.member_rows
+    depth = kept.shape[1]
+    wanting = _ALL
     for video in ranked:
-        content = contents[video]
-        for entry in range(member_starts[content], member_starts[content + 1]):
-            row = member_rows[entry]
-            if counts[row] < depth:
-                kept[row, counts[row]] = video
-                counts[row] += 1
+        rows = members[contents[video]] & wanting
+        while rows != 0:
+            bit = lowest_bit(rows)
+            rows &= rows - _ONE
+            row = first_row + np.int64(bit)
+            place = counts[row]
+            kept[row, place] = video
+            counts[row] = place + 1
+            if place + 1 == depth:
+                wanting &= ~(_ONE << bit)
+
+
+@kernel
+def keep_best(
+    terms: Terms,
+    bitmap: UInt8Array,
+    ladders: Ladders,
+    base: int,
+    rows: RowPlan,
+    slack: float,
+    scratch: Scratch,
+    ranked: Int32Array,
+    kept: Int32Array,
+    counts: Int64Array,
+) -> None:
+    """Write the best unseen videos of all rows that take them from the whole catalogue.
+
+    Args:
+        terms: Of the scores.
+        bitmap: uint8[ceil(videos / 8)], eligible videos.
+        ladders: Of the bases.
+        base: The base of the page.
+        rows: The plan.
+        slack: By what rounding may lift a score over its bound.
+        scratch: Written; the scores of what is kept among it.
+        ranked: int32[videos], written.
+        kept: int32[rows, depth], written.
+        counts: int64[rows], raised from 0.
+    """
+    for group in range(len(rows.members)):
+        members = rows.members[group]
+        size = gather_best(
+            terms, bitmap, ladders, base, members, kept.shape[1], slack, scratch, ranked
+        )
+        score_videos(terms, ranked[:size], scratch.scores)
+        sort_descending(scratch.scores, ranked[:size], scratch)
+        deal(ranked[:size], terms.contents, members, group * ROWS_OF_A_MASK, kept, counts)
 
 
 @kernel
@@ -432,13 +506,12 @@ def add_seen_members(
     found: int,
 ) -> int:
     """Add the videos of a row that were seen; return how many candidates there are then."""
+    members, bit = rows.members[row // ROWS_OF_A_MASK], _ONE << np.uint64(row % ROWS_OF_A_MASK)
     for index in range(pages.seen_starts[page], pages.seen_starts[page + 1]):
         video = pages.seen[index]
-        content = contents[video]
-        for entry in range(rows.member_starts[content], rows.member_starts[content + 1]):
-            if rows.member_rows[entry] == row and not is_set(pages.bitmaps[page], video):
-                candidates[found] = video
-                found += 1
+        if members[contents[video]] & bit != 0 and not is_set(pages.bitmaps[page], video):
+            candidates[found] = video
+            found += 1
     return found
 
 
@@ -626,21 +699,18 @@ def rank_pages(
         for index in range(pages.seen_starts[page], pages.seen_starts[page + 1]):
             seen_by[pages.seen[index]] = page
         counts[:] = 0
-        if len(rows.member_rows) > 0:
-            size = gather_best(
-                terms,
-                pages.bitmaps[page],
-                ladders,
-                base,
-                rows,
-                depth,
-                reach * _ROUNDING,
-                scratch,
-                ranked,
-            )
-            score_videos(terms, ranked[:size], scratch.scores)
-            sort_descending(scratch.scores, ranked[:size], scratch)
-            deal(ranked[:size], videos, rows, kept, counts)
+        keep_best(
+            terms,
+            pages.bitmaps[page],
+            ladders,
+            base,
+            rows,
+            reach * _ROUNDING,
+            scratch,
+            ranked,
+            kept,
+            counts,
+        )
         for row in range(row_count):
             if rows.sources[row] != FROM_MASK or rows.seen[row] != _EXCLUDE:
                 best = kept[row, : counts[row]]

@@ -80,12 +80,6 @@ def plan_rows(
                 known[country] = len(orders)
                 orders.append(view.order(task.rows[row_index], country))
             order_of[page, row_index] = known[country]
-    member_starts, member_rows = view.catalogue.member_rows(
-        tuple(
-            row.genre if source == FROM_MASK else None
-            for row, source in zip(task.rows, sources.tolist(), strict=True)
-        )
-    )
     given_starts, given_positions = _take_given(task, indexes)
     return RowPlan(
         sources=sources,
@@ -96,8 +90,12 @@ def plan_rows(
         ),
         priors=np.array([row.prior for row in task.rows], np.float32),
         seen=np.array([row.seen for row in task.rows], np.int64),
-        member_starts=member_starts,
-        member_rows=member_rows,
+        members=view.catalogue.row_members(
+            tuple(
+                row.genre if source == FROM_MASK else None
+                for row, source in zip(task.rows, sources.tolist(), strict=True)
+            )
+        ),
         order_of=order_of,
         order_offsets=np.cumsum([0, *(len(order) for order in orders)], dtype=np.int64),
         order_positions=np.concatenate([np.empty(0, np.int32), *orders]),

@@ -12,9 +12,8 @@ from core.moments import EARLIEST_MICROS
 from services.errors import InvalidModel
 from services.page.inputs import ADDED_AT, VIDEO_POPULARITY
 from services.page.model import RowType
-from services.page.ranges import starts
 from services.ranking.columns import Videos
-from services.ranking.kernel import build_ladder
+from services.ranking.kernel import ROWS_OF_A_MASK, build_ladder
 from services.ranking.model import MEAN_RATING_FIELD, POPULARITY_FIELDS
 from services.ranking.orders import (
     order_by_age,
@@ -29,7 +28,7 @@ from services.shared_facts.listing import find_positions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array
+    from core.arrays import BoolArray, Float32Array, Int32Array, Int64Array, UInt64Array
     from services.page.configuration import RankingSection
     from services.page.model import RowDefinition
     from services.ranking.columns import Weights
@@ -57,14 +56,14 @@ class RankingCatalogue:
     video_ids: Int64Array
     contents: tuple[Content, ...]
     videos: Videos
-    _members: dict[tuple[str | None, ...], tuple[Int32Array, Int32Array]]
+    _members: dict[tuple[str | None, ...], UInt64Array]
 
     def members(self, genre: str) -> BoolArray:
         """Return which videos have a genre: bool[videos]."""
         return holds_genre(self.contents, genre)[self.videos.contents]
 
-    def member_rows(self, genres: tuple[str | None, ...]) -> tuple[Int32Array, Int32Array]:
-        """Return where the rows of each content begin, int32[contents + 1], and the rows.
+    def row_members(self, genres: tuple[str | None, ...]) -> UInt64Array:
+        """Return the rows that each content is in, as bits: uint64[groups of rows, contents].
 
         Args:
             genres: Genre of each row; "" for a row that every video is in, None for one that
@@ -76,11 +75,7 @@ class RankingCatalogue:
             for row, genre in enumerate(genres):
                 if genre is not None:
                     is_member[:, row] = holds_genre(self.contents, genre) if genre else True
-            row_starts = starts(is_member.sum(axis=1)).astype(np.int32)
-            members = self._members[genres] = (
-                row_starts,
-                np.nonzero(is_member)[1].astype(np.int32),
-            )
+            members = self._members[genres] = pack_members(is_member)
         return members
 
 
@@ -97,7 +92,7 @@ class RankingCatalogues:
         self._taste_fields = taste_fields
         self._index = ContentIndex()
         self._contents: tuple[Content, ...] = ()
-        self._members: dict[tuple[str | None, ...], tuple[Int32Array, Int32Array]] = {}
+        self._members: dict[tuple[str | None, ...], UInt64Array] = {}
         self._affinity = entries_of((), affinity_fields)
         self._taste = entries_of((), taste_fields)
 
@@ -240,6 +235,18 @@ class RankingView:
     def _trending_in(self, country: str) -> Float32Array:
         missing = np.full(len(self.catalogue.video_ids), np.nan, np.float32)
         return self.trending.get(country, missing)
+
+
+def pack_members(is_member: BoolArray) -> UInt64Array:
+    """Return as bits which rows each content is in; see `RowPlan.members`.
+
+    Args:
+        is_member: bool[contents, rows].
+    """
+    contents, rows = is_member.shape
+    padded = np.zeros((contents, -(-rows // ROWS_OF_A_MASK) * ROWS_OF_A_MASK), np.bool_)
+    padded[:, :rows] = is_member
+    return kernel_array(np.packbits(padded, axis=1, bitorder="little").view("<u8").T, np.uint64)
 
 
 def feature_columns(features: CatalogueFeatures) -> Mapping[str, Float32Array]:

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from services.ranking.columns import Kept, Ladders, Pages, RowPlan, Videos, Weights
 from services.ranking.kernel import (
     FROM_MASK,
+    ROWS_OF_A_MASK,
     build_ladder,
     make_scratch,
     rank_pages,
     sort_descending,
 )
+from services.ranking.view import pack_members
 
 if TYPE_CHECKING:
     from core.arrays import Float32Array
@@ -62,6 +64,7 @@ def test_many_positions_are_sorted_likewise(seed: int, count: int, distinct: int
     seed=st.integers(0, 2**32 - 1),
     videos=st.integers(1, 200),
     contents=st.integers(1, 12),
+    rows=st.sampled_from([1, 4, ROWS_OF_A_MASK + 1]),
     depth=st.integers(1, 20),
     freshness=st.sampled_from([0.0, 0.3, -0.3, 50.0]),
     spread=st.sampled_from([0.0, 0.01, 1.0, 1e6, 1e30]),
@@ -72,6 +75,7 @@ def test_every_row_keeps_the_best_of_its_eligible_videos(
     seed: int,
     videos: int,
     contents: int,
+    rows: int,
     depth: int,
     freshness: float,
     spread: float,
@@ -79,7 +83,7 @@ def test_every_row_keeps_the_best_of_its_eligible_videos(
     later: int,
 ) -> None:
     random = np.random.default_rng(seed)
-    pages, rows, fields = 3, 4, 5
+    pages, fields = 3, 5
     content_of = random.integers(0, contents, videos).astype(np.int32)
     is_member = random.random((contents, rows)) < random.random()
     kinds = max(1, videos // int(random.integers(1, 4)))
@@ -130,8 +134,7 @@ def test_every_row_keeps_the_best_of_its_eligible_videos(
         limits=np.full(rows, depth, np.int64),
         priors=np.zeros(rows, np.float32),
         seen=np.ones(rows, np.int64),
-        member_starts=np.concatenate([[0], is_member.sum(axis=1).cumsum()]).astype(np.int32),
-        member_rows=np.nonzero(is_member)[1].astype(np.int32),
+        members=pack_members(is_member),
         order_of=np.full((pages, rows), -1, np.int64),
         order_offsets=np.zeros(1, np.int64),
         order_positions=np.empty(0, np.int32),
