@@ -59,6 +59,10 @@ def test_history_is_asked_for_and_headed_by_the_text(url: str) -> None:
 
 
 def test_a_profile_is_erased_and_readmitted_by_its_text(url: str) -> None:
+    planned = run("db", "erase", ANN, "--reason", "ticket 1", "--dry-run", url=url)
+    assert planned.output == (
+        "Would erase:\n             1  texts of ids\n             1  events\n"
+    )
     erased = run("db", "erase", ANN, "--reason", "ticket 1", "--json", url=url)
     assert json.loads(erased.stdout)["removed"]["external_id"] == 1
     with Store.open(url) as store:
