@@ -9,6 +9,7 @@ From the ground up; a module imports only from those above it in this list:
 - `records`: the tables that a world consists of.
 - `timeline`: their records in the order in which they became known.
 - `visits`: when members come, and on which device.
+- `external_ids`: names members and videos by texts.
 - `production`, `directory`: production's documents over time; the files of a world.
 - `features/`: from what members did to vectors, the same for past and present.
 - `synthetic/`, `movielens/`, `live/`: a made-up streaming service; MovieLens as a world; the

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.moments import format_moment, parse_moment
+from timetravel.facts.external_ids import IdForm
 from worlds.errors import MalformedWorld
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Manifest:
         counts: Records per file and entities per kind, e.g. {"events": 100836}.
         digests: SHA-256 (hexadecimal) of each file, by its path in the directory.
         remarks: What whoever uses the world should know of its making.
+        ids: How members and videos are named.
     """
 
     source: str
@@ -55,6 +57,7 @@ class Manifest:
     counts: Mapping[str, int] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    ids: IdForm = IdForm.NUMBERS
 
     def __post_init__(self) -> None:
         if self.since_micros >= self.until_micros:
@@ -97,6 +100,8 @@ class Manifest:
             "digests": dict(self.digests),
             "remarks": self.remarks,
         }
+        if self.ids is not IdForm.NUMBERS:  # which goes without saying
+            document["ids"] = self.ids.name.lower()
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -117,6 +122,7 @@ class _Document(BaseModel):
     counts: dict[str, int]
     digests: dict[str, str]
     remarks: tuple[str, ...]
+    ids: Literal["numbers", "texts"] = "numbers"
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -149,4 +155,5 @@ def read_manifest(path: Path) -> Manifest:
         counts=document.counts,
         digests=document.digests,
         remarks=document.remarks,
+        ids=IdForm[document.ids.upper()],
     )

@@ -9,6 +9,7 @@ import click
 
 from core.moments import EARLIEST_MICROS, format_moment, parse_moment
 from experiments.cli.terminal import console, json_option, print_json, progress, store_option
+from timetravel.facts.external_ids import IdForm
 from timetravel.store import Store
 from worlds.directory import open_world
 from worlds.live import LifeReport, live_forward, read_report
@@ -46,6 +47,15 @@ _seed_option = click.option(
 )
 
 
+_ids_option = click.option(
+    "--ids",
+    type=click.Choice(IdForm, case_sensitive=False),
+    default="numbers",
+    show_default=True,
+    help="Name members and videos by whole numbers, or by texts: UUIDs.",
+)
+
+
 @click.group(name="import")
 def import_() -> None:
     """Import your own data as a world."""
@@ -55,8 +65,9 @@ def import_() -> None:
 @click.argument("directory", type=click.Path(path_type=Path))
 @_target_option
 @_seed_option
+@_ids_option
 @json_option
-def movielens(directory: Path, path: Path, seed: int, *, as_json: bool) -> None:
+def movielens(directory: Path, path: Path, seed: int, ids: IdForm, *, as_json: bool) -> None:
     """Make a world from DIRECTORY, an unpacked MovieLens release.
 
     Ratings become events at their own times, films the catalogue. What MovieLens lacks
@@ -64,7 +75,7 @@ def movielens(directory: Path, path: Path, seed: int, *, as_json: bool) -> None:
     marked as synthetic. Nothing enters a store until the world is lived.
     """
     with progress("Reading ratings", source_bytes(directory)) as advance:
-        report = import_movielens(directory, path, seed=seed, advance=advance)
+        report = import_movielens(directory, path, seed=seed, ids=ids, advance=advance)
     _show_manifest(report.manifest, as_json=as_json)
 
 
@@ -97,6 +108,7 @@ def world() -> None:
     help="When it begins.",
 )
 @_seed_option
+@_ids_option
 @json_option
 def generate(
     path: Path,
@@ -106,6 +118,7 @@ def generate(
     countries: str,
     since: str,
     seed: int,
+    ids: IdForm,
     *,
     as_json: bool,
 ) -> None:
@@ -123,7 +136,7 @@ def generate(
         since_micros=parse_moment(since, field="since"),
     )
     with progress("Simulating members", plan.profiles) as advance:
-        manifest = generate_world(plan, path, advance=advance)
+        manifest = generate_world(plan, path, ids=ids, advance=advance)
     _show_manifest(manifest, as_json=as_json)
 
 
@@ -185,6 +198,8 @@ def _show_manifest(manifest: Manifest, *, as_json: bool) -> None:
     click.echo(f"{manifest.source} world {manifest.world_id}, {span}")
     for name, count in manifest.counts.items():
         click.echo(f"  {name:<14}{count:>12,}")
+    if manifest.ids is IdForm.TEXTS:
+        click.echo("Members and videos are named by texts: see ids.parquet.")
     for remark in manifest.remarks:
         click.echo(f"Note: {remark}", err=True)
 
@@ -194,6 +209,7 @@ def _describe_manifest(manifest: Manifest) -> dict[str, object]:
         "world": manifest.world_id,
         "source": manifest.source,
         "seed": manifest.seed,
+        "ids": manifest.ids.name.lower(),
         "since": format_moment(manifest.since_micros),
         "until": format_moment(manifest.until_micros),
         "countries": list(manifest.countries),

@@ -9,7 +9,9 @@ import numpy as np
 import structlog
 
 from core.moments import EARLIEST_MICROS, format_moment
+from timetravel.facts.model import EntityKind
 from worlds.errors import OtherWorldLived
+from worlds.external_ids import choose_texts
 from worlds.live.pages import SOURCE, LivePages
 from worlds.live.reader import LiveReader
 from worlds.live.system import LiveSystem
@@ -185,9 +187,12 @@ def _live_chunk(
         logged += shown
         failed += len(failures)
         for failure in failures:
+            profile_id = int(visits.profile_ids[first + failure.index])
             _log.warning(
                 "page_failed",
-                profile_id=int(visits.profile_ids[first + failure.index]),
+                profile_id=system.external_ids.texts[EntityKind.PROFILE].get(
+                    profile_id, profile_id
+                ),
                 shown_at=format_moment(moment),
                 code=failure.code.name,
                 reason=failure.message,
@@ -195,5 +200,6 @@ def _live_chunk(
         advance(last - first)
     system.advance(chunk.until, writer)
     if logged:
-        writer.append(logged, source=SOURCE, synthetic=True)
+        texts = choose_texts(system.external_ids, logged)
+        writer.append(logged, source=SOURCE, synthetic=True, external_ids=texts)
     return len(logged), failed

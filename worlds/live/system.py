@@ -9,6 +9,7 @@ import numpy as np
 
 from services.page.inputs import VIDEO_FEATURE_GROUPS, VIDEO_TRENDING
 from timetravel.facts.model import AttributeFact, EntityKind, EventFact
+from worlds.external_ids import choose_texts
 from worlds.features.events import find_places
 from worlds.features.jobs import ProfileJob, VideoJob
 from worlds.features.registry import FeatureSpaces
@@ -55,6 +56,7 @@ class LiveSystem:
         self._profile_grid: Final = Grid(manifest.profile_grid_micros)
         self.horizon: Final = Horizon(world.timeline, self._video_grid)
         self.memory: Final = CatalogueMemory()
+        self.external_ids: Final = world.external_ids()
         self._delivered: Final = {group.name: DeliveredGroup(group) for group in self.groups}
         self._world_is_synthetic = manifest.synthetic
         self._lived_until = lived_until
@@ -166,11 +168,12 @@ class LiveSystem:
         self._in_flight.clear()
 
     def _write(self, writer: Writer) -> None:
+        texts = choose_texts(self.external_ids, (entry.fact for entry in self._unwritten))
         by_source: defaultdict[tuple[str, bool], list[Fact]] = defaultdict(list)
         for fact, source, synthetic in self._unwritten:
             by_source[source, synthetic].append(fact)
         for (source, synthetic), facts in by_source.items():
-            writer.append(facts, source=source, synthetic=synthetic)
+            writer.append(facts, source=source, synthetic=synthetic, external_ids=texts)
         self._unwritten.clear()
 
 

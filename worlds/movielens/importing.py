@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from timetravel.facts.external_ids import IdForm
 from worlds.directory import write_world
 from worlds.draws import Draws
 from worlds.durations import DAY_MICROS, MINUTE_MICROS
@@ -62,6 +63,7 @@ def import_movielens(
     target: Path,
     *,
     seed: int,
+    ids: IdForm = IdForm.NUMBERS,
     advance: Callable[[int], None] = lambda _bytes: None,
 ) -> ImportReport:
     """Make a world of a MovieLens release.
@@ -70,6 +72,7 @@ def import_movielens(
         source: Directory of the unpacked release.
         target: Where the world goes; there must be nothing yet.
         seed: Of what MovieLens lacks; see `synthetic_attributes`.
+        ids: How members and videos are named.
         advance: Told how many bytes of the source have been read since it was last told.
 
     Raises:
@@ -77,7 +80,7 @@ def import_movielens(
         MalformedSource: One is broken; file, line and value are named.
         WorldExists: There is something at the target.
     """
-    with write_world(target) as writer:
+    with write_world(target, ids) as writer:
         movies = read_movies(source, advance)
         everything = read_ratings(source, advance)
         check_readme(source, ratings=len(everything), movies=len(movies))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from timetravel.facts.external_ids import IdForm
 from worlds.directory import write_world
 from worlds.draws import Draws
 from worlds.durations import DAY_MICROS, MINUTE_MICROS
@@ -18,7 +19,7 @@ from worlds.synthetic.history import Service, simulate_history
 from worlds.synthetic.licences import make_licences
 from worlds.synthetic.members import make_members
 from worlds.synthetic.tastes import make_tastes, make_trends
-from worlds.synthetic.truth import write_truth
+from worlds.synthetic.truth import truth_tables
 from worlds.timeline import sort_records
 from worlds.visits import Visits
 
@@ -37,6 +38,7 @@ def generate_world(
     plan: SyntheticPlan,
     target: Path,
     *,
+    ids: IdForm = IdForm.NUMBERS,
     advance: Callable[[int], None] = lambda _members: None,
 ) -> Manifest:
     """Make a synthetic world; the same plan makes the same world.
@@ -44,12 +46,13 @@ def generate_world(
     Args:
         plan: Its sizes and its seed.
         target: Where it goes; there must be nothing yet.
+        ids: How members and videos are named.
         advance: Told how many members have been simulated since it was last told.
 
     Raises:
         WorldExists: There is something at the target.
     """
-    with write_world(target) as writer:
+    with write_world(target, ids) as writer:
         catalogue = make_catalogue(plan)
         service = Service(
             plan=plan,
@@ -76,7 +79,7 @@ def generate_world(
         events = to_table(EVENTS, event_facts(plan, history.events, draws))
         writer.write_facts(EVENTS, [sort_records(events, "event_id")])
         writer.write_visits(_visits(history.visits))
-        write_truth(writer.truth_directory(), service, history.events)
+        writer.write_truth(truth_tables(service, history.events))
         manifest = Manifest(
             source="synthetic",
             synthetic=True,

@@ -1,4 +1,4 @@
-"""Writes the truth of a synthetic world, for tests of estimators."""
+"""The truth of a synthetic world, for tests of estimators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from services.shared_facts.content import genre_field
 from worlds.records import MOMENT
@@ -14,29 +13,27 @@ from worlds.synthetic.catalogue import GENRES
 from worlds.synthetic.tastes import WORLDWIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from worlds.synthetic.events import Event
     from worlds.synthetic.history import Service
 
 
-def write_truth(directory: Path, service: Service, clean: Sequence[Event]) -> None:
-    """Write the truth of a world.
+def truth_tables(service: Service, clean: Sequence[Event]) -> Mapping[str, pa.Table]:
+    """Return the truth of a world.
 
-    Files:
-        tastes.parquet: per profile and genre, liking at the world's start and at its end.
-        videos.parquet: appeal of each video.
-        trends.parquet: waves of attention; country is null for those of the whole world.
-        events.parquet: what members did, before any dirt.
+    Returns:
+        tastes: per profile and genre, liking at the world's start and at its end.
+        videos: appeal of each video.
+        trends: waves of attention; country is null for those of the whole world.
+        events: what members did, before any dirt.
     """
-    for name, table in (
-        ("tastes", _tastes(service)),
-        ("videos", _videos(service)),
-        ("trends", _trends(service)),
-        ("events", _events(clean)),
-    ):
-        pq.write_table(table, directory / f"{name}.parquet", compression="zstd")
+    return {
+        "tastes": _tastes(service),
+        "videos": _videos(service),
+        "trends": _trends(service),
+        "events": _events(clean),
+    }
 
 
 def _tastes(service: Service) -> pa.Table:

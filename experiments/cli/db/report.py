@@ -22,6 +22,7 @@ _LABELS: Final = {
     "entity": "entities",
     "erased_profile": "erased profiles",
     "event_fact": "events",
+    "external_id": "texts of ids",
     "feature_fact": "feature vectors",
     "logged_feature": "logged feature groups",
     "logged_page": "logged pages",

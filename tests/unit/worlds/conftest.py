@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.moments import parse_moment
+from timetravel.facts.external_ids import IdForm
 from worlds.manifest import Manifest
 from worlds.synthetic import SyntheticPlan, generate_world
 
@@ -42,4 +43,14 @@ def tiny_world(tiny_plan: SyntheticPlan, tmp_path_factory: pytest.TempPathFactor
     """Return the directory of a tiny synthetic world; do not change it."""
     path = tmp_path_factory.mktemp("worlds") / "tiny"
     generate_world(tiny_plan, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_world_of_texts(
+    tiny_plan: SyntheticPlan, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the directory of the tiny world whose entities have texts; do not change it."""
+    path = tmp_path_factory.mktemp("worlds") / "texts"
+    generate_world(tiny_plan, path, ids=IdForm.TEXTS)
     return path

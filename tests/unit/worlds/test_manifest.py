@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from timetravel.facts.external_ids import IdForm
 from worlds.errors import MalformedWorld
 from worlds.manifest import Manifest, read_manifest
 
@@ -16,15 +17,30 @@ if TYPE_CHECKING:
 
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path: Path, manifest: Manifest) -> None:
-    full = replace(manifest, counts={"events": 3}, digests={"a": "b"}, remarks=("mind é",))
+    full = replace(
+        manifest,
+        counts={"events": 3},
+        digests={"a": "b"},
+        remarks=("mind é",),
+        ids=IdForm.TEXTS,
+    )
     path = tmp_path / "world.json"
     path.write_text(full.to_json(), encoding="utf-8")
     assert read_manifest(path) == full
 
 
 def test_worlds_that_differ_have_different_ids(manifest: Manifest) -> None:
-    others = [replace(manifest, seed=2), replace(manifest, digests={"a": "b"})]
-    assert len({world.world_id for world in (manifest, *others)}) == 3
+    changes: tuple[dict[str, Any], ...] = (
+        {"seed": 2},
+        {"digests": {"a": "b"}},
+        {"ids": IdForm.TEXTS},
+    )
+    others = [replace(manifest, **change) for change in changes]
+    assert len({world.world_id for world in (manifest, *others)}) == 4
+
+
+def test_that_entities_have_numbers_goes_without_saying(manifest: Manifest) -> None:
+    assert "ids" not in json.loads(manifest.to_json())
 
 
 @pytest.mark.parametrize(
@@ -53,6 +69,7 @@ def test_a_manifest_that_contradicts_itself_is_refused(
         ("seed", "one"),
         ("counts", {"events": -0.5}),
         ("video_grid_micros", 0),
+        ("ids", "names"),
         ("unheard_of", 1),
     ],
 )

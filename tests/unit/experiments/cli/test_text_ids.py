@@ -14,6 +14,7 @@ from timetravel.database import migrate
 from timetravel.facts.external_ids import hash_id
 from timetravel.facts.model import EntityKind
 from timetravel.store import Store
+from worlds.external_ids import text_of
 
 ANN = " Ann/\u00e9"
 MAPPING = """
@@ -59,12 +60,35 @@ def test_history_is_asked_for_and_headed_by_the_text(url: str) -> None:
 
 
 def test_a_profile_is_erased_and_readmitted_by_its_text(url: str) -> None:
+    planned = run("db", "erase", ANN, "--reason", "ticket 1", "--dry-run", url=url)
+    assert planned.output == (
+        "Would erase:\n             1  texts of ids\n             1  events\n"
+    )
     erased = run("db", "erase", ANN, "--reason", "ticket 1", "--json", url=url)
     assert json.loads(erased.stdout)["removed"]["external_id"] == 1
     with Store.open(url) as store:
         assert store.erased_profiles().tolist() == [hash_id(EntityKind.PROFILE, ANN)]
     readmitted = run("db", "readmit", ANN, "--reason", "ticket 2", "--json", url=url)
     assert json.loads(readmitted.stdout) == {"readmitted": 1}
+
+
+def test_a_world_is_generated_and_lived_by_texts(tmp_path: Path) -> None:
+    url, world = f"sqlite:///{tmp_path / 'lived.db'}", ("--world", str(tmp_path / "world"))
+    sizes = ("--profiles", "2", "--videos", "50", "--days", "3")
+    generate = ("world", "generate", *world, *sizes, "--ids", "texts")
+    generated = CliRunner().invoke(cli, [*generate, "--json"])
+    assert json.loads(generated.stdout)["ids"] == "texts"
+    migrate.upgrade(url)
+    assert run("world", "live", *world, url=url).exit_code == 0
+    shown = run("world", "show", *world, url=url)
+    assert "Members and videos are named by texts" in shown.output
+    member = text_of(EntityKind.PROFILE, 2)
+    found = run("history", f"profile/{member}", url=url)
+    assert found.output.startswith(f"Profile {member}: ")
+    assert (
+        text_of(EntityKind.VIDEO, 1)
+        in run("history", f"video/{text_of(EntityKind.VIDEO, 1)}", url=url).output
+    )
 
 
 @pytest.mark.parametrize(

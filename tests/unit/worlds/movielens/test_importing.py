@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from core.moments import parse_moment
 from timetravel.database.migrate import upgrade
-from timetravel.facts.model import AttributeFact, AvailabilityFact, EventFact
+from timetravel.facts.external_ids import IdForm
+from timetravel.facts.model import AttributeFact, AvailabilityFact, EntityKind, EventFact
 from timetravel.store import Store
 from worlds.directory import open_world
 from worlds.durations import MINUTE_MICROS
 from worlds.errors import MalformedSource
+from worlds.external_ids import text_of
 from worlds.live import live_forward
 from worlds.movielens import import_movielens, source_bytes
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from worlds.records import SourcedFact
 
     WriteRelease = Callable[..., Path]
+    Texts = Callable[[int], str]
 
 FIRST = parse_moment("2000-07-30T18:20:47Z")
 MANY = tuple(f"{1 + n % 40},{1 + n // 40},3.0,{964982703 + n}" for n in range(1000))
@@ -60,6 +64,33 @@ def test_members_open_the_homepage_before_they_rate(
     # Twice by 7, whose ratings are 24 minutes apart, and once by 3, whose are a minute apart.
     assert visits.profile_ids.tolist() == [7, 7, 3]
     assert visits.shown_at[0] == FIRST - MINUTE_MICROS
+
+
+def test_members_and_films_may_be_named_by_texts(
+    write_release: WriteRelease, tmp_path: Path
+) -> None:
+    folder = write_release()
+    import_movielens(folder, tmp_path / "numbers", seed=1)
+    import_movielens(folder, tmp_path / "texts", seed=1, ids=IdForm.TEXTS)
+    texts = open_world(tmp_path / "texts").external_ids().texts
+
+    def rated(world: str, profiles: Texts, videos: Texts) -> list[tuple[object, ...]]:
+        return [
+            (profiles(event.profile_id), videos(event.video_id), event.value, event.event_id)
+            for event, *_ in facts_of(tmp_path / world)
+            if isinstance(event, EventFact)
+        ]
+
+    assert rated(
+        "texts", texts[EntityKind.PROFILE].__getitem__, texts[EntityKind.VIDEO].__getitem__
+    ) == rated(
+        "numbers", partial(text_of, EntityKind.PROFILE), partial(text_of, EntityKind.VIDEO)
+    )
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    upgrade(url)
+    with Store.open(url) as store:
+        assert live_forward(open_world(tmp_path / "texts"), store).is_complete
+        assert store.id_forms() == dict.fromkeys(EntityKind, IdForm.TEXTS)
 
 
 def test_films_keep_what_the_file_says_of_them(
