@@ -84,16 +84,16 @@ def check_ids(
         if form is IdForm.NUMBERS and not texts:
             continue
         used = find_ids(records, registry, kind).tolist()
+        if kind is EntityKind.VIDEO:
+            # Attributes and pages name videos too. Of profiles no more is kept than facts are
+            # about: what was refused may be about one that was erased.
+            used = sorted({*used, *texts})
         if not used:
             continue
         if form is None:
             form = IdForm.TEXTS if texts else IdForm.NUMBERS
             new_forms.append((kind.value, form.value))
         if form is IdForm.TEXTS:
-            if kind is EntityKind.VIDEO:
-                # Attributes name videos too. Of profiles no more is kept than facts are about:
-                # what was refused may be about one that was erased.
-                used = sorted({*used, *texts})
             stored = read_texts(connection, kind, used)
             new_texts += [
                 (kind.value, number, text)

@@ -1584,6 +1584,7 @@ class LoggedFeatures(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     KNOWN_AT_MICROS_FIELD_NUMBER: _builtins.int
     VALID_FROM_MICROS_FIELD_NUMBER: _builtins.int
+    ENTITY_EXTERNAL_IDS_FIELD_NUMBER: _builtins.int
     group: _builtins.str
     """Name of the group."""
     @_builtins.property
@@ -1602,6 +1603,12 @@ class LoggedFeatures(_message.Message):
     def valid_from_micros(self) -> _columns_pb2.IntegerColumn:
         """valid_from of each vector in microseconds."""
 
+    @_builtins.property
+    def entity_external_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entities when they are ingested into a store that has texts, in place
+        of entity_ids; empty in answers.
+        """
+
     def __init__(
         self,
         *,
@@ -1610,10 +1617,11 @@ class LoggedFeatures(_message.Message):
         values: _columns_pb2.FloatColumn | None = ...,
         known_at_micros: _columns_pb2.IntegerColumn | None = ...,
         valid_from_micros: _columns_pb2.IntegerColumn | None = ...,
+        entity_external_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "known_at_micros", b"known_at_micros", "valid_from_micros", b"valid_from_micros", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "group", b"group", "known_at_micros", b"known_at_micros", "valid_from_micros", b"valid_from_micros", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_external_ids", b"entity_external_ids", "entity_ids", b"entity_ids", "group", b"group", "known_at_micros", b"known_at_micros", "valid_from_micros", b"valid_from_micros", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
