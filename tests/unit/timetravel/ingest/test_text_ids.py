@@ -34,10 +34,14 @@ from timetravel.facts.model import (
 )
 from timetravel.ingest.limits import Limits
 from timetravel.ingest.stream.chunks import ChunkTaker
+from timetravel.queries.entity_ids import read_texts
+from timetravel.writing import entity_ids
 from timetravel.writing.tombstones import note_erased
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import sqlalchemy as sa
 
     from timetravel.facts.model import Fact
     from timetravel.store import Store
@@ -359,3 +363,29 @@ def test_records_about_an_erased_profile_are_named_by_its_text(
     found = mistakes_of(taker, records, 2)
     assert [index for index, _, _ in found] == [1, 2]
     assert all(ANN in rule for _, _, rule in found)
+
+
+def test_to_find_a_refused_record_the_texts_of_each_are_looked_up_but_not_of_all(
+    taker: ChunkTaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = 0
+
+    def counting(
+        connection: sa.Connection, kind: EntityKind, numbers: Sequence[int]
+    ) -> dict[int, str]:
+        nonlocal looked_up
+        looked_up += len(numbers)
+        return read_texts(connection, kind, numbers)
+
+    monkeypatch.setattr(entity_ids, "read_texts", counting)
+    records = [play(f"p{n}", f"v{n}", f"e{n}") for n in range(60)]
+    wrong = record(
+        "event",
+        event_id="e7",
+        kind=1,
+        profile_external_id="p7",
+        video_external_id="v7",
+        value=0.5,
+    )
+    assert [index for index, _, _ in mistakes_of(taker, [*records, wrong])] == [60]
+    assert looked_up <= 4 * len(records) + 4
