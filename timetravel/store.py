@@ -32,6 +32,7 @@ from timetravel.queries.entity_ids import (
     number_entity,
     read_external_ids,
     read_forms,
+    read_texts,
 )
 from timetravel.queries.live_queries import CurrentQuestions
 from timetravel.queries.live_reader import CurrentReader
@@ -331,6 +332,11 @@ class Store:
         """Return the ids of entities as they were given: whole numbers, or texts."""
         with self._reading() as connection:
             return read_external_ids(connection, kind, entity_ids)
+
+    def entity_texts(self, kind: EntityKind, entity_ids: Sequence[int]) -> Mapping[int, str]:
+        """Return the texts of those entities that have one."""
+        with self._reading() as connection:
+            return read_texts(connection, kind, list(dict.fromkeys(entity_ids)))
 
     def number_entity(self, kind: EntityKind, name: str) -> int:
         """Return the entity of a name, whether or not there are facts about it.

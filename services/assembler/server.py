@@ -14,16 +14,20 @@ from services.assembler.peers import PeerStages
 from services.assembler.rows.catalogue import CATALOGUE_ATTRIBUTES
 from services.assembler.stage import AssemblerStage
 from services.assembler.wire import encode_response
+from services.errors import InvalidPages
 from services.page.canonical import page_message
 from services.page.model import PageRequests
 from services.page.wire import check_device, decode_batch
 from services.shared_facts.facts import SharedFacts, connect_facts
 from services.shared_facts.pool import StagePool
+from timetravel.facts.model import EntityKind
+from timetravel.rpc.client import TimeTravelClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import grpc
+    from pagesim.page.v1 import page_pb2
 
     from core.errors import PagesimError
     from timetravel.facts.model import JsonValue
@@ -35,8 +39,9 @@ _FIELDS = {"profile_ids": "profile_id", "as_of_micros": "as_of", "devices": "dev
 class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
     """Assemble one page for people, or many for generators."""
 
-    def __init__(self, stages: StagePool[AssemblerStage]) -> None:
+    def __init__(self, stages: StagePool[AssemblerStage], entities: TimeTravelClient) -> None:
         self._stages = stages
+        self._entities = entities
 
     def AssemblePages(
         self, request: assembler_pb2.AssemblePagesRequest, context: grpc.ServicerContext
@@ -51,26 +56,28 @@ class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
     def GetPage(
         self, request: assembler_pb2.GetPageRequest, context: grpc.ServicerContext
     ) -> assembler_pb2.GetPageResponse:
-        """Answer with one page, its video titles and its lineage."""
+        """Answer with one page, its video titles, its external ids and its lineage."""
         del context
         stack = current_context()
+        profile_id = self._find_profile(request)
         as_of = stack.as_of_micros
         if request.HasField("as_of"):
             as_of = decode_timestamp(request.as_of, field="as_of")
         check_device(request.device, field="device")
         stage = self._stages.stage()
         pages = stage.assemble(
-            PageRequests.of([(request.profile_id, as_of, request.device)]),
+            PageRequests.of([(profile_id, as_of, request.device)]),
             latest_as_of_micros=stack.as_of_micros,
         )
         for failure in pages.failures:
             if failure.cause is not None:
-                raise _of_one_page(failure.cause)
+                raise _of_one_page(failure.cause, request, profile_id)
         page = page_message(pages.page(0))
         titles = iter(stage.titles(pages.video_ids, as_of))
         for row in page.rows:
             for video in row.videos:
                 video.title = next(titles)
+        self._add_external_ids(page)
         lineage = timetravel_pb2.Lineage(snapshot=stack.snapshot or 0)
         newest = int(pages.newest_known_at[0])
         if newest > EARLIEST_MICROS:
@@ -79,11 +86,42 @@ class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
             page=page, lineage=lineage, page_digest=pages.digests[0]
         )
 
+    def _find_profile(self, request: assembler_pb2.GetPageRequest) -> int:
+        if not request.HasField("external_id"):
+            return request.profile_id
+        if request.profile_id:
+            raise InvalidPages(
+                f"The profile has a number, {request.profile_id}, and an external id.",
+                remedy="Give one of the two.",
+                field="external_id",
+            )
+        return self._entities.find_entity(EntityKind.PROFILE, request.external_id)
 
-def _of_one_page(error: PagesimError) -> PagesimError:
-    """Return an error about columns of a batch as one about fields of GetPageRequest."""
-    field = _FIELDS.get(error.field, error.field)
-    return type(error)(error.problem, remedy=error.remedy, field=field)
+    def _add_external_ids(self, page: page_pb2.Page) -> None:
+        """Say what the store was told of the profile and the videos, where that was texts."""
+        profiles = self._entities.entity_texts(EntityKind.PROFILE, [page.profile_id])
+        if page.profile_id in profiles:
+            page.external_id = profiles[page.profile_id]
+        videos = [video for row in page.rows for video in row.videos]
+        numbers = sorted({video.video_id for video in videos})
+        texts = self._entities.entity_texts(EntityKind.VIDEO, numbers)
+        for video in videos:
+            if video.video_id in texts:
+                video.external_id = texts[video.video_id]
+
+
+def _of_one_page(
+    error: PagesimError, request: assembler_pb2.GetPageRequest, profile_id: int
+) -> PagesimError:
+    """Return an error about columns of a batch as one about fields of GetPageRequest.
+
+    It names the profile as the request does.
+    """
+    field, problem = _FIELDS.get(error.field, error.field), error.problem
+    if request.HasField("external_id"):
+        problem = problem.replace(f"profile {profile_id}", f"profile {request.external_id!r}")
+        field = "external_id" if field == "profile_id" else field
+    return type(error)(problem, remedy=error.remedy, field=field)
 
 
 def add_assembler(
@@ -99,5 +137,5 @@ def add_assembler(
         )
         return AssemblerStage(facts, peers)
 
-    servicer = AssemblerServicer(StagePool(build))
+    servicer = AssemblerServicer(StagePool(build), TimeTravelClient(channel))
     assembler_pb2_grpc.add_PageAssemblerServiceServicer_to_server(servicer, server)

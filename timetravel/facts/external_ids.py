@@ -148,3 +148,28 @@ class EntityNames:
             InvalidFact: The text cannot be an id, or another one has the same number.
         """
         return self.external_ids.note(kind, text, field=field)
+
+    def number_of(self, kind: EntityKind, number: int, text: str | None, *, field: str) -> int:
+        """Return the number of an entity that is named by its number or by a text.
+
+        Args:
+            kind: What it is.
+            number: Counts where there is no text.
+            text: None where there is none.
+            field: Where the text stands.
+
+        Raises:
+            InvalidFact: Both are given, the store has the other of the two, or the text
+                cannot be an id.
+        """
+        if text is None:
+            self.settle(kind, IdForm.NUMBERS)
+            return number
+        if number:
+            raise InvalidFact(
+                f"The {kind.name.lower()} has a number, {number}, and a text.",
+                remedy="Give one of the two.",
+                field=field,
+            )
+        self.settle(kind, IdForm.TEXTS)
+        return self.number(kind, text, field=field)

@@ -13,7 +13,7 @@ from timetravel.ingest.features import FeatureColumns
 from timetravel.ingest.fields import Fields
 from timetravel.ingest.groups import read_groups
 from timetravel.ingest.mistakes import Mistakes
-from timetravel.ingest.readers import READERS
+from timetravel.ingest.readers import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pagesim.ingest.v1 import ingest_pb2
 
     from timetravel.database.registry import Registry
+    from timetravel.facts.external_ids import EntityNames
     from timetravel.facts.feature_batch import FeatureBatch
     from timetravel.facts.model import Fact, FeatureGroup
     from timetravel.ingest.rules import Rules
@@ -120,18 +121,25 @@ def decode_groups(
 
 
 def decode_records(
-    records: Sequence[ingest_pb2.Record], registry: Registry, rules: Rules
+    records: Sequence[ingest_pb2.Record], registry: Registry, rules: Rules, names: EntityNames
 ) -> DecodedChunk:
     """Return what records say.
+
+    Args:
+        records: Of one chunk.
+        registry: The feature groups that there are.
+        rules: What values must meet.
+        names: How the store names entities.
 
     Raises:
         InvalidChunk: One of them is wrong; every mistake is counted.
     """
     mistakes = Mistakes(rules.limits.mistakes)
     features = FeatureColumns(registry)
+    readers = readers_of(registry)
     facts: list[tuple[int, Fact]] = []
     for index, record in enumerate(records):
-        fields = Fields(index, rules, mistakes)
+        fields = Fields(index, rules, mistakes, names)
         kind = record.WhichOneof("fact")
         if kind == "feature":
             features.read(index, record, fields)
@@ -139,7 +147,7 @@ def decode_records(
         if kind is None:
             fields.wrong("fact", None, "Nothing is given.", "Give one kind of fact.")
             continue
-        read = READERS[kind]
+        read = readers[kind]
         try:
             fact = read(record, fields)
         except InvalidFact as error:
@@ -149,7 +157,7 @@ def decode_records(
         if fact is not None:
             facts.append((index, fact))
     refuse(mistakes)
-    return DecodedChunk(facts, features.batches())
+    return DecodedChunk(facts, features.batches(), names.external_ids)
 
 
 def refuse(mistakes: Mistakes) -> None:

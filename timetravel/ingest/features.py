@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from core.arrays import Float32Array
     from timetravel.database.registry import Registry
+    from timetravel.facts.model import EntityKind
     from timetravel.ingest.fields import Fields
 
 _NAMED: Final = 12
@@ -49,7 +50,9 @@ class FeatureColumns:
         message = record.feature
         rules = fields.rules
         op = fields.op(record.op)
-        entity_id = fields.identity("feature.entity_id", message.entity_id)
+        text = message.entity_external_id if message.HasField("entity_external_id") else None
+        kind = self._kind(message.group)
+        entity_id = fields.entity("feature.entity_id", kind, message.entity_id, text)
         valid_from = fields.moment(
             "valid_from",
             record.valid_from,
@@ -91,6 +94,10 @@ class FeatureColumns:
             )
             for (group, version), columns in self._columns.items()
         ]
+
+    def _kind(self, group: str) -> EntityKind | None:
+        registered = self._registry.groups.get(group)
+        return None if registered is None else registered.group.entity_kind
 
     def _version(self, message: ingest_pb2.FeatureRecord, fields: Fields) -> int | None:
         registered = self._registry.groups.get(message.group)

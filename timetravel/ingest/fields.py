@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.timestamp_pb2 import Timestamp
 
+    from timetravel.facts.external_ids import EntityNames
     from timetravel.facts.model import JsonValue
     from timetravel.ingest.mistakes import Mistakes
     from timetravel.ingest.rules import Rules
@@ -37,10 +38,14 @@ class Fields:
         index: The record's place in its chunk.
         rules: What values must meet.
         mistakes: Where they are noted.
+        names: How the store names entities.
     """
 
-    def __init__(self, index: int, rules: Rules, mistakes: Mistakes) -> None:
+    def __init__(
+        self, index: int, rules: Rules, mistakes: Mistakes, names: EntityNames
+    ) -> None:
         self.rules = rules
+        self.names = names
         self._index = index
         self._mistakes = mistakes
         self._before = mistakes.total
@@ -65,9 +70,25 @@ class Fields:
         """Take a name, an id or another short text."""
         return self.take(field, self.rules.name, text, "")
 
-    def identity(self, field: str, number: int) -> int:
-        """Take the id of a profile or a video."""
-        return self.take(field, self.rules.identity, number, 0)
+    def entity(self, field: str, kind: EntityKind | None, number: int, text: str | None) -> int:
+        """Take the number of a profile or a video, which may be named by a text instead.
+
+        Args:
+            field: Where the number stands: in `..._id`, the text in `..._external_id`.
+            kind: What it is; None if that is not known.
+            number: Counts where there is no text.
+            text: None where there is none.
+        """
+        if text is not None:
+            field = f"{field.removesuffix('_id')}_external_id"
+        try:
+            self.rules.identity(number)
+            if kind is not None:
+                return self.names.number_of(kind, number, text, field=field)
+        except InvalidInput as error:
+            given = number if text is None else text
+            self.wrong(field, given, error.problem, error.remedy)
+        return 0
 
     def moment(
         self, field: str, timestamp: Timestamp, check: Callable[[int], int], *, given: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from timetravel.errors import InvalidFact
+from timetravel.facts.external_ids import EntityNames
 from timetravel.facts.model import FeatureGroup
 from timetravel.ingest.fields import Fields
 
@@ -23,7 +24,7 @@ def read_groups(
     """Return feature groups with their places; what is wrong with them is noted."""
     groups: list[tuple[int, FeatureGroup]] = []
     for index, message in enumerate(messages):
-        fields = Fields(index, rules, mistakes)
+        fields = Fields(index, rules, mistakes, EntityNames({}))
         group = _read_group(message, fields)
         if group is not None:
             groups.append((index, group))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import numpy as np
 from google.protobuf.message import DecodeError
 from pagesim.page.v1 import page_pb2
 
@@ -12,12 +13,18 @@ from core.columns import decode_floats, decode_integers
 from core.errors import InvalidInput
 from core.timestamps import decode_timestamp
 from timetravel.errors import InvalidFact
-from timetravel.facts.model import LoggedFeatures, LoggedPageFact, Op
+from timetravel.facts.external_ids import IdForm
+from timetravel.facts.model import EntityKind, LoggedFeatures, LoggedPageFact, Op
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pagesim.ingest.v1 import ingest_pb2
     from pagesim.timetravel.v1 import timetravel_pb2
 
+    from core.arrays import Int64Array
+    from timetravel.database.registry import Registry
+    from timetravel.facts.external_ids import EntityNames
     from timetravel.ingest.fields import Fields
     from timetravel.ingest.limits import Limits
 
@@ -25,13 +32,14 @@ if TYPE_CHECKING:
 def read_logged_page(
     message: ingest_pb2.LoggedPageRecord,
     fields: Fields,
+    registry: Registry,
     *,
+    profile_id: int,
     shown_at: int,
     known_at: int,
     op: Op,
 ) -> LoggedPageFact | None:
     """Return a logged page, None if something is wrong with it."""
-    profile_id = fields.identity("logged_page.profile_id", message.profile_id)
     if op is not Op.ASSERT:
         given = message.device or message.context_json or message.page or message.features
         fields.nothing_but_assert("logged_page.page", op, given=bool(given))
@@ -40,13 +48,13 @@ def read_logged_page(
         return LoggedPageFact.withdraw(profile_id, shown_at, known_at, op)
     device = fields.name("logged_page.device", message.device)
     context = fields.json_object("logged_page.context_json", message.context_json)
-    features = tuple(_read_features(logged, fields) for logged in message.features)
+    features = tuple(_read_features(logged, fields, registry) for logged in message.features)
     if not fields.are_right():
         return None
     page = fields.take(
         "logged_page.page",
         lambda page: check_page(
-            page,
+            number_page(page, fields.names),
             profile_id=profile_id,
             shown_at=shown_at,
             device=device,
@@ -69,6 +77,64 @@ def read_logged_page(
     )
 
 
+def parse_page(page: bytes) -> page_pb2.Page:
+    """Return the message of a page's bytes.
+
+    Raises:
+        InvalidFact: They are not a page's, or hold fields that are not known here.
+    """
+    try:
+        message = page_pb2.Page.FromString(page)
+    except DecodeError:
+        raise InvalidFact(
+            "These bytes are not a pagesim.page.v1.Page.", remedy="Serialise a page."
+        ) from None
+    whole = message.ByteSize()
+    message.DiscardUnknownFields()
+    if message.ByteSize() != whole:
+        raise InvalidFact(
+            "The page holds fields that are not known here.", remedy="Leave them out."
+        )
+    return message
+
+
+def kinds_of_texts(message: page_pb2.Page) -> Iterator[EntityKind]:
+    """Yield the kinds of entities that a page names by texts."""
+    if message.HasField("external_id"):
+        yield EntityKind.PROFILE
+    if any(video.HasField("external_id") for row in message.rows for video in row.videos):
+        yield EntityKind.VIDEO
+
+
+def number_page(page: bytes, names: EntityNames) -> bytes:
+    """Return the canonical bytes of a page that names entities by texts; others as they are.
+
+    Raises:
+        InvalidFact: It names an entity in another way than the store does, or is no page.
+    """
+    message = parse_page(page)
+    has_texts = any(True for _ in kinds_of_texts(message))
+    _number(EntityKind.PROFILE, message, "profile_id", names)
+    for row in message.rows:
+        for video in row.videos:
+            _number(EntityKind.VIDEO, video, "video_id", names)
+            if has_texts:
+                video.title = ""  # no part of what a page is
+    return message.SerializeToString(deterministic=True) if has_texts else page
+
+
+def _number(
+    kind: EntityKind,
+    message: page_pb2.Page | page_pb2.PageVideo,
+    name: str,
+    names: EntityNames,
+) -> None:
+    text = message.external_id if message.HasField("external_id") else None
+    number = names.number_of(kind, getattr(message, name), text, field="page")
+    setattr(message, name, number)
+    message.ClearField("external_id")
+
+
 def check_page(
     page: bytes, *, profile_id: int, shown_at: int, device: str, limits: Limits
 ) -> bytes:
@@ -83,19 +149,15 @@ def check_page(
             f"A page has no more than {limits.json_bytes} bytes.",
             remedy="Leave out what was not shown.",
         )
-    try:
-        message = page_pb2.Page.FromString(page)
-    except DecodeError:
-        raise InvalidFact(
-            "These bytes are not a pagesim.page.v1.Page.", remedy="Serialise a page."
-        ) from None
-    message.DiscardUnknownFields()
-    if any(video.title for row in message.rows for video in row.videos) or (
-        message.SerializeToString(deterministic=True) != page
+    message = parse_page(page)
+    if (
+        any(video.title for row in message.rows for video in row.videos)
+        or any(True for _ in kinds_of_texts(message))
+        or message.SerializeToString(deterministic=True) != page
     ):
         raise InvalidFact(
             "These are not a page's canonical bytes.",
-            remedy="Serialise it deterministically, without video titles.",
+            remedy="Serialise it deterministically, without video titles and external ids.",
         )
     _check_rows(message)
     as_of = decode_timestamp(message.as_of, field="as_of")
@@ -128,12 +190,12 @@ def _check_rows(page: page_pb2.Page) -> None:
 
 
 def _read_features(
-    message: timetravel_pb2.LoggedFeatures, fields: Fields
+    message: timetravel_pb2.LoggedFeatures, fields: Fields, registry: Registry
 ) -> LoggedFeatures | None:
     group = fields.name("logged_page.features.group", message.group)
     place = "logged_page.features"
     try:
-        entity_ids = decode_integers(message.entity_ids, field="entity_ids")
+        entity_ids = _read_entities(message, fields, registry)
         rows = len(entity_ids)
         values = decode_floats(message.values, field="values")
         if len(values) % rows if rows else len(values):
@@ -152,3 +214,40 @@ def _read_features(
     except InvalidInput as error:
         fields.wrong(f"{place}.{error.field}", None, error.problem, error.remedy)
         return None
+
+
+def _read_entities(
+    message: timetravel_pb2.LoggedFeatures, fields: Fields, registry: Registry
+) -> Int64Array:
+    """Return the entities whose features were logged, which may be named by texts.
+
+    Raises:
+        InvalidInput: They are not named as the store does.
+    """
+    numbers = decode_integers(message.entity_ids, field="entity_ids")
+    texts = message.entity_external_ids
+    if len(texts) and len(numbers):
+        raise InvalidFact(
+            "The entities have numbers and texts.",
+            remedy="Give one of the two.",
+            field="entity_external_ids",
+        )
+    registered = registry.groups.get(message.group)
+    if registered is None:
+        if texts:
+            raise InvalidFact(
+                "The group is not registered, so what these texts name is not known.",
+                remedy="Register it.",
+                field="entity_external_ids",
+            )
+        return numbers
+    kind, names = registered.group.entity_kind, fields.names
+    field = "entity_external_ids" if texts else "entity_ids"
+    try:
+        if len(numbers):
+            names.settle(kind, IdForm.NUMBERS)
+            return numbers
+        found = [names.number_of(kind, 0, text, field=field) for text in texts]
+    except InvalidFact as error:
+        raise InvalidFact(error.problem, remedy=error.remedy, field=field) from None
+    return np.array(found, np.int64)

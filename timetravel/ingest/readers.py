@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, TypeAlias
 
 from timetravel.errors import InvalidFact
 from timetravel.facts.meanings import check_event_value, convert_attribute
@@ -13,6 +13,7 @@ from timetravel.facts.model import (
     Attribution,
     AvailabilityFact,
     DocumentFact,
+    EntityKind,
     EventFact,
     Op,
 )
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
 
     from pagesim.ingest.v1 import ingest_pb2
 
+    from timetravel.database.registry import Registry
     from timetravel.facts.model import Fact, JsonValue
     from timetravel.ingest.fields import Fields
+
+    Reader: TypeAlias = Callable[[ingest_pb2.Record, Fields], Fact | None]
 
 
 def _valid_from(record: ingest_pb2.Record, fields: Fields) -> int:
@@ -42,6 +46,24 @@ def _known_at(record: ingest_pb2.Record, fields: Fields) -> int:
     return fields.moment("known_at", record.known_at, fields.rules.past, given=given)
 
 
+def _profile(
+    field: str,
+    message: ingest_pb2.AllocationRecord | ingest_pb2.EventRecord | ingest_pb2.LoggedPageRecord,
+    fields: Fields,
+) -> int:
+    text = message.profile_external_id if message.HasField("profile_external_id") else None
+    return fields.entity(field, EntityKind.PROFILE, message.profile_id, text)
+
+
+def _video(
+    field: str,
+    message: ingest_pb2.AvailabilityRecord | ingest_pb2.EventRecord,
+    fields: Fields,
+) -> int:
+    text = message.video_external_id if message.HasField("video_external_id") else None
+    return fields.entity(field, EntityKind.VIDEO, message.video_id, text)
+
+
 def _read_attribute(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
     message = record.attribute
     op = fields.op(record.op)
@@ -51,9 +73,10 @@ def _read_attribute(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
     name = fields.name("attribute.name", message.name)
     value = _read_value(message.value, fields) if given else None
     if given and fields.are_right():
-        convert = partial(convert_attribute, kind, name)
+        convert = partial(convert_attribute, kind, name, names=fields.names)
         value = fields.take("attribute.value", convert, value, None)
-    entity_id = fields.identity("attribute.entity_id", message.entity_id)
+    text = message.entity_external_id if message.HasField("entity_external_id") else None
+    entity_id = fields.entity("attribute.entity_id", kind, message.entity_id, text)
     moments = _valid_from(record, fields), _known_at(record, fields)
     if not fields.are_right():
         return None
@@ -97,7 +120,7 @@ def _read_allocation(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
     if op is not Op.ASSERT:
         fields.nothing_but_assert("allocation.cell", op, given=given)
     read = (
-        fields.identity("allocation.profile_id", message.profile_id),
+        _profile("allocation.profile_id", message, fields),
         fields.name("allocation.test", message.test),
         _valid_from(record, fields),
         _known_at(record, fields),
@@ -110,7 +133,7 @@ def _read_availability(record: ingest_pb2.Record, fields: Fields) -> Fact | None
     message = record.availability
     read = (
         fields.name("availability.window_id", message.window_id),
-        fields.identity("availability.video_id", message.video_id),
+        _video("availability.video_id", message, fields),
         fields.take("availability.country", fields.rules.country, message.country, ""),
         _valid_from(record, fields),
         fields.moment(
@@ -132,7 +155,7 @@ def _read_event(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
         value = fields.take("event.value", fields.rules.event_value, message.value, 0.0)
     event = (
         fields.name("event.event_id", message.event_id),
-        fields.identity("event.profile_id", message.profile_id),
+        _profile("event.profile_id", message, fields),
         _happened_at(record, fields),
     )
     kind = fields.event_kind("event.kind", message.kind)
@@ -142,7 +165,7 @@ def _read_event(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
     read = (
         *event,
         kind,
-        fields.identity("event.video_id", message.video_id),
+        _video("event.video_id", message, fields),
         value,
         _known_at(record, fields),
         op,
@@ -183,23 +206,32 @@ def _read_document(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
     return DocumentFact(*read, op) if fields.are_right() else None
 
 
-def _read_logged_page(record: ingest_pb2.Record, fields: Fields) -> Fact | None:
+def _read_logged_page(
+    registry: Registry, record: ingest_pb2.Record, fields: Fields
+) -> Fact | None:
     shown_at, known_at = _happened_at(record, fields), _known_at(record, fields)
     return read_logged_page(
         record.logged_page,
         fields,
+        registry,
+        profile_id=_profile("logged_page.profile_id", record.logged_page, fields),
         shown_at=shown_at,
         known_at=known_at,
         op=fields.op(record.op),
     )
 
 
-READERS: Final[Mapping[str, Callable[[ingest_pb2.Record, Fields], Fact | None]]] = {
-    "attribute": _read_attribute,
-    "allocation": _read_allocation,
-    "availability": _read_availability,
-    "event": _read_event,
-    "document": _read_document,
-    "logged_page": _read_logged_page,
-}
-"""By field of the oneof `fact`; each returns None where something is wrong."""
+def readers_of(registry: Registry) -> Mapping[str, Reader]:
+    """Return readers by field of the oneof `fact`; each returns None where something is wrong.
+
+    Args:
+        registry: The feature groups that there are.
+    """
+    return {
+        "attribute": _read_attribute,
+        "allocation": _read_allocation,
+        "availability": _read_availability,
+        "event": _read_event,
+        "document": _read_document,
+        "logged_page": partial(_read_logged_page, registry),
+    }

@@ -209,6 +209,24 @@ class TimeTravelClient:
             decode_lineage(response.lineage),
         )
 
+    def find_entity(self, kind: EntityKind, external_id: str) -> int:
+        """Return the number of an entity by its name; see `Store.find_entity`."""
+        request = timetravel_pb2.FindEntityRequest(
+            kind=encode_entity_kind(kind), external_id=external_id
+        )
+        with own_errors():
+            return self._stub.FindEntity(request).entity_id
+
+    def entity_texts(self, kind: EntityKind, entity_ids: Identities) -> Mapping[int, str]:
+        """Return the texts of those entities that have one; see `Store.entity_texts`."""
+        request = timetravel_pb2.BatchGetExternalIdsRequest(
+            kind=encode_entity_kind(kind), entity_ids=encode_integers(entity_ids)
+        )
+        with own_errors():
+            texts = self._stub.BatchGetExternalIds(request).external_ids
+        numbers = np.asarray(entity_ids, np.int64).tolist()
+        return {number: text for number, text in zip(numbers, texts, strict=True) if text}
+
 
 @contextmanager
 def own_errors() -> Iterator[None]:

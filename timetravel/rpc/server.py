@@ -12,7 +12,7 @@ from core.columns import decode_integers, encode_floats, encode_integers
 from core.moments import EARLIEST_MICROS, format_moment
 from core.timestamps import encode_timestamp
 from mesh.call.context import current_context
-from timetravel.errors import UnknownEntity
+from timetravel.errors import InvalidQuestion, UnknownEntity
 from timetravel.facts.model import canonical_json
 from timetravel.reader_pool import PinnedReaders
 from timetravel.reading.allocations import allocated_test, cell_of, read_allocations
@@ -224,6 +224,34 @@ class TimeTravelServicer(LedgerServicer):
             schema_version=version.schema_version,
             unchanged_until=encode_timestamp(version.unchanged_until),
             lineage=encode_lineage(version.newest_known_at, reader.snapshot),
+        )
+
+    def FindEntity(
+        self, request: timetravel_pb2.FindEntityRequest, context: grpc.ServicerContext
+    ) -> timetravel_pb2.FindEntityResponse:
+        """Find the number of an entity by its name."""
+        del context
+        kind = decode_entity_kind(request.kind)
+        try:
+            entity_id = self._store.find_entity(kind, request.external_id)
+        except (InvalidQuestion, UnknownEntity) as error:
+            raise type(error)(
+                error.problem, remedy=error.remedy, field="external_id"
+            ) from error
+        return timetravel_pb2.FindEntityResponse(entity_id=entity_id)
+
+    def BatchGetExternalIds(
+        self,
+        request: timetravel_pb2.BatchGetExternalIdsRequest,
+        context: grpc.ServicerContext,
+    ) -> timetravel_pb2.BatchGetExternalIdsResponse:
+        """Read the texts of many entities."""
+        del context
+        kind = decode_entity_kind(request.kind)
+        entity_ids = decode_integers(request.entity_ids, field="entity_ids").tolist()
+        texts = self._store.entity_texts(kind, entity_ids)
+        return timetravel_pb2.BatchGetExternalIdsResponse(
+            external_ids=[texts.get(entity_id, "") for entity_id in entity_ids]
         )
 
     def _reader(self) -> PastReader:

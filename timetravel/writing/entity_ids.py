@@ -63,6 +63,8 @@ def check_ids(
     registry: Registry,
     given: ExternalIds,
     forms: Mapping[EntityKind, IdForm],
+    *,
+    with_mentioned: bool,
 ) -> EntityIds:
     """Return what an append adds to what is known of ids.
 
@@ -72,6 +74,9 @@ def check_ids(
         registry: The feature groups.
         given: Texts behind the numbers of the records.
         forms: The form of ids of each kind that has facts already.
+        with_mentioned: Whether texts of videos that no record is about are kept as well:
+            attributes and pages name videos, too. Of profiles no more is kept than records are
+            about: what was refused may be about one that was erased.
 
     Raises:
         InvalidFact: Ids are texts where the store has whole numbers, or the other way round;
@@ -84,16 +89,14 @@ def check_ids(
         if form is IdForm.NUMBERS and not texts:
             continue
         used = find_ids(records, registry, kind).tolist()
+        if kind is EntityKind.VIDEO and with_mentioned:
+            used = sorted({*used, *texts})
         if not used:
             continue
         if form is None:
             form = IdForm.TEXTS if texts else IdForm.NUMBERS
             new_forms.append((kind.value, form.value))
         if form is IdForm.TEXTS:
-            if kind is EntityKind.VIDEO:
-                # Attributes name videos too. Of profiles no more is kept than facts are about:
-                # what was refused may be about one that was erased.
-                used = sorted({*used, *texts})
             stored = read_texts(connection, kind, used)
             new_texts += [
                 (kind.value, number, text)

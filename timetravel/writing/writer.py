@@ -151,7 +151,7 @@ class Writer:
             BeforeRetention: A fact retracts what stood so long ago that nothing is left below.
         """
         # A refused batch must leave nothing, even if the caller goes on: check before writing.
-        records, entity_ids = self._check(facts, external_ids)
+        records, entity_ids = self._check(facts, external_ids, with_mentioned=True)
         if beside_stored:
             self._check_beside_stored(records)
         content = digest_records(records, self._newest_tx_id + 1)
@@ -175,7 +175,8 @@ class Writer:
         Raises:
             TimeTravelError: As `append` does.
         """
-        records, _ = self._check(facts, external_ids)
+        # A chunk is checked record by record, each with the texts of all.
+        records, _ = self._check(facts, external_ids, with_mentioned=False)
         return contents_of(records)
 
     def stored(self, versions: Iterable[Version]) -> dict[Version, Content]:
@@ -218,12 +219,21 @@ class Writer:
         return self._registry
 
     def _check(
-        self, facts: Iterable[Fact | FeatureBatch], external_ids: ExternalIds
+        self,
+        facts: Iterable[Fact | FeatureBatch],
+        external_ids: ExternalIds,
+        *,
+        with_mentioned: bool,
     ) -> tuple[Records, EntityIds]:
         records = to_records(facts, self._newest_tx_id + 1, self.registry())
         self._withheld.check(self._connection, records, self.registry(), external_ids)
         entity_ids = check_ids(
-            self._connection, records, self.registry(), external_ids, self._id_forms
+            self._connection,
+            records,
+            self.registry(),
+            external_ids,
+            self._id_forms,
+            with_mentioned=with_mentioned,
         )
         return records, entity_ids
 

@@ -92,6 +92,16 @@ def test_two_texts_of_one_number_are_refused_by_name(
         _append(filled, _title(5), ids=others)
 
 
+def test_texts_of_videos_that_no_fact_is_about_come_back(filled: Store) -> None:
+    ids = ExternalIds()
+    ann = ids.note(EntityKind.PROFILE, "ann", field="profile_id")
+    later = ids.note(EntityKind.VIDEO, "later", field="value")
+    blocked = AttributeFact(EntityKind.PROFILE, ann, "blocked_videos", 0, 0, [later])
+    _append(filled, blocked, ids=ids)
+    assert filled.id_forms()[EntityKind.VIDEO] is IdForm.TEXTS
+    assert filled.name_entities(EntityKind.VIDEO, [later]) == ["later"]
+
+
 def test_erasure_takes_the_text_and_its_entity_stays_refused(filled: Store) -> None:
     ids = ExternalIds()
     ann, bob = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
+from pagesim.assembler.v1 import assembler_pb2, assembler_pb2_grpc
 
 from mesh.call.context import use_context
 from mesh.client.mesh_process import MeshProcess
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-WORLD = make_world(23)
+WORLD = make_world(23).named_by_texts()
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,24 @@ def test_one_page_comes_with_titles(mesh: MeshProcess, store: Store) -> None:
             client.get_page(999_999)
     assert all(video.title for row in page.rows for video in row.videos)
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_one_page_is_asked_for_and_told_by_texts(mesh: MeshProcess, store: Store) -> None:
+    stack = Stack("by-texts", END, snapshot=store.snapshot())
+    mesh.service.create_stack(stack)
+    try:
+        with use_context(stack.context), connect(mesh.address) as channel:
+            stub = assembler_pb2_grpc.PageAssemblerServiceStub(channel)
+            page = stub.GetPage(assembler_pb2.GetPageRequest(external_id="member 1001")).page
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.GetPage(assembler_pb2.GetPageRequest(external_id="Member 1001"))
+    finally:
+        mesh.service.delete_stack("by-texts")
+    assert page.external_id == "member 1001"
+    for video in (video for row in page.rows for video in row.videos):
+        assert video.external_id == f"film {video.title.removeprefix('Title ')}"
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    assert "no profile 'Member 1001'" in (refused.value.details() or "")
 
 
 def test_a_stack_that_is_gone_is_no_fault_of_a_page(mesh: MeshProcess, store: Store) -> None:

@@ -40,7 +40,12 @@ def open_world_store(world: PageWorld, path: Path) -> Iterator[Store]:
         with opened.begin(END) as writer:
             for group in world.groups:
                 writer.register(group)
-            writer.append(world.facts, source="test", synthetic=True)
+            writer.append(
+                world.facts,
+                source="test",
+                synthetic=True,
+                external_ids=world.external_ids,
+            )
         yield opened
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from services.page.production import production_documents
 from services.shared_facts.content import content_fields
 from tests.oracle.in_memory import InMemoryFacts
 from tests.support.pages.content_vectors import content_vectors
+from timetravel.facts.external_ids import ExternalIds
 from timetravel.facts.model import (
     AttributeFact,
     AvailabilityFact,
@@ -59,6 +60,7 @@ class PageWorld:
 
     groups: tuple[FeatureGroup, ...]
     facts: tuple[Fact, ...]
+    external_ids: ExternalIds = field(default_factory=ExternalIds)
 
     @property
     def events(self) -> list[EventFact]:
@@ -83,6 +85,32 @@ class PageWorld:
     def extended(self, facts: Iterable[Fact]) -> PageWorld:
         """Return a world with more facts."""
         return replace(self, facts=(*self.facts, *facts))
+
+    def named_by_texts(self) -> PageWorld:
+        """Return the world with texts for its ids: `member 1000`, `film 1`."""
+        ids = ExternalIds()
+        kinds = {group.name: group.entity_kind for group in self.groups}
+        named = {EntityKind.PROFILE: "member", EntityKind.VIDEO: "film"}
+
+        def number(kind: EntityKind, entity_id: int) -> int:
+            return ids.note(kind, f"{named[kind]} {entity_id}", field="entity_id")
+
+        def name(fact: Fact) -> Fact:
+            match fact:
+                case FeatureFact():
+                    return replace(fact, entity_id=number(kinds[fact.group], fact.entity_id))
+                case AttributeFact():
+                    return replace(fact, entity_id=number(fact.kind, fact.entity_id))
+                case AvailabilityFact():
+                    return replace(fact, video_id=number(EntityKind.VIDEO, fact.video_id))
+                case EventFact():
+                    profile_id = number(EntityKind.PROFILE, fact.profile_id)
+                    video_id = number(EntityKind.VIDEO, fact.video_id)
+                    return replace(fact, profile_id=profile_id, video_id=video_id)
+                case _:
+                    return fact
+
+        return replace(self, facts=tuple(map(name, self.facts)), external_ids=ids)
 
     def reader(self) -> InMemoryReader:
         """Return a reader of the world as of each row's own moment."""

@@ -59,7 +59,11 @@ class StartServices(Protocol):
     """Starts the page services over the store."""
 
     def __call__(
-        self, overlay: Mapping[str, JsonValue] | None = None, *, pinned: bool = True
+        self,
+        overlay: Mapping[str, JsonValue] | None = None,
+        *,
+        pinned: bool = True,
+        store: Store | None = None,
     ) -> PageServices: ...
 
 
@@ -84,7 +88,10 @@ def page_store(
 
 @pytest.fixture
 def start_services(page_store: Store) -> Iterator[StartServices]:
-    """Start the page services with a configuration overlay, pinned to the snapshot or not."""
+    """Start the page services with a configuration overlay, pinned to the snapshot or not.
+
+    They read the store of the world, unless another is given.
+    """
     with ExitStack() as running:
 
         def serve(services: Mapping[str, AddService]) -> str:
@@ -100,13 +107,16 @@ def start_services(page_store: Store) -> Iterator[StartServices]:
             return channel
 
         def start_all(
-            overlay: Mapping[str, JsonValue] | None = None, *, pinned: bool = True
+            overlay: Mapping[str, JsonValue] | None = None,
+            *,
+            pinned: bool = True,
+            store: Store | None = None,
         ) -> PageServices:
-            changes = overlay or {}
-            snapshot = page_store.snapshot()
+            changes, facts_of = overlay or {}, store or page_store
+            snapshot = facts_of.snapshot()
             context = CallContext("test", END, snapshot=snapshot if pinned else None)
             time_travel: dict[str, AddService] = {
-                TIME_TRAVEL_SERVICE: lambda server: add_time_travel(server, page_store)
+                TIME_TRAVEL_SERVICE: lambda server: add_time_travel(server, facts_of)
             }
             facts = connect(serve(time_travel), context)
             # The assembler finds all others behind one address, as it does in the mesh.

@@ -14,12 +14,16 @@ from pagesim.ranking.v1 import ranking_pb2, ranking_pb2_grpc
 from core.grpc_status import error_from_call
 from services.errors import UnknownProfile
 from services.in_process import InProcessAssembler
-from services.page.canonical import page_digest
+from services.page.canonical import page_digest, page_of
 from services.page.model import PageRequests
 from services.page.wire import encode_batch
+from tests.support.pages.page_services import open_world_store
 from tests.support.pages.page_worlds import DAY, END, START
+from timetravel.facts.external_ids import hash_id
+from timetravel.facts.model import EntityKind, EventFact, EventKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Protocol
 
     from services.assembler.client import AssemblerClient
@@ -37,7 +41,11 @@ if TYPE_CHECKING:
 
     class StartServices(Protocol):
         def __call__(
-            self, overlay: dict[str, JsonValue] | None = None, *, pinned: bool = True
+            self,
+            overlay: dict[str, JsonValue] | None = None,
+            *,
+            pinned: bool = True,
+            store: Store | None = None,
         ) -> PageServices: ...
 
 
@@ -223,3 +231,92 @@ def test_nothing_is_assembled_without_a_context(
         with pytest.raises(grpc.RpcError) as refused:
             stub.GetPage(assembler_pb2.GetPageRequest(profile_id=1000))
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
+@pytest.fixture(scope="module")
+def named_store(
+    page_world: PageWorld, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """Return a store that holds the world and one more member, named by texts."""
+    path = tmp_path_factory.mktemp("named") / "store.db"
+    # Of one member nothing is known but a play.
+    play = EventFact("lone", 7, START, EventKind.PLAY, 1, 0.5, START)
+    with open_world_store(page_world.extended([play]).named_by_texts(), path) as opened:
+        yield opened
+
+
+def test_a_page_by_texts_is_that_of_the_numbers_and_says_the_texts(
+    start_services: StartServices, named_store: Store
+) -> None:
+    services = start_services(store=named_store)
+    stub = assembler_pb2_grpc.PageAssemblerServiceStub(services.assembler)
+    by_text = stub.GetPage(assembler_pb2.GetPageRequest(external_id="member 1001"))
+    number = hash_id(EntityKind.PROFILE, "member 1001")
+    assert by_text == stub.GetPage(assembler_pb2.GetPageRequest(profile_id=number))
+    page = by_text.page
+    assert (page.profile_id, page.external_id) == (number, "member 1001")
+    for video in (video for row in page.rows for video in row.videos):
+        assert video.external_id == f"film {video.title.removeprefix('Title ')}"
+        assert video.video_id == hash_id(EntityKind.VIDEO, video.external_id)
+    assert page_digest(page_of(page)) == by_text.page_digest
+    batch = services.client.assemble(PageRequests.of([(number, END, "")]))
+    assert batch.digests[0] == by_text.page_digest
+
+
+def test_a_page_of_a_store_with_numbers_has_no_texts(start_services: StartServices) -> None:
+    stub = assembler_pb2_grpc.PageAssemblerServiceStub(start_services().assembler)
+    answer = stub.GetPage(assembler_pb2.GetPageRequest(profile_id=1001))
+    assert not answer.page.HasField("external_id")
+    videos = [video for row in answer.page.rows for video in row.videos]
+    assert videos
+    assert not any(video.HasField("external_id") for video in videos)
+    # A number is the name that such a store was told.
+    assert answer == stub.GetPage(assembler_pb2.GetPageRequest(external_id="1001"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "said"),
+    [
+        ({"external_id": ""}, "INVALID_ARGUMENT", "An id is empty"),
+        ({"external_id": "x" * 513}, "INVALID_ARGUMENT", "has 513 bytes"),
+        ({"external_id": "a\0"}, "INVALID_ARGUMENT", "no store can hold"),
+        (
+            {"external_id": "member 1001", "profile_id": 5},
+            "INVALID_ARGUMENT",
+            "a number, 5, and an external id",
+        ),
+        ({"external_id": "Member 1001"}, "NOT_FOUND", "no profile 'Member 1001'"),
+        (
+            {"external_id": "member 7"},
+            "NOT_FOUND",
+            "Of profile 'member 7' no country",
+        ),
+    ],
+)
+def test_an_error_about_a_page_by_text_names_the_text(
+    start_services: StartServices,
+    named_store: Store,
+    asked: dict[str, Any],
+    code: str,
+    said: str,
+) -> None:
+    services = start_services(store=named_store)
+    stub = assembler_pb2_grpc.PageAssemblerServiceStub(services.assembler)
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.GetPage(assembler_pb2.GetPageRequest(**asked))
+    assert refused.value.code().name == code
+    error = error_from_call(refused.value)
+    assert error is not None
+    assert error.field == "external_id"
+    assert error.remedy
+    assert said in error.problem
+    number = hash_id(EntityKind.PROFILE, asked["external_id"])
+    assert str(number) not in error.problem
+
+
+def test_a_text_is_refused_where_the_store_has_numbers(start_services: StartServices) -> None:
+    stub = assembler_pb2_grpc.PageAssemblerServiceStub(start_services().assembler)
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.GetPage(assembler_pb2.GetPageRequest(external_id="ann"))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "profiles have whole numbers" in (refused.value.details() or "")

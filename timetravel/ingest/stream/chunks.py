@@ -18,14 +18,16 @@ from timetravel.ingest.appending import append_chunk
 from timetravel.ingest.decoding import check_header, decode_groups, decode_records, refuse
 from timetravel.ingest.mistakes import Mistakes
 from timetravel.ingest.rules import Rules
+from timetravel.ingest.stream.naming import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pagesim.ingest.v1 import ingest_pb2
 
     from timetravel.errors import TimeTravelError
-    from timetravel.facts.model import FeatureGroup
+    from timetravel.facts.external_ids import IdForm
+    from timetravel.facts.model import EntityKind, FeatureGroup
     from timetravel.ingest.decoding import DecodedChunk
     from timetravel.ingest.limits import Limits
     from timetravel.store import Store
@@ -67,10 +69,17 @@ class ChunkTaker:
         if found is not None:
             return _same(found, digest)
         groups = decode_groups(request, rules)
-        # Decoded before the store is locked, where that can be done.
-        decoded = None if groups else decode_records(request.records, registry, rules)
-        chunk = _RequestChunk(request, digest, rules, groups, decoded)
-        return append_chunk(self._store, chunk, rules.now_micros)
+        forms = self._store.id_forms()
+        decoded = None
+        if not groups:
+            # Decoded before the store is locked, where that can be done.
+            names = names_of(request.records, registry, forms)
+            decoded = decode_records(request.records, registry, rules, names)
+        chunk = _RequestChunk(request, digest, rules, groups, forms, decoded)
+        try:
+            return append_chunk(self._store, chunk, rules.now_micros)
+        except InvalidFact as error:
+            raise InvalidChunk(error.problem, remedy=error.remedy, field="records") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ class _RequestChunk:
     digest: str
     rules: Rules
     groups: Sequence[tuple[int, FeatureGroup]]
+    forms: Mapping[EntityKind, IdForm]
     decoded: DecodedChunk | None
 
     @property
@@ -110,10 +120,12 @@ class _RequestChunk:
 
     def decode(self, writer: Writer) -> DecodedChunk:
         # What was decoded says its schema versions, and so keeps its meaning whatever has
-        # been registered since.
-        if self.decoded is not None:
+        # been registered since; not if it has been settled since how entities are named.
+        if self.decoded is not None and self.forms == writer.id_forms:
             return self.decoded
-        return decode_records(self.request.records, writer.registry(), self.rules)
+        registry = writer.registry()
+        names = names_of(self.request.records, registry, writer.id_forms)
+        return decode_records(self.request.records, registry, self.rules, names)
 
     def refuse(
         self, decoded: DecodedChunk, mistakes: Mistakes, error: TimeTravelError

@@ -10,13 +10,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pagesim.ingest.v1 import ingest_pb2
+from pagesim.timetravel.v1 import timetravel_pb2
 
 from core.moments import parse_moment
+from core.timestamps import encode_timestamp
 from services.page.canonical import parse_page
+from tests.support.facts.ingest_service import NOW, chunk
 from timetravel.errors import InvalidFact
 from timetravel.facts.external_ids import EntityNames, IdForm, hash_id
 from timetravel.facts.meanings import convert_attribute
 from timetravel.facts.model import EntityKind
+from timetravel.ingest.limits import Limits
+from timetravel.ingest.stream.chunks import ChunkTaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,6 +144,32 @@ def test_slices_and_formats_make_no_difference(
         load_into(store)([path], "events", PLAIN, records_per_chunk=size)
         found.append([names_of_plays(store, f"member-{number}") for number in range(7)])
     assert found[0] == found[1] == found[2]
+
+
+def test_the_service_leaves_what_files_leave(
+    load_into: Callable[[Store], Load], new_store: Callable[[], Store]
+) -> None:
+    plays = [(" ann", "tt-1"), ("Ann", "\u00e9"), ("007", "7")]
+    by_file, by_service = new_store(), new_store()
+    load_into(by_file)([write_csv("plays.csv", plays)], "events", AS_TEXT)
+    records = [
+        ingest_pb2.Record(
+            op=timetravel_pb2.OP_ASSERT,
+            valid_from=encode_timestamp(T),
+            known_at=encode_timestamp(T),
+            event=ingest_pb2.EventRecord(
+                event_id=f"e{number}",
+                kind=timetravel_pb2.EVENT_KIND_PLAY,
+                profile_external_id=profile,
+                video_external_id=film,
+            ),
+        )
+        for number, (profile, film) in enumerate(plays)
+    ]
+    ChunkTaker(by_service, Limits(), lambda: NOW).take(chunk(records=reversed(records)))
+    assert by_service.digest() == by_file.digest()
+    for profile, film in plays:
+        assert names_of_plays(by_service, profile) == [film]
 
 
 @pytest.mark.parametrize(

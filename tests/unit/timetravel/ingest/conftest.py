@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,7 @@ from timetravel.database import migrate
 from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -26,7 +28,19 @@ def store_with_groups(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path, store_with_groups: Path) -> Iterator[Store]:
-    shutil.copy(store_with_groups, tmp_path / "store.db")
-    with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as opened:
-        yield opened
+def new_store(tmp_path: Path, store_with_groups: Path) -> Iterator[Callable[[], Store]]:
+    """Make stores of their own; the first is `store.db`."""
+    with ExitStack() as opened:
+
+        def make() -> Store:
+            names = (f"store{number or ''}.db" for number in itertools.count())
+            path = next(path for path in map(tmp_path.joinpath, names) if not path.exists())
+            shutil.copy(store_with_groups, path)
+            return opened.enter_context(Store.open(f"sqlite:///{path}"))
+
+        yield make
+
+
+@pytest.fixture
+def store(new_store: Callable[[], Store]) -> Store:
+    return new_store()

@@ -25,6 +25,7 @@ from timetravel.errors import (
     UnknownEntity,
     UnknownFeatureGroup,
 )
+from timetravel.facts.external_ids import ExternalIds
 from timetravel.facts.model import (
     AttributeFact,
     DocumentFact,
@@ -268,6 +269,22 @@ def test_questions_that_do_not_add_up_do_not_leave(
             timetravel_pb2.GetDocumentRequest(collection="a\0b"),
             "collection",
         ),
+        ("FindEntity", timetravel_pb2.FindEntityRequest(external_id="1"), "kind"),
+        (
+            "FindEntity",
+            timetravel_pb2.FindEntityRequest(
+                kind=timetravel_pb2.ENTITY_KIND_PROFILE, external_id="ann"
+            ),
+            "external_id",
+        ),
+        (
+            "BatchGetExternalIds",
+            timetravel_pb2.BatchGetExternalIdsRequest(
+                kind=timetravel_pb2.ENTITY_KIND_VIDEO,
+                entity_ids=IntegerColumn(width_bytes=3, values=b"abc"),
+            ),
+            "entity_ids",
+        ),
     ],
 )
 def test_a_broken_request_is_refused_by_the_name_of_its_field(
@@ -277,3 +294,24 @@ def test_a_broken_request_is_refused_by_the_name_of_its_field(
     with pytest.raises(InvalidInput) as refused, raising_peer_errors():
         getattr(stub, method)(request_message)
     assert refused.value.field == field
+
+
+def test_entities_are_found_by_the_names_that_the_store_was_told_and_named_by_their_texts(
+    connect: OpenChannel, store: Store
+) -> None:
+    ids = ExternalIds()
+    alien, heat = (ids.note(EntityKind.VIDEO, name, field="video") for name in ("tt-1", "007"))
+    titles = [
+        AttributeFact(EntityKind.VIDEO, video, "title", 0, 0, "") for video in (alien, heat)
+    ]
+    with store.begin(0) as writer:
+        writer.append(titles, source="test", synthetic=False, external_ids=ids)
+    client = TimeTravelClient(connect())
+    assert client.find_entity(EntityKind.VIDEO, "007") == heat
+    assert client.find_entity(EntityKind.PROFILE, "007") == 7
+    asked = [heat, 5, alien, heat]
+    assert client.entity_texts(EntityKind.VIDEO, asked) == {heat: "007", alien: "tt-1"}
+    assert client.entity_texts(EntityKind.PROFILE, [1, 2]) == {}
+    assert client.entity_texts(EntityKind.VIDEO, []) == {}
+    with pytest.raises(UnknownEntity, match="no video '7'"):
+        client.find_entity(EntityKind.VIDEO, "7")

@@ -28,23 +28,23 @@ from pagesim.page.v1 import page_pb2 as pagesim_dot_page_dot_v1_dot_page__pb2
 from pagesim.timetravel.v1 import timetravel_pb2 as pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$pagesim/assembler/v1/assembler.proto\x12\x14pagesim.assembler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a pagesim/columns/v1/columns.proto\x1a\x1apagesim/page/v1/page.proto\x1a&pagesim/timetravel/v1/timetravel.proto\"_\n\x0eGetPageRequest\x12\x12\n\nprofile_id\x18\x01 \x01(\x03\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\"|\n\x0fGetPageResponse\x12#\n\x04page\x18\x01 \x01(\x0b\x32\x15.pagesim.page.v1.Page\x12/\n\x07lineage\x18\x02 \x01(\x0b\x32\x1e.pagesim.timetravel.v1.Lineage\x12\x13\n\x0bpage_digest\x18\x03 \x01(\t\"A\n\x14\x41ssemblePagesRequest\x12)\n\x05pages\x18\x01 \x01(\x0b\x32\x1a.pagesim.page.v1.PageBatch\";\n\x0bPageFailure\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xdf\x05\n\x15\x41ssemblePagesResponse\x12\x35\n\nrow_counts\x18\x01 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x37\n\x0frow_definitions\x18\x02 \x03(\x0b\x32\x1e.pagesim.page.v1.RowDefinition\x12\x36\n\x0brow_indexes\x18\x03 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x33\n\nrow_scores\x18\x04 \x01(\x0b\x32\x1f.pagesim.columns.v1.FloatColumn\x12\x37\n\x0cvideo_counts\x18\x05 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x34\n\tvideo_ids\x18\x06 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12/\n\x06scores\x18\x07 \x01(\x0b\x32\x1f.pagesim.columns.v1.FloatColumn\x12\x14\n\x0cpage_digests\x18\x08 \x01(\x0c\x12\x41\n\x16newest_known_at_micros\x18\t \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x33\n\x08\x66\x61ilures\x18\n \x03(\x0b\x32!.pagesim.assembler.v1.PageFailure\x12-\n\ngeometries\x18\x0b \x03(\x0b\x32\x19.pagesim.page.v1.Geometry\x12;\n\x10geometry_indexes\x18\x0c \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x14\n\x0c\x64\x65vice_names\x18\r \x03(\t\x12\x39\n\x0e\x64\x65vice_indexes\x18\x0e \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn2\xd8\x01\n\x14PageAssemblerService\x12V\n\x07GetPage\x12$.pagesim.assembler.v1.GetPageRequest\x1a%.pagesim.assembler.v1.GetPageResponse\x12h\n\rAssemblePages\x12*.pagesim.assembler.v1.AssemblePagesRequest\x1a+.pagesim.assembler.v1.AssemblePagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$pagesim/assembler/v1/assembler.proto\x12\x14pagesim.assembler.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a pagesim/columns/v1/columns.proto\x1a\x1apagesim/page/v1/page.proto\x1a&pagesim/timetravel/v1/timetravel.proto\"\x89\x01\n\x0eGetPageRequest\x12\x12\n\nprofile_id\x18\x01 \x01(\x03\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\x18\n\x0b\x65xternal_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_external_id\"|\n\x0fGetPageResponse\x12#\n\x04page\x18\x01 \x01(\x0b\x32\x15.pagesim.page.v1.Page\x12/\n\x07lineage\x18\x02 \x01(\x0b\x32\x1e.pagesim.timetravel.v1.Lineage\x12\x13\n\x0bpage_digest\x18\x03 \x01(\t\"A\n\x14\x41ssemblePagesRequest\x12)\n\x05pages\x18\x01 \x01(\x0b\x32\x1a.pagesim.page.v1.PageBatch\";\n\x0bPageFailure\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xdf\x05\n\x15\x41ssemblePagesResponse\x12\x35\n\nrow_counts\x18\x01 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x37\n\x0frow_definitions\x18\x02 \x03(\x0b\x32\x1e.pagesim.page.v1.RowDefinition\x12\x36\n\x0brow_indexes\x18\x03 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x33\n\nrow_scores\x18\x04 \x01(\x0b\x32\x1f.pagesim.columns.v1.FloatColumn\x12\x37\n\x0cvideo_counts\x18\x05 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x34\n\tvideo_ids\x18\x06 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12/\n\x06scores\x18\x07 \x01(\x0b\x32\x1f.pagesim.columns.v1.FloatColumn\x12\x14\n\x0cpage_digests\x18\x08 \x01(\x0c\x12\x41\n\x16newest_known_at_micros\x18\t \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x33\n\x08\x66\x61ilures\x18\n \x03(\x0b\x32!.pagesim.assembler.v1.PageFailure\x12-\n\ngeometries\x18\x0b \x03(\x0b\x32\x19.pagesim.page.v1.Geometry\x12;\n\x10geometry_indexes\x18\x0c \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x14\n\x0c\x64\x65vice_names\x18\r \x03(\t\x12\x39\n\x0e\x64\x65vice_indexes\x18\x0e \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn2\xd8\x01\n\x14PageAssemblerService\x12V\n\x07GetPage\x12$.pagesim.assembler.v1.GetPageRequest\x1a%.pagesim.assembler.v1.GetPageResponse\x12h\n\rAssemblePages\x12*.pagesim.assembler.v1.AssemblePagesRequest\x1a+.pagesim.assembler.v1.AssemblePagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pagesim.assembler.v1.assembler_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETPAGEREQUEST']._serialized_start=197
-  _globals['_GETPAGEREQUEST']._serialized_end=292
-  _globals['_GETPAGERESPONSE']._serialized_start=294
-  _globals['_GETPAGERESPONSE']._serialized_end=418
-  _globals['_ASSEMBLEPAGESREQUEST']._serialized_start=420
-  _globals['_ASSEMBLEPAGESREQUEST']._serialized_end=485
-  _globals['_PAGEFAILURE']._serialized_start=487
-  _globals['_PAGEFAILURE']._serialized_end=546
-  _globals['_ASSEMBLEPAGESRESPONSE']._serialized_start=549
-  _globals['_ASSEMBLEPAGESRESPONSE']._serialized_end=1284
-  _globals['_PAGEASSEMBLERSERVICE']._serialized_start=1287
-  _globals['_PAGEASSEMBLERSERVICE']._serialized_end=1503
+  _globals['_GETPAGEREQUEST']._serialized_start=198
+  _globals['_GETPAGEREQUEST']._serialized_end=335
+  _globals['_GETPAGERESPONSE']._serialized_start=337
+  _globals['_GETPAGERESPONSE']._serialized_end=461
+  _globals['_ASSEMBLEPAGESREQUEST']._serialized_start=463
+  _globals['_ASSEMBLEPAGESREQUEST']._serialized_end=528
+  _globals['_PAGEFAILURE']._serialized_start=530
+  _globals['_PAGEFAILURE']._serialized_end=589
+  _globals['_ASSEMBLEPAGESRESPONSE']._serialized_start=592
+  _globals['_ASSEMBLEPAGESRESPONSE']._serialized_end=1327
+  _globals['_PAGEASSEMBLERSERVICE']._serialized_start=1330
+  _globals['_PAGEASSEMBLERSERVICE']._serialized_end=1546
 # @@protoc_insertion_point(module_scope)

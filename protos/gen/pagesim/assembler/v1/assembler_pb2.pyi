@@ -31,10 +31,13 @@ class GetPageRequest(_message.Message):
     PROFILE_ID_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     profile_id: _builtins.int
-    """Whose page."""
+    """Whose page; unset where external_id is given."""
     device: _builtins.str
     """Device to make it for, e.g. "tv"; empty means the configuration's default."""
+    external_id: _builtins.str
+    """Whose page, as the store was told of the profile."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Its moment; unset means the as-of of the call. Later than that is refused."""
@@ -45,12 +48,15 @@ class GetPageRequest(_message.Message):
         profile_id: _builtins.int = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         device: _builtins.str = ...,
+        external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "as_of", b"as_of", "external_id", b"external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "device", b"device", "profile_id", b"profile_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "as_of", b"as_of", "device", b"device", "external_id", b"external_id", "profile_id", b"profile_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__external_id: _TypeAlias = _typing.Literal["external_id"]  # noqa: Y015
+    _WhichOneofArgType__external_id: _TypeAlias = _typing.Literal["_external_id", b"_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_id) -> _WhichOneofReturnType__external_id | None: ...
 
 Global___GetPageRequest: _TypeAlias = GetPageRequest  # noqa: Y015
 
@@ -67,7 +73,7 @@ class GetPageResponse(_message.Message):
     """SHA-256 of the page in canonical form, hexadecimal."""
     @_builtins.property
     def page(self) -> _page_pb2.Page:
-        """The page."""
+        """The page, with external ids where the store has texts."""
 
     @_builtins.property
     def lineage(self) -> _timetravel_pb2.Lineage:

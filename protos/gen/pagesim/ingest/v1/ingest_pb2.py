@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from pagesim.timetravel.v1 import timetravel_pb2 as pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epagesim/ingest/v1/ingest.proto\x12\x11pagesim.ingest.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&pagesim/timetravel/v1/timetravel.proto\"\xcf\x01\n\rIngestRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12\x10\n\x08\x62ookmark\x18\x05 \x01(\t\x12;\n\x0e\x66\x65\x61ture_groups\x18\x06 \x03(\x0b\x32#.pagesim.timetravel.v1.FeatureGroup\x12*\n\x07records\x18\x07 \x03(\x0b\x32\x19.pagesim.ingest.v1.Record\"\xa1\x04\n\x06Record\x12%\n\x02op\x18\x01 \x01(\x0e\x32\x19.pagesim.timetravel.v1.Op\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08known_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x07\x66\x65\x61ture\x18\x04 \x01(\x0b\x32 .pagesim.ingest.v1.FeatureRecordH\x00\x12\x37\n\tattribute\x18\x05 \x01(\x0b\x32\".pagesim.ingest.v1.AttributeRecordH\x00\x12\x39\n\nallocation\x18\x06 \x01(\x0b\x32#.pagesim.ingest.v1.AllocationRecordH\x00\x12=\n\x0c\x61vailability\x18\x07 \x01(\x0b\x32%.pagesim.ingest.v1.AvailabilityRecordH\x00\x12/\n\x05\x65vent\x18\x08 \x01(\x0b\x32\x1e.pagesim.ingest.v1.EventRecordH\x00\x12\x35\n\x08\x64ocument\x18\t \x01(\x0b\x32!.pagesim.ingest.v1.DocumentRecordH\x00\x12:\n\x0blogged_page\x18\n \x01(\x0b\x32#.pagesim.ingest.v1.LoggedPageRecordH\x00\x42\x06\n\x04\x66\x61\x63t\"\xc6\x01\n\rFeatureRecord\x12\r\n\x05group\x18\x01 \x01(\t\x12\x11\n\tentity_id\x18\x02 \x01(\x03\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\x12\x0e\n\x06values\x18\x04 \x03(\x02\x12<\n\x06\x66ields\x18\x05 \x03(\x0b\x32,.pagesim.ingest.v1.FeatureRecord.FieldsEntry\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\"\x8c\x01\n\x0f\x41ttributeRecord\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.pagesim.timetravel.v1.EntityKind\x12\x11\n\tentity_id\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\x05value\x18\x04 \x01(\x0b\x32\x18.pagesim.ingest.v1.Value\"g\n\x05Value\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x11\n\x07integer\x18\x02 \x01(\x03H\x00\x12\x10\n\x06number\x18\x03 \x01(\x01H\x00\x12\x11\n\x07\x62oolean\x18\x04 \x01(\x08H\x00\x12\x0e\n\x04json\x18\x05 \x01(\tH\x00\x42\x06\n\x04kind\"P\n\x10\x41llocationRecord\x12\x12\n\nprofile_id\x18\x01 \x01(\x03\x12\x0c\n\x04test\x18\x02 \x01(\t\x12\x11\n\x04\x63\x65ll\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_cell\"x\n\x12\x41vailabilityRecord\x12\x11\n\twindow_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\x03\x12\x0f\n\x07\x63ountry\x18\x03 \x01(\t\x12,\n\x08valid_to\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc8\x01\n\x0b\x45ventRecord\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\x03\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .pagesim.timetravel.v1.EventKind\x12\x10\n\x08video_id\x18\x04 \x01(\x03\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x33\n\x0b\x61ttribution\x18\x06 \x01(\x0b\x32\x1e.pagesim.ingest.v1.AttributionB\x08\n\x06_value\"]\n\x0b\x41ttribution\x12,\n\x08shown_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06row_id\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\r\"]\n\x0e\x44ocumentRecord\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\x12\x11\n\tbody_json\x18\x04 \x01(\t\"\x93\x01\n\x10LoggedPageRecord\x12\x12\n\nprofile_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontext_json\x18\x03 \x01(\t\x12\x0c\n\x04page\x18\x04 \x01(\x0c\x12\x37\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32%.pagesim.timetravel.v1.LoggedFeatures\"\xa8\x01\n\x0eIngestResponse\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12:\n\x0c\x61\x63knowledged\x18\x03 \x01(\x0b\x32\".pagesim.ingest.v1.AcknowledgementH\x00\x12-\n\x07refused\x18\x04 \x01(\x0b\x32\x1a.pagesim.ingest.v1.RefusalH\x00\x42\t\n\x07outcome\"1\n\x0f\x41\x63knowledgement\x12\r\n\x05tx_id\x18\x01 \x01(\x03\x12\x0f\n\x07records\x18\x02 \x01(\x03\"\x80\x01\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\x12,\n\x08mistakes\x18\x04 \x03(\x0b\x32\x1a.pagesim.ingest.v1.Mistake\x12\x16\n\x0etotal_mistakes\x18\x05 \x01(\x03\"T\n\x07Mistake\x12\r\n\x05index\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\x0e\n\x06remedy\x18\x05 \x01(\t\"\"\n\x10GetStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\"v\n\x11GetStreamResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05tx_id\x18\x02 \x01(\x03\x12\x10\n\x08\x62ookmark\x18\x03 \x01(\t\x12.\n\x06limits\x18\x04 \x01(\x0b\x32\x1e.pagesim.ingest.v1.ChunkLimits\"-\n\x0b\x43hunkLimits\x12\x0f\n\x07records\x18\x01 \x01(\x03\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x32\xba\x01\n\rIngestService\x12Q\n\x06Ingest\x12 .pagesim.ingest.v1.IngestRequest\x1a!.pagesim.ingest.v1.IngestResponse(\x01\x30\x01\x12V\n\tGetStream\x12#.pagesim.ingest.v1.GetStreamRequest\x1a$.pagesim.ingest.v1.GetStreamResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epagesim/ingest/v1/ingest.proto\x12\x11pagesim.ingest.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&pagesim/timetravel/v1/timetravel.proto\"\xcf\x01\n\rIngestRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x11\n\tsynthetic\x18\x04 \x01(\x08\x12\x10\n\x08\x62ookmark\x18\x05 \x01(\t\x12;\n\x0e\x66\x65\x61ture_groups\x18\x06 \x03(\x0b\x32#.pagesim.timetravel.v1.FeatureGroup\x12*\n\x07records\x18\x07 \x03(\x0b\x32\x19.pagesim.ingest.v1.Record\"\xa1\x04\n\x06Record\x12%\n\x02op\x18\x01 \x01(\x0e\x32\x19.pagesim.timetravel.v1.Op\x12.\n\nvalid_from\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08known_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x07\x66\x65\x61ture\x18\x04 \x01(\x0b\x32 .pagesim.ingest.v1.FeatureRecordH\x00\x12\x37\n\tattribute\x18\x05 \x01(\x0b\x32\".pagesim.ingest.v1.AttributeRecordH\x00\x12\x39\n\nallocation\x18\x06 \x01(\x0b\x32#.pagesim.ingest.v1.AllocationRecordH\x00\x12=\n\x0c\x61vailability\x18\x07 \x01(\x0b\x32%.pagesim.ingest.v1.AvailabilityRecordH\x00\x12/\n\x05\x65vent\x18\x08 \x01(\x0b\x32\x1e.pagesim.ingest.v1.EventRecordH\x00\x12\x35\n\x08\x64ocument\x18\t \x01(\x0b\x32!.pagesim.ingest.v1.DocumentRecordH\x00\x12:\n\x0blogged_page\x18\n \x01(\x0b\x32#.pagesim.ingest.v1.LoggedPageRecordH\x00\x42\x06\n\x04\x66\x61\x63t\"\xfe\x01\n\rFeatureRecord\x12\r\n\x05group\x18\x01 \x01(\t\x12\x11\n\tentity_id\x18\x02 \x01(\x03\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\x12\x0e\n\x06values\x18\x04 \x03(\x02\x12<\n\x06\x66ields\x18\x05 \x03(\x0b\x32,.pagesim.ingest.v1.FeatureRecord.FieldsEntry\x12\x1f\n\x12\x65ntity_external_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x1a-\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x02:\x02\x38\x01\x42\x15\n\x13_entity_external_id\"\xc4\x01\n\x0f\x41ttributeRecord\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.pagesim.timetravel.v1.EntityKind\x12\x11\n\tentity_id\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\'\n\x05value\x18\x04 \x01(\x0b\x32\x18.pagesim.ingest.v1.Value\x12\x1f\n\x12\x65ntity_external_id\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x15\n\x13_entity_external_id\"g\n\x05Value\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x11\n\x07integer\x18\x02 \x01(\x03H\x00\x12\x10\n\x06number\x18\x03 \x01(\x01H\x00\x12\x11\n\x07\x62oolean\x18\x04 \x01(\x08H\x00\x12\x0e\n\x04json\x18\x05 \x01(\tH\x00\x42\x06\n\x04kind\"\x8a\x01\n\x10\x41llocationRecord\x12\x12\n\nprofile_id\x18\x01 \x01(\x03\x12\x0c\n\x04test\x18\x02 \x01(\t\x12\x11\n\x04\x63\x65ll\x18\x03 \x01(\tH\x00\x88\x01\x01\x12 \n\x13profile_external_id\x18\x04 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_cellB\x16\n\x14_profile_external_id\"\xae\x01\n\x12\x41vailabilityRecord\x12\x11\n\twindow_id\x18\x01 \x01(\t\x12\x10\n\x08video_id\x18\x02 \x01(\x03\x12\x0f\n\x07\x63ountry\x18\x03 \x01(\t\x12,\n\x08valid_to\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x11video_external_id\x18\x05 \x01(\tH\x00\x88\x01\x01\x42\x14\n\x12_video_external_id\"\xb8\x02\n\x0b\x45ventRecord\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nprofile_id\x18\x02 \x01(\x03\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .pagesim.timetravel.v1.EventKind\x12\x10\n\x08video_id\x18\x04 \x01(\x03\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x33\n\x0b\x61ttribution\x18\x06 \x01(\x0b\x32\x1e.pagesim.ingest.v1.Attribution\x12 \n\x13profile_external_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x1e\n\x11video_external_id\x18\x08 \x01(\tH\x02\x88\x01\x01\x42\x08\n\x06_valueB\x16\n\x14_profile_external_idB\x14\n\x12_video_external_id\"]\n\x0b\x41ttribution\x12,\n\x08shown_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06row_id\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\r\"]\n\x0e\x44ocumentRecord\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0eschema_version\x18\x03 \x01(\r\x12\x11\n\tbody_json\x18\x04 \x01(\t\"\xcd\x01\n\x10LoggedPageRecord\x12\x12\n\nprofile_id\x18\x01 \x01(\x03\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontext_json\x18\x03 \x01(\t\x12\x0c\n\x04page\x18\x04 \x01(\x0c\x12\x37\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32%.pagesim.timetravel.v1.LoggedFeatures\x12 \n\x13profile_external_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x42\x16\n\x14_profile_external_id\"\xa8\x01\n\x0eIngestResponse\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12:\n\x0c\x61\x63knowledged\x18\x03 \x01(\x0b\x32\".pagesim.ingest.v1.AcknowledgementH\x00\x12-\n\x07refused\x18\x04 \x01(\x0b\x32\x1a.pagesim.ingest.v1.RefusalH\x00\x42\t\n\x07outcome\"1\n\x0f\x41\x63knowledgement\x12\r\n\x05tx_id\x18\x01 \x01(\x03\x12\x0f\n\x07records\x18\x02 \x01(\x03\"\x80\x01\n\x07Refusal\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07problem\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\x12,\n\x08mistakes\x18\x04 \x03(\x0b\x32\x1a.pagesim.ingest.v1.Mistake\x12\x16\n\x0etotal_mistakes\x18\x05 \x01(\x03\"T\n\x07Mistake\x12\r\n\x05index\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\x0e\n\x06remedy\x18\x05 \x01(\t\"\"\n\x10GetStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\"v\n\x11GetStreamResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05tx_id\x18\x02 \x01(\x03\x12\x10\n\x08\x62ookmark\x18\x03 \x01(\t\x12.\n\x06limits\x18\x04 \x01(\x0b\x32\x1e.pagesim.ingest.v1.ChunkLimits\"-\n\x0b\x43hunkLimits\x12\x0f\n\x07records\x18\x01 \x01(\x03\x12\r\n\x05\x62ytes\x18\x02 \x01(\x03\x32\xba\x01\n\rIngestService\x12Q\n\x06Ingest\x12 .pagesim.ingest.v1.IngestRequest\x1a!.pagesim.ingest.v1.IngestResponse(\x01\x30\x01\x12V\n\tGetStream\x12#.pagesim.ingest.v1.GetStreamRequest\x1a$.pagesim.ingest.v1.GetStreamResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,39 +40,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORD']._serialized_start=337
   _globals['_RECORD']._serialized_end=882
   _globals['_FEATURERECORD']._serialized_start=885
-  _globals['_FEATURERECORD']._serialized_end=1083
-  _globals['_FEATURERECORD_FIELDSENTRY']._serialized_start=1038
-  _globals['_FEATURERECORD_FIELDSENTRY']._serialized_end=1083
-  _globals['_ATTRIBUTERECORD']._serialized_start=1086
-  _globals['_ATTRIBUTERECORD']._serialized_end=1226
-  _globals['_VALUE']._serialized_start=1228
-  _globals['_VALUE']._serialized_end=1331
-  _globals['_ALLOCATIONRECORD']._serialized_start=1333
-  _globals['_ALLOCATIONRECORD']._serialized_end=1413
-  _globals['_AVAILABILITYRECORD']._serialized_start=1415
-  _globals['_AVAILABILITYRECORD']._serialized_end=1535
-  _globals['_EVENTRECORD']._serialized_start=1538
-  _globals['_EVENTRECORD']._serialized_end=1738
-  _globals['_ATTRIBUTION']._serialized_start=1740
-  _globals['_ATTRIBUTION']._serialized_end=1833
-  _globals['_DOCUMENTRECORD']._serialized_start=1835
-  _globals['_DOCUMENTRECORD']._serialized_end=1928
-  _globals['_LOGGEDPAGERECORD']._serialized_start=1931
-  _globals['_LOGGEDPAGERECORD']._serialized_end=2078
-  _globals['_INGESTRESPONSE']._serialized_start=2081
-  _globals['_INGESTRESPONSE']._serialized_end=2249
-  _globals['_ACKNOWLEDGEMENT']._serialized_start=2251
-  _globals['_ACKNOWLEDGEMENT']._serialized_end=2300
-  _globals['_REFUSAL']._serialized_start=2303
-  _globals['_REFUSAL']._serialized_end=2431
-  _globals['_MISTAKE']._serialized_start=2433
-  _globals['_MISTAKE']._serialized_end=2517
-  _globals['_GETSTREAMREQUEST']._serialized_start=2519
-  _globals['_GETSTREAMREQUEST']._serialized_end=2553
-  _globals['_GETSTREAMRESPONSE']._serialized_start=2555
-  _globals['_GETSTREAMRESPONSE']._serialized_end=2673
-  _globals['_CHUNKLIMITS']._serialized_start=2675
-  _globals['_CHUNKLIMITS']._serialized_end=2720
-  _globals['_INGESTSERVICE']._serialized_start=2723
-  _globals['_INGESTSERVICE']._serialized_end=2909
+  _globals['_FEATURERECORD']._serialized_end=1139
+  _globals['_FEATURERECORD_FIELDSENTRY']._serialized_start=1071
+  _globals['_FEATURERECORD_FIELDSENTRY']._serialized_end=1116
+  _globals['_ATTRIBUTERECORD']._serialized_start=1142
+  _globals['_ATTRIBUTERECORD']._serialized_end=1338
+  _globals['_VALUE']._serialized_start=1340
+  _globals['_VALUE']._serialized_end=1443
+  _globals['_ALLOCATIONRECORD']._serialized_start=1446
+  _globals['_ALLOCATIONRECORD']._serialized_end=1584
+  _globals['_AVAILABILITYRECORD']._serialized_start=1587
+  _globals['_AVAILABILITYRECORD']._serialized_end=1761
+  _globals['_EVENTRECORD']._serialized_start=1764
+  _globals['_EVENTRECORD']._serialized_end=2076
+  _globals['_ATTRIBUTION']._serialized_start=2078
+  _globals['_ATTRIBUTION']._serialized_end=2171
+  _globals['_DOCUMENTRECORD']._serialized_start=2173
+  _globals['_DOCUMENTRECORD']._serialized_end=2266
+  _globals['_LOGGEDPAGERECORD']._serialized_start=2269
+  _globals['_LOGGEDPAGERECORD']._serialized_end=2474
+  _globals['_INGESTRESPONSE']._serialized_start=2477
+  _globals['_INGESTRESPONSE']._serialized_end=2645
+  _globals['_ACKNOWLEDGEMENT']._serialized_start=2647
+  _globals['_ACKNOWLEDGEMENT']._serialized_end=2696
+  _globals['_REFUSAL']._serialized_start=2699
+  _globals['_REFUSAL']._serialized_end=2827
+  _globals['_MISTAKE']._serialized_start=2829
+  _globals['_MISTAKE']._serialized_end=2913
+  _globals['_GETSTREAMREQUEST']._serialized_start=2915
+  _globals['_GETSTREAMREQUEST']._serialized_end=2949
+  _globals['_GETSTREAMRESPONSE']._serialized_start=2951
+  _globals['_GETSTREAMRESPONSE']._serialized_end=3069
+  _globals['_CHUNKLIMITS']._serialized_start=3071
+  _globals['_CHUNKLIMITS']._serialized_end=3116
+  _globals['_INGESTSERVICE']._serialized_start=3119
+  _globals['_INGESTSERVICE']._serialized_end=3305
 # @@protoc_insertion_point(module_scope)

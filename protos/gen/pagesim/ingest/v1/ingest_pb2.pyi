@@ -187,12 +187,15 @@ class FeatureRecord(_message.Message):
     SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    ENTITY_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     group: _builtins.str
     """Name of the group."""
     entity_id: _builtins.int
-    """Whose vector."""
+    """Whose vector; unset where entity_external_id is given."""
     schema_version: _builtins.int
     """Schema version whose fields are given; 0 means the newest."""
+    entity_external_id: _builtins.str
+    """Whose vector, in a store that has texts."""
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """All values in the order of the group's fields; NaN for a missing one. Give
@@ -211,12 +214,15 @@ class FeatureRecord(_message.Message):
         schema_version: _builtins.int = ...,
         values: _abc.Iterable[_builtins.float] | None = ...,
         fields: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        entity_external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_entity_external_id", b"_entity_external_id", "entity_external_id", b"entity_external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "fields", b"fields", "group", b"group", "schema_version", b"schema_version", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entity_external_id", b"_entity_external_id", "entity_external_id", b"entity_external_id", "entity_id", b"entity_id", "fields", b"fields", "group", b"group", "schema_version", b"schema_version", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__entity_external_id: _TypeAlias = _typing.Literal["entity_external_id"]  # noqa: Y015
+    _WhichOneofArgType__entity_external_id: _TypeAlias = _typing.Literal["_entity_external_id", b"_entity_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__entity_external_id) -> _WhichOneofReturnType__entity_external_id | None: ...
 
 Global___FeatureRecord: _TypeAlias = FeatureRecord  # noqa: Y015
 
@@ -230,15 +236,18 @@ class AttributeRecord(_message.Message):
     ENTITY_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    ENTITY_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     kind: _timetravel_pb2.EntityKind.ValueType
     """What the entity is."""
     entity_id: _builtins.int
-    """Which one."""
+    """Which one; unset where entity_external_id is given."""
     name: _builtins.str
     """Name of the attribute."""
+    entity_external_id: _builtins.str
+    """Which one, in a store that has texts."""
     @_builtins.property
     def value(self) -> Global___Value:
-        """The value."""
+        """The value. In a store that has texts, lists of videos hold texts."""
 
     def __init__(
         self,
@@ -247,12 +256,15 @@ class AttributeRecord(_message.Message):
         entity_id: _builtins.int = ...,
         name: _builtins.str = ...,
         value: Global___Value | None = ...,
+        entity_external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_entity_external_id", b"_entity_external_id", "entity_external_id", b"entity_external_id", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "kind", b"kind", "name", b"name", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_entity_external_id", b"_entity_external_id", "entity_external_id", b"entity_external_id", "entity_id", b"entity_id", "kind", b"kind", "name", b"name", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__entity_external_id: _TypeAlias = _typing.Literal["entity_external_id"]  # noqa: Y015
+    _WhichOneofArgType__entity_external_id: _TypeAlias = _typing.Literal["_entity_external_id", b"_entity_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__entity_external_id) -> _WhichOneofReturnType__entity_external_id | None: ...
 
 Global___AttributeRecord: _TypeAlias = AttributeRecord  # noqa: Y015
 
@@ -305,26 +317,35 @@ class AllocationRecord(_message.Message):
     PROFILE_ID_FIELD_NUMBER: _builtins.int
     TEST_FIELD_NUMBER: _builtins.int
     CELL_FIELD_NUMBER: _builtins.int
+    PROFILE_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     profile_id: _builtins.int
-    """Whose allocation."""
+    """Whose allocation; unset where profile_external_id is given."""
     test: _builtins.str
     """Name of the test."""
     cell: _builtins.str
     """The cell; unset when the profile is known to be in none."""
+    profile_external_id: _builtins.str
+    """Whose allocation, in a store that has texts."""
     def __init__(
         self,
         *,
         profile_id: _builtins.int = ...,
         test: _builtins.str = ...,
         cell: _builtins.str | None = ...,
+        profile_external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cell", b"_cell", "cell", b"cell"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cell", b"_cell", "_profile_external_id", b"_profile_external_id", "cell", b"cell", "profile_external_id", b"profile_external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cell", b"_cell", "cell", b"cell", "profile_id", b"profile_id", "test", b"test"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cell", b"_cell", "_profile_external_id", b"_profile_external_id", "cell", b"cell", "profile_external_id", b"profile_external_id", "profile_id", b"profile_id", "test", b"test"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cell: _TypeAlias = _typing.Literal["cell"]  # noqa: Y015
     _WhichOneofArgType__cell: _TypeAlias = _typing.Literal["_cell", b"_cell"]  # noqa: Y015
+    _WhichOneofReturnType__profile_external_id: _TypeAlias = _typing.Literal["profile_external_id"]  # noqa: Y015
+    _WhichOneofArgType__profile_external_id: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cell) -> _WhichOneofReturnType__cell | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__profile_external_id) -> _WhichOneofReturnType__profile_external_id | None: ...
 
 Global___AllocationRecord: _TypeAlias = AllocationRecord  # noqa: Y015
 
@@ -338,12 +359,15 @@ class AvailabilityRecord(_message.Message):
     VIDEO_ID_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
     VALID_TO_FIELD_NUMBER: _builtins.int
+    VIDEO_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     window_id: _builtins.str
     """Identifies the licence: a later fact with the same id corrects it."""
     video_id: _builtins.int
-    """Which video."""
+    """Which video; unset where video_external_id is given."""
     country: _builtins.str
     """Which country."""
+    video_external_id: _builtins.str
+    """Which video, in a store that has texts."""
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
         """Until when, exclusive."""
@@ -355,12 +379,15 @@ class AvailabilityRecord(_message.Message):
         video_id: _builtins.int = ...,
         country: _builtins.str = ...,
         valid_to: _timestamp_pb2.Timestamp | None = ...,
+        video_external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_to", b"valid_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_video_external_id", b"_video_external_id", "valid_to", b"valid_to", "video_external_id", b"video_external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["country", b"country", "valid_to", b"valid_to", "video_id", b"video_id", "window_id", b"window_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_video_external_id", b"_video_external_id", "country", b"country", "valid_to", b"valid_to", "video_external_id", b"video_external_id", "video_id", b"video_id", "window_id", b"window_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__video_external_id: _TypeAlias = _typing.Literal["video_external_id"]  # noqa: Y015
+    _WhichOneofArgType__video_external_id: _TypeAlias = _typing.Literal["_video_external_id", b"_video_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__video_external_id) -> _WhichOneofReturnType__video_external_id | None: ...
 
 Global___AvailabilityRecord: _TypeAlias = AvailabilityRecord  # noqa: Y015
 
@@ -376,16 +403,22 @@ class EventRecord(_message.Message):
     VIDEO_ID_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     ATTRIBUTION_FIELD_NUMBER: _builtins.int
+    PROFILE_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    VIDEO_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Identifies the event: a later fact with the same id corrects it."""
     profile_id: _builtins.int
-    """Whose event."""
+    """Whose event; unset where profile_external_id is given."""
     kind: _timetravel_pb2.EventKind.ValueType
     """What kind."""
     video_id: _builtins.int
-    """With which video."""
+    """With which video; unset where video_external_id is given."""
     value: _builtins.float
     """The value, as EventKind says; unset where the kind has none."""
+    profile_external_id: _builtins.str
+    """Whose event, in a store that has texts."""
+    video_external_id: _builtins.str
+    """With which video, in a store that has texts."""
     @_builtins.property
     def attribution(self) -> Global___Attribution:
         """Where on which logged page it happened; unset where that was not recorded."""
@@ -399,14 +432,25 @@ class EventRecord(_message.Message):
         video_id: _builtins.int = ...,
         value: _builtins.float | None = ...,
         attribution: Global___Attribution | None = ...,
+        profile_external_id: _builtins.str | None = ...,
+        video_external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "attribution", b"attribution", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id", "_value", b"_value", "_video_external_id", b"_video_external_id", "attribution", b"attribution", "profile_external_id", b"profile_external_id", "value", b"value", "video_external_id", b"video_external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "attribution", b"attribution", "event_id", b"event_id", "kind", b"kind", "profile_id", b"profile_id", "value", b"value", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id", "_value", b"_value", "_video_external_id", b"_video_external_id", "attribution", b"attribution", "event_id", b"event_id", "kind", b"kind", "profile_external_id", b"profile_external_id", "profile_id", b"profile_id", "value", b"value", "video_external_id", b"video_external_id", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__profile_external_id: _TypeAlias = _typing.Literal["profile_external_id"]  # noqa: Y015
+    _WhichOneofArgType__profile_external_id: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id"]  # noqa: Y015
     _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
     _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    _WhichOneofReturnType__video_external_id: _TypeAlias = _typing.Literal["video_external_id"]  # noqa: Y015
+    _WhichOneofArgType__video_external_id: _TypeAlias = _typing.Literal["_video_external_id", b"_video_external_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__profile_external_id) -> _WhichOneofReturnType__profile_external_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__video_external_id) -> _WhichOneofReturnType__video_external_id | None: ...
 
 Global___EventRecord: _TypeAlias = EventRecord  # noqa: Y015
 
@@ -478,8 +522,8 @@ Global___DocumentRecord: _TypeAlias = DocumentRecord  # noqa: Y015
 
 @_typing.final
 class LoggedPageRecord(_message.Message):
-    """A page that the live system showed. With another op than OP_ASSERT, only
-    profile_id is given: no such page was shown.
+    """A page that the live system showed. With another op than OP_ASSERT, only the
+    profile is given: no such page was shown.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -489,14 +533,20 @@ class LoggedPageRecord(_message.Message):
     CONTEXT_JSON_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
+    PROFILE_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     profile_id: _builtins.int
-    """To whom."""
+    """To whom; unset where profile_external_id is given."""
     device: _builtins.str
     """On what."""
     context_json: _builtins.str
     """What else was known of the visit: a JSON object."""
     page: _builtins.bytes
-    """Canonical bytes of pagesim.page.v1.Page."""
+    """Canonical bytes of pagesim.page.v1.Page. In a store that has texts, any
+    bytes of such a message with its external ids in place of the numbers: the
+    store makes the canonical ones.
+    """
+    profile_external_id: _builtins.str
+    """To whom, in a store that has texts."""
     @_builtins.property
     def features(self) -> _containers.RepeatedCompositeFieldContainer[_timetravel_pb2.LoggedFeatures]:
         """The features that the page used."""
@@ -509,12 +559,15 @@ class LoggedPageRecord(_message.Message):
         context_json: _builtins.str = ...,
         page: _builtins.bytes = ...,
         features: _abc.Iterable[_timetravel_pb2.LoggedFeatures] | None = ...,
+        profile_external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id", "profile_external_id", b"profile_external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_json", b"context_json", "device", b"device", "features", b"features", "page", b"page", "profile_id", b"profile_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id", "context_json", b"context_json", "device", b"device", "features", b"features", "page", b"page", "profile_external_id", b"profile_external_id", "profile_id", b"profile_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__profile_external_id: _TypeAlias = _typing.Literal["profile_external_id"]  # noqa: Y015
+    _WhichOneofArgType__profile_external_id: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__profile_external_id) -> _WhichOneofReturnType__profile_external_id | None: ...
 
 Global___LoggedPageRecord: _TypeAlias = LoggedPageRecord  # noqa: Y015
 

@@ -28,6 +28,10 @@ if _version_not_supported:
 class IngestServiceStub:
     """Appends facts to the bitemporal store. It stands outside every experiment:
     calls carry no stack and no as-of.
+
+    A store names profiles by whole numbers or by texts, and so it does videos:
+    what comes first decides. Where it has texts, a record gives the external id
+    that stands beside each number, and not the number.
     """
 
     def __init__(self, channel):
@@ -51,6 +55,10 @@ class IngestServiceStub:
 class IngestServiceServicer:
     """Appends facts to the bitemporal store. It stands outside every experiment:
     calls carry no stack and no as-of.
+
+    A store names profiles by whole numbers or by texts, and so it does videos:
+    what comes first decides. Where it has texts, a record gives the external id
+    that stands beside each number, and not the number.
     """
 
     def Ingest(self, request_iterator, context):
@@ -98,6 +106,10 @@ def add_IngestServiceServicer_to_server(servicer, server):
 class IngestService:
     """Appends facts to the bitemporal store. It stands outside every experiment:
     calls carry no stack and no as-of.
+
+    A store names profiles by whole numbers or by texts, and so it does videos:
+    what comes first decides. Where it has texts, a record gives the external id
+    that stands beside each number, and not the number.
     """
 
     @staticmethod

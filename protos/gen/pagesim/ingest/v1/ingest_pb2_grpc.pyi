@@ -29,6 +29,10 @@ GRPC_VERSION: str
 class IngestServiceStub:
     """Appends facts to the bitemporal store. It stands outside every experiment:
     calls carry no stack and no as-of.
+
+    A store names profiles by whole numbers or by texts, and so it does videos:
+    what comes first decides. Where it has texts, a record gives the external id
+    that stands beside each number, and not the number.
     """
 
     @_typing.overload
@@ -52,6 +56,10 @@ class IngestServiceStub:
 class IngestServiceAsyncStub(IngestServiceStub):
     """Appends facts to the bitemporal store. It stands outside every experiment:
     calls carry no stack and no as-of.
+
+    A store names profiles by whole numbers or by texts, and so it does videos:
+    what comes first decides. Where it has texts, a record gives the external id
+    that stands beside each number, and not the number.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -71,6 +79,10 @@ class IngestServiceAsyncStub(IngestServiceStub):
 class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     """Appends facts to the bitemporal store. It stands outside every experiment:
     calls carry no stack and no as-of.
+
+    A store names profiles by whole numbers or by texts, and so it does videos:
+    what comes first decides. Where it has texts, a record gives the external id
+    that stands beside each number, and not the number.
     """
 
     @_abc_1.abstractmethod

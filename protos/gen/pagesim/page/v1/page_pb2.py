@@ -26,29 +26,29 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from pagesim.columns.v1 import columns_pb2 as pagesim_dot_columns_dot_v1_dot_columns__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apagesim/page/v1/page.proto\x12\x0fpagesim.page.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a pagesim/columns/v1/columns.proto\"\xcd\x01\n\tPageBatch\x12\x36\n\x0bprofile_ids\x18\x01 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x37\n\x0c\x61s_of_micros\x18\x02 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x14\n\x0c\x64\x65vice_names\x18\x03 \x03(\t\x12\x39\n\x0e\x64\x65vice_indexes\x18\x04 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\"\xe2\x01\n\rRowDefinition\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.pagesim.page.v1.RowType\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05genre\x18\x04 \x01(\t\x12\x11\n\tvideo_ids\x18\x05 \x03(\x03\x12.\n\x08ordering\x18\x06 \x01(\x0e\x32\x1c.pagesim.page.v1.RowOrdering\x12\r\n\x05prior\x18\x07 \x01(\x02\x12)\n\x04seen\x18\x08 \x01(\x0e\x32\x1b.pagesim.page.v1.SeenPolicy\";\n\tPageVideo\x12\x10\n\x08video_id\x18\x01 \x01(\x03\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\"\x8b\x01\n\x07PageRow\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.pagesim.page.v1.RowType\x12\r\n\x05title\x18\x03 \x01(\t\x12*\n\x06videos\x18\x04 \x03(\x0b\x32\x1a.pagesim.page.v1.PageVideo\x12\r\n\x05score\x18\x05 \x01(\x02\"Z\n\x08Geometry\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0f\n\x07\x63olumns\x18\x02 \x01(\r\x12\x15\n\rviewport_rows\x18\x03 \x01(\r\x12\x18\n\x10viewport_columns\x18\x04 \x01(\r\"\xaa\x01\n\x04Page\x12\x12\n\nprofile_id\x18\x01 \x01(\x03\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12&\n\x04rows\x18\x04 \x03(\x0b\x32\x18.pagesim.page.v1.PageRow\x12+\n\x08geometry\x18\x05 \x01(\x0b\x32\x19.pagesim.page.v1.Geometry*\x94\x02\n\x07RowType\x12\x18\n\x14ROW_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aROW_TYPE_CONTINUE_WATCHING\x10\x01\x12\x14\n\x10ROW_TYPE_MY_LIST\x10\x02\x12\x16\n\x12ROW_TYPE_TOP_PICKS\x10\x03\x12 \n\x1cROW_TYPE_BECAUSE_YOU_WATCHED\x10\x04\x12\x15\n\x11ROW_TYPE_TRENDING\x10\x05\x12\x14\n\x10ROW_TYPE_TOP_TEN\x10\x06\x12\x10\n\x0cROW_TYPE_NEW\x10\x07\x12\x14\n\x10ROW_TYPE_POPULAR\x10\x08\x12\x12\n\x0eROW_TYPE_GENRE\x10\t\x12\x16\n\x12ROW_TYPE_EDITORIAL\x10\n*[\n\x0bRowOrdering\x12\x1c\n\x18ROW_ORDERING_UNSPECIFIED\x10\x00\x12\x16\n\x12ROW_ORDERING_MODEL\x10\x01\x12\x16\n\x12ROW_ORDERING_GIVEN\x10\x02*q\n\nSeenPolicy\x12\x1b\n\x17SEEN_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13SEEN_POLICY_EXCLUDE\x10\x01\x12\x16\n\x12SEEN_POLICY_DEMOTE\x10\x02\x12\x15\n\x11SEEN_POLICY_ALLOW\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apagesim/page/v1/page.proto\x12\x0fpagesim.page.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a pagesim/columns/v1/columns.proto\"\xcd\x01\n\tPageBatch\x12\x36\n\x0bprofile_ids\x18\x01 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x37\n\x0c\x61s_of_micros\x18\x02 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\x12\x14\n\x0c\x64\x65vice_names\x18\x03 \x03(\t\x12\x39\n\x0e\x64\x65vice_indexes\x18\x04 \x01(\x0b\x32!.pagesim.columns.v1.IntegerColumn\"\xe2\x01\n\rRowDefinition\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.pagesim.page.v1.RowType\x12\r\n\x05title\x18\x03 \x01(\t\x12\r\n\x05genre\x18\x04 \x01(\t\x12\x11\n\tvideo_ids\x18\x05 \x03(\x03\x12.\n\x08ordering\x18\x06 \x01(\x0e\x32\x1c.pagesim.page.v1.RowOrdering\x12\r\n\x05prior\x18\x07 \x01(\x02\x12)\n\x04seen\x18\x08 \x01(\x0e\x32\x1b.pagesim.page.v1.SeenPolicy\"e\n\tPageVideo\x12\x10\n\x08video_id\x18\x01 \x01(\x03\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x18\n\x0b\x65xternal_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_external_id\"\x8b\x01\n\x07PageRow\x12\x0e\n\x06row_id\x18\x01 \x01(\t\x12&\n\x04type\x18\x02 \x01(\x0e\x32\x18.pagesim.page.v1.RowType\x12\r\n\x05title\x18\x03 \x01(\t\x12*\n\x06videos\x18\x04 \x03(\x0b\x32\x1a.pagesim.page.v1.PageVideo\x12\r\n\x05score\x18\x05 \x01(\x02\"Z\n\x08Geometry\x12\x0c\n\x04rows\x18\x01 \x01(\r\x12\x0f\n\x07\x63olumns\x18\x02 \x01(\r\x12\x15\n\rviewport_rows\x18\x03 \x01(\r\x12\x18\n\x10viewport_columns\x18\x04 \x01(\r\"\xd4\x01\n\x04Page\x12\x12\n\nprofile_id\x18\x01 \x01(\x03\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12&\n\x04rows\x18\x04 \x03(\x0b\x32\x18.pagesim.page.v1.PageRow\x12+\n\x08geometry\x18\x05 \x01(\x0b\x32\x19.pagesim.page.v1.Geometry\x12\x18\n\x0b\x65xternal_id\x18\x06 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_external_id*\x94\x02\n\x07RowType\x12\x18\n\x14ROW_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aROW_TYPE_CONTINUE_WATCHING\x10\x01\x12\x14\n\x10ROW_TYPE_MY_LIST\x10\x02\x12\x16\n\x12ROW_TYPE_TOP_PICKS\x10\x03\x12 \n\x1cROW_TYPE_BECAUSE_YOU_WATCHED\x10\x04\x12\x15\n\x11ROW_TYPE_TRENDING\x10\x05\x12\x14\n\x10ROW_TYPE_TOP_TEN\x10\x06\x12\x10\n\x0cROW_TYPE_NEW\x10\x07\x12\x14\n\x10ROW_TYPE_POPULAR\x10\x08\x12\x12\n\x0eROW_TYPE_GENRE\x10\t\x12\x16\n\x12ROW_TYPE_EDITORIAL\x10\n*[\n\x0bRowOrdering\x12\x1c\n\x18ROW_ORDERING_UNSPECIFIED\x10\x00\x12\x16\n\x12ROW_ORDERING_MODEL\x10\x01\x12\x16\n\x12ROW_ORDERING_GIVEN\x10\x02*q\n\nSeenPolicy\x12\x1b\n\x17SEEN_POLICY_UNSPECIFIED\x10\x00\x12\x17\n\x13SEEN_POLICY_EXCLUDE\x10\x01\x12\x16\n\x12SEEN_POLICY_DEMOTE\x10\x02\x12\x15\n\x11SEEN_POLICY_ALLOW\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pagesim.page.v1.page_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROWTYPE']._serialized_start=1020
-  _globals['_ROWTYPE']._serialized_end=1296
-  _globals['_ROWORDERING']._serialized_start=1298
-  _globals['_ROWORDERING']._serialized_end=1389
-  _globals['_SEENPOLICY']._serialized_start=1391
-  _globals['_SEENPOLICY']._serialized_end=1504
+  _globals['_ROWTYPE']._serialized_start=1104
+  _globals['_ROWTYPE']._serialized_end=1380
+  _globals['_ROWORDERING']._serialized_start=1382
+  _globals['_ROWORDERING']._serialized_end=1473
+  _globals['_SEENPOLICY']._serialized_start=1475
+  _globals['_SEENPOLICY']._serialized_end=1588
   _globals['_PAGEBATCH']._serialized_start=115
   _globals['_PAGEBATCH']._serialized_end=320
   _globals['_ROWDEFINITION']._serialized_start=323
   _globals['_ROWDEFINITION']._serialized_end=549
   _globals['_PAGEVIDEO']._serialized_start=551
-  _globals['_PAGEVIDEO']._serialized_end=610
-  _globals['_PAGEROW']._serialized_start=613
-  _globals['_PAGEROW']._serialized_end=752
-  _globals['_GEOMETRY']._serialized_start=754
-  _globals['_GEOMETRY']._serialized_end=844
-  _globals['_PAGE']._serialized_start=847
-  _globals['_PAGE']._serialized_end=1017
+  _globals['_PAGEVIDEO']._serialized_end=652
+  _globals['_PAGEROW']._serialized_start=655
+  _globals['_PAGEROW']._serialized_end=794
+  _globals['_GEOMETRY']._serialized_start=796
+  _globals['_GEOMETRY']._serialized_end=886
+  _globals['_PAGE']._serialized_start=889
+  _globals['_PAGE']._serialized_end=1101
 # @@protoc_insertion_point(module_scope)

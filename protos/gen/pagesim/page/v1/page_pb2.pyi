@@ -236,6 +236,7 @@ class PageVideo(_message.Message):
     VIDEO_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     video_id: _builtins.int
     """The video."""
     title: _builtins.str
@@ -244,18 +245,25 @@ class PageVideo(_message.Message):
     """
     score: _builtins.float
     """Score of the ranking model; higher is better."""
+    external_id: _builtins.str
+    """The video as the store was told of it, where videos have texts; not part of
+    a page's canonical form.
+    """
     def __init__(
         self,
         *,
         video_id: _builtins.int = ...,
         title: _builtins.str = ...,
         score: _builtins.float = ...,
+        external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "external_id", b"external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["score", b"score", "title", b"title", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "external_id", b"external_id", "score", b"score", "title", b"title", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__external_id: _TypeAlias = _typing.Literal["external_id"]  # noqa: Y015
+    _WhichOneofArgType__external_id: _TypeAlias = _typing.Literal["_external_id", b"_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_id) -> _WhichOneofReturnType__external_id | None: ...
 
 Global___PageVideo: _TypeAlias = PageVideo  # noqa: Y015
 
@@ -336,7 +344,7 @@ Global___Geometry: _TypeAlias = Geometry  # noqa: Y015
 @_typing.final
 class Page(_message.Message):
     """A homepage. Its canonical form is the deterministic serialisation of this
-    message without video titles.
+    message without video titles and external ids.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -346,10 +354,15 @@ class Page(_message.Message):
     DEVICE_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     GEOMETRY_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     profile_id: _builtins.int
     """Whose page."""
     device: _builtins.str
     """Device it was made for."""
+    external_id: _builtins.str
+    """The profile as the store was told of it, where profiles have texts; not
+    part of the canonical form.
+    """
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """The moment the page belongs to."""
@@ -370,11 +383,14 @@ class Page(_message.Message):
         device: _builtins.str = ...,
         rows: _abc.Iterable[Global___PageRow] | None = ...,
         geometry: Global___Geometry | None = ...,
+        external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "geometry", b"geometry"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "as_of", b"as_of", "external_id", b"external_id", "geometry", b"geometry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "device", b"device", "geometry", b"geometry", "profile_id", b"profile_id", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "as_of", b"as_of", "device", b"device", "external_id", b"external_id", "geometry", b"geometry", "profile_id", b"profile_id", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__external_id: _TypeAlias = _typing.Literal["external_id"]  # noqa: Y015
+    _WhichOneofArgType__external_id: _TypeAlias = _typing.Literal["_external_id", b"_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_id) -> _WhichOneofReturnType__external_id | None: ...
 
 Global___Page: _TypeAlias = Page  # noqa: Y015

@@ -1584,6 +1584,7 @@ class LoggedFeatures(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     KNOWN_AT_MICROS_FIELD_NUMBER: _builtins.int
     VALID_FROM_MICROS_FIELD_NUMBER: _builtins.int
+    ENTITY_EXTERNAL_IDS_FIELD_NUMBER: _builtins.int
     group: _builtins.str
     """Name of the group."""
     @_builtins.property
@@ -1602,6 +1603,12 @@ class LoggedFeatures(_message.Message):
     def valid_from_micros(self) -> _columns_pb2.IntegerColumn:
         """valid_from of each vector in microseconds."""
 
+    @_builtins.property
+    def entity_external_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entities when they are ingested into a store that has texts, in place
+        of entity_ids; empty in answers.
+        """
+
     def __init__(
         self,
         *,
@@ -1610,10 +1617,11 @@ class LoggedFeatures(_message.Message):
         values: _columns_pb2.FloatColumn | None = ...,
         known_at_micros: _columns_pb2.IntegerColumn | None = ...,
         valid_from_micros: _columns_pb2.IntegerColumn | None = ...,
+        entity_external_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "known_at_micros", b"known_at_micros", "valid_from_micros", b"valid_from_micros", "values", b"values"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "group", b"group", "known_at_micros", b"known_at_micros", "valid_from_micros", b"valid_from_micros", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_external_ids", b"entity_external_ids", "entity_ids", b"entity_ids", "group", b"group", "known_at_micros", b"known_at_micros", "valid_from_micros", b"valid_from_micros", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2064,3 +2072,105 @@ class ListFactChangesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListFactChangesResponse: _TypeAlias = ListFactChangesResponse  # noqa: Y015
+
+@_typing.final
+class FindEntityRequest(_message.Message):
+    """Asks which entity has a name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    kind: Global___EntityKind.ValueType
+    """What it is."""
+    external_id: _builtins.str
+    """As the store was told of it: a text, or a whole number in decimal digits."""
+    def __init__(
+        self,
+        *,
+        kind: Global___EntityKind.ValueType = ...,
+        external_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_id", b"external_id", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindEntityRequest: _TypeAlias = FindEntityRequest  # noqa: Y015
+
+@_typing.final
+class FindEntityResponse(_message.Message):
+    """An entity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTITY_ID_FIELD_NUMBER: _builtins.int
+    entity_id: _builtins.int
+    """Its number. In a store that has whole numbers, nothing need be known of it."""
+    def __init__(
+        self,
+        *,
+        entity_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindEntityResponse: _TypeAlias = FindEntityResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetExternalIdsRequest(_message.Message):
+    """Asks for the texts of entities."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    kind: Global___EntityKind.ValueType
+    """What the entities are."""
+    @_builtins.property
+    def entity_ids(self) -> _columns_pb2.IntegerColumn:
+        """Entities, one per row."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___EntityKind.ValueType = ...,
+        entity_ids: _columns_pb2.IntegerColumn | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetExternalIdsRequest: _TypeAlias = BatchGetExternalIdsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetExternalIdsResponse(_message.Message):
+    """The texts of entities."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTERNAL_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def external_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Text of each row; empty where the store has none: where it has whole
+        numbers, or for an erased profile.
+        """
+
+    def __init__(
+        self,
+        *,
+        external_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ids", b"external_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetExternalIdsResponse: _TypeAlias = BatchGetExternalIdsResponse  # noqa: Y015

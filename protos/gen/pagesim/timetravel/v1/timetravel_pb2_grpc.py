@@ -116,6 +116,16 @@ class TimeTravelServiceStub:
                 request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesRequest.SerializeToString,
                 response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesResponse.FromString,
                 _registered_method=True)
+        self.FindEntity = channel.unary_unary(
+                '/pagesim.timetravel.v1.TimeTravelService/FindEntity',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindEntityRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindEntityResponse.FromString,
+                _registered_method=True)
+        self.BatchGetExternalIds = channel.unary_unary(
+                '/pagesim.timetravel.v1.TimeTravelService/BatchGetExternalIds',
+                request_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetExternalIdsRequest.SerializeToString,
+                response_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetExternalIdsResponse.FromString,
+                _registered_method=True)
 
 
 class TimeTravelServiceServicer:
@@ -235,6 +245,20 @@ class TimeTravelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindEntity(self, request, context):
+        """Finds the number of a profile or a video that the store was told of.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetExternalIds(self, request, context):
+        """Reads the texts by which the store was told of profiles or videos.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TimeTravelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -317,6 +341,16 @@ def add_TimeTravelServiceServicer_to_server(servicer, server):
                     servicer.ListFactChanges,
                     request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesRequest.FromString,
                     response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesResponse.SerializeToString,
+            ),
+            'FindEntity': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindEntity,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindEntityRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindEntityResponse.SerializeToString,
+            ),
+            'BatchGetExternalIds': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetExternalIds,
+                    request_deserializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetExternalIdsRequest.FromString,
+                    response_serializer=pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetExternalIdsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -753,6 +787,60 @@ class TimeTravelService:
             '/pagesim.timetravel.v1.TimeTravelService/ListFactChanges',
             pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesRequest.SerializeToString,
             pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.ListFactChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindEntity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/FindEntity',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindEntityRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.FindEntityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetExternalIds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.timetravel.v1.TimeTravelService/BatchGetExternalIds',
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetExternalIdsRequest.SerializeToString,
+            pagesim_dot_timetravel_dot_v1_dot_timetravel__pb2.BatchGetExternalIdsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,6 +67,10 @@ class TimeTravelServiceStub:
     """Reads every version of every fact about one entity: who learned what when."""
     ListFactChanges: _grpc.UnaryStreamMultiCallable[_timetravel_pb2.ListFactChangesRequest, _timetravel_pb2.ListFactChangesResponse]
     """Reads which facts became true or known in an interval, in a stable order."""
+    FindEntity: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.FindEntityRequest, _timetravel_pb2.FindEntityResponse]
+    """Finds the number of a profile or a video that the store was told of."""
+    BatchGetExternalIds: _grpc.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetExternalIdsRequest, _timetravel_pb2.BatchGetExternalIdsResponse]
+    """Reads the texts by which the store was told of profiles or videos."""
 
 @_typing.type_check_only
 class TimeTravelServiceAsyncStub(TimeTravelServiceStub):
@@ -107,6 +111,10 @@ class TimeTravelServiceAsyncStub(TimeTravelServiceStub):
     """Reads every version of every fact about one entity: who learned what when."""
     ListFactChanges: _aio.UnaryStreamMultiCallable[_timetravel_pb2.ListFactChangesRequest, _timetravel_pb2.ListFactChangesResponse]  # type: ignore[assignment]
     """Reads which facts became true or known in an interval, in a stable order."""
+    FindEntity: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.FindEntityRequest, _timetravel_pb2.FindEntityResponse]  # type: ignore[assignment]
+    """Finds the number of a profile or a video that the store was told of."""
+    BatchGetExternalIds: _aio.UnaryUnaryMultiCallable[_timetravel_pb2.BatchGetExternalIdsRequest, _timetravel_pb2.BatchGetExternalIdsResponse]  # type: ignore[assignment]
+    """Reads the texts by which the store was told of profiles or videos."""
 
 class TimeTravelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reads the bitemporal store. Every call needs an as-of; rows may carry their
@@ -240,5 +248,21 @@ class TimeTravelServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_timetravel_pb2.ListFactChangesResponse], _abc.AsyncIterator[_timetravel_pb2.ListFactChangesResponse]]:
         """Reads which facts became true or known in an interval, in a stable order."""
+
+    @_abc_1.abstractmethod
+    def FindEntity(
+        self,
+        request: _timetravel_pb2.FindEntityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetravel_pb2.FindEntityResponse, _abc.Awaitable[_timetravel_pb2.FindEntityResponse]]:
+        """Finds the number of a profile or a video that the store was told of."""
+
+    @_abc_1.abstractmethod
+    def BatchGetExternalIds(
+        self,
+        request: _timetravel_pb2.BatchGetExternalIdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_timetravel_pb2.BatchGetExternalIdsResponse, _abc.Awaitable[_timetravel_pb2.BatchGetExternalIdsResponse]]:
+        """Reads the texts by which the store was told of profiles or videos."""
 
 def add_TimeTravelServiceServicer_to_server(servicer: TimeTravelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
