@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.generation.external_ids import PageIds
 from experiments.generation.pages import PartitionPath, write_partition
 from experiments.scope.page_keys import PageKeys, repeat_text
 from services.in_process import InProcessAssembler
@@ -56,7 +57,7 @@ def measure(pages: int) -> tuple[float, int, int]:
     with tempfile.TemporaryDirectory() as name:
         path = PartitionPath(Path(name), "writing", "control", "000")
         before, began = peak(), time.process_time()
-        with write_partition(path) as partition:
+        with write_partition(path, PageIds.by_numbers()) as partition:
             for number in range(-(-pages // BATCH_PAGES)):
                 keys = PageKeys(
                     np.full(BATCH_PAGES, moment + number),

@@ -328,6 +328,10 @@ class Store:
         """Return how each entity is named: its text, or its number."""
         return [str(one) for one in self.external_ids(kind, entity_ids)]
 
+    def external_id(self, kind: EntityKind, entity_id: int) -> int | str:
+        """Return the id of an entity as it was given; see `external_ids`."""
+        return self.external_ids(kind, [entity_id])[0]
+
     def external_ids(self, kind: EntityKind, entity_ids: Sequence[int]) -> Sequence[int | str]:
         """Return the ids of entities as they were given: whole numbers, or texts."""
         with self._reading() as connection:

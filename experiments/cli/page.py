@@ -157,6 +157,6 @@ def _look_up(
                 f"{variant!r} is not among {', '.join(run.variants)}.", param_hint="--variant"
             )
     wanted = variants or run.variants[:1]
-    moment, simulated = find_simulated(directory, profile, moment, wanted)
+    moment, simulated = find_simulated(store, directory, profile, moment, wanted)
     logged = find_logged(store, profile, moment, run.snapshot)
     return PageViews(moment, run.snapshot, logged.page, simulated, run.variants[0])

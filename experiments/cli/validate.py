@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+import numpy as np
 
 from core.moments import LAST_MICROS, parse_moment
 from experiments.cli.terminal import (
@@ -20,6 +21,7 @@ from experiments.cli.terminal import (
     store_option,
     tls_option,
 )
+from experiments.generation.external_ids import write_external_ids
 from experiments.generation.outages import Patience
 from experiments.generation.segments import lay_out_facts
 from experiments.generation.single_stack import single_stack
@@ -76,7 +78,8 @@ _MAKING = "Making pages again"
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIRECTORY",
-    help="Also write pages.parquet, features.parquet, mismatches.parquet and logs there.",
+    help="Also write pages.parquet, features.parquet, mismatches.parquet and logs there; "
+    "and the texts behind ids, where entities have texts.",
 )
 @tls_option
 @json_option
@@ -116,12 +119,14 @@ def validate(
         outcome = _validate(url, segments, opened, scope, output, tls)
         if output is not None:
             opened.note_copies(output, CopyKind.RESULTS)
+            profile_ids = np.unique([check.profile_id for check in outcome.checks])
+            write_external_ids(output, opened, profile_ids, scope.snapshot)
             write_outcome(outcome, output)
             purge_erased_since(upkeep, output, opened)
-    if as_json:
-        print_json(summarise(outcome))
-    else:
-        ScreenConsole().print(render_outcome(outcome))
+        if as_json:
+            print_json(summarise(outcome, opened.external_id))
+        else:
+            ScreenConsole().print(render_outcome(outcome, opened.external_id))
     if not outcome.passes:
         sys.exit(BELOW_THRESHOLD)
 

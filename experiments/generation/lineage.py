@@ -9,9 +9,9 @@ import numpy as np
 
 from core.moments import format_moment
 from experiments.errors import LeakedPages
-from experiments.generation.pages import page_id_of
 
 if TYPE_CHECKING:
+    from experiments.generation.external_ids import PageIds
     from services.page.model import AssembledPages
 
 
@@ -36,18 +36,21 @@ class PageLeak:
         )
 
 
-def find_page_leaks(pages: AssembledPages, known_by: int | None) -> list[PageLeak]:
+def find_page_leaks(
+    pages: AssembledPages, known_by: int | None, page_ids: PageIds
+) -> list[PageLeak]:
     """Return the pages that used what was not yet known.
 
     Args:
         pages: With their lineage.
         known_by: What facts were read by; None means each page's own as-of.
+        page_ids: Names the pages.
     """
     moments = pages.requests.as_of_micros
     bounds = moments if known_by is None else np.full_like(moments, known_by)
     return [
         PageLeak(
-            page_id_of(int(pages.requests.profile_ids[page]), int(moments[page])),
+            page_ids.one(int(pages.requests.profile_ids[page]), int(moments[page])),
             int(pages.newest_known_at[page]),
             int(bounds[page]),
         )
@@ -55,13 +58,13 @@ def find_page_leaks(pages: AssembledPages, known_by: int | None) -> list[PageLea
     ]
 
 
-def check_lineage(pages: AssembledPages, known_by: int | None) -> None:
+def check_lineage(pages: AssembledPages, known_by: int | None, page_ids: PageIds) -> None:
     """Refuse pages that used what was not yet known.
 
     Raises:
         LeakedPages: There are some: nothing that is measured on them can be trusted.
     """
-    leaks = find_page_leaks(pages, known_by)
+    leaks = find_page_leaks(pages, known_by, page_ids)
     if leaks:
         more = f", and so did {len(leaks) - 1} more of its batch" if len(leaks) > 1 else ""
         raise LeakedPages(

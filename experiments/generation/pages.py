@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.atomic_files import atomic_file
-from core.moments import EARLIEST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS
 from services.page.ranges import starts
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.arrays import Int64Array
+    from experiments.generation.external_ids import PageIds
     from experiments.scope.page_keys import PageKeys
     from services.page.model import AssembledPages
 
@@ -36,7 +37,6 @@ PAGES_PER_ROW_GROUP: Final = 8_192
 """Pages after which a row group ends, with the batch that reaches them."""
 
 _MOMENT = pa.timestamp("us", "UTC")
-_DATE_LENGTH = len("2018-05-01")
 
 # Scores hardly repeat: their bytes, split, take a third less room and half the time.
 _REPEATING: Final = ["page_id", "row_id", "row_type", "title", "videos.list.element"]
@@ -78,20 +78,6 @@ ROWS_SCHEMA = pa.schema(
 """One record per row of a page, in the order of the page."""
 
 
-def page_id_of(profile_id: int, as_of_micros: int) -> str:
-    """Return the id of a page: the same in every variant."""
-    return f"{profile_id}@{format_moment(as_of_micros)}"
-
-
-def page_ids_of(keys: PageKeys) -> pa.StringArray:
-    """Return the ids of pages as `page_id_of` does: string[pages]."""
-    moments = pa.array(keys.as_of_micros).cast(pa.timestamp("us")).cast(pa.string())
-    profiles = pa.array(keys.profile_ids).cast(pa.string())
-    # Arrow writes a space where RFC 3339 has a T.
-    rfc_3339 = pc.utf8_replace_slice(moments, _DATE_LENGTH, _DATE_LENGTH + 1, "T")
-    return pc.binary_join_element_wise(profiles, "@", rfc_3339, "Z", "")
-
-
 @dataclass(frozen=True, slots=True)
 class PartitionPath:
     """Name the files of one partition of a run."""
@@ -114,11 +100,12 @@ class PartitionPath:
 
 
 @contextmanager
-def write_partition(path: PartitionPath) -> Iterator[PartitionWriter]:
+def write_partition(path: PartitionPath, page_ids: PageIds) -> Iterator[PartitionWriter]:
     """Yield a writer of the pages of a partition; they are there when the block ends.
 
     Args:
         path: Where.
+        page_ids: Names the pages.
     """
     targets = {kind: path.file(kind) for kind in ("pages", "rows")}
     for target in targets.values():
@@ -136,7 +123,7 @@ def write_partition(path: PartitionPath) -> Iterator[PartitionWriter]:
             column_encoding=_SPLIT,
         ) as rows,
     ):
-        writer = PartitionWriter(pages, rows)
+        writer = PartitionWriter(pages, rows, page_ids)
         yield writer
         writer.flush()
 
@@ -144,14 +131,17 @@ def write_partition(path: PartitionPath) -> Iterator[PartitionWriter]:
 class PartitionWriter:
     """Write batches of pages as they come, holding those of one row group."""
 
-    def __init__(self, pages: pq.ParquetWriter, rows: pq.ParquetWriter) -> None:
+    def __init__(
+        self, pages: pq.ParquetWriter, rows: pq.ParquetWriter, page_ids: PageIds
+    ) -> None:
+        self._page_ids = page_ids
         self._writers = pages, rows
         self._waiting: tuple[list[pa.Table], list[pa.Table]] = [], []
         self._waiting_pages = 0
 
     def add(self, keys: PageKeys, assembled: AssembledPages) -> None:
         """Take in what was asked with what came back, each as long as the other."""
-        page_ids = page_ids_of(keys)
+        page_ids = self._page_ids.of_keys(keys)
         pages, rows = self._waiting
         pages.append(_page_records(keys, page_ids, assembled))
         rows.append(_row_records(page_ids, assembled))

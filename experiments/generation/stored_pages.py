@@ -101,7 +101,7 @@ def read_logged(store: Store, profile_id: int, shown_at: int, snapshot: int) -> 
     return None
 
 
-def add_titles(reader: FactReader, pages: Iterable[Page]) -> list[Page]:
+def add_titles(store: Store, reader: FactReader, pages: Iterable[Page]) -> list[Page]:
     """Return the pages with the video titles as known at their as-of."""
     pages = list(pages)
     keys = {
@@ -110,17 +110,18 @@ def add_titles(reader: FactReader, pages: Iterable[Page]) -> list[Page]:
         for row in page.rows
         for video in row.videos
     }
-    titles = read_titles(reader, keys)
+    titles = read_titles(store, reader, keys)
     return [_entitled(page, titles) for page in pages]
 
 
 def read_titles(
-    reader: FactReader, keys: Iterable[tuple[int, int]]
+    store: Store, reader: FactReader, keys: Iterable[tuple[int, int]]
 ) -> dict[tuple[int, int], str]:
     """Return the title of each video at a moment, in words if none was known.
 
     Args:
-        reader: As-of reader.
+        store: Names the videos without one.
+        reader: As-of reader of the store.
         keys: (moment in microseconds, video id) pairs.
     """
     keys = sorted(set(keys))
@@ -130,8 +131,11 @@ def read_titles(
         np.array([moment for moment, _ in keys], np.int64),
         (TITLE,),
     ).columns[TITLE]
+    untitled = [key[1] for key, title in zip(keys, found, strict=True) if not title]
+    named = dict(zip(untitled, store.name_entities(EntityKind.VIDEO, untitled), strict=True))
     return {
-        key: str(title or f"video {key[1]}") for key, title in zip(keys, found, strict=True)
+        key: str(title or f"video {named[key[1]]}")
+        for key, title in zip(keys, found, strict=True)
     }
 
 

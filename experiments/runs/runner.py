@@ -4,6 +4,7 @@
 
     RUN/run.json                 what was run, and how far it came
     RUN/pages/ RUN/rows/         the pages (see `experiments.generation.pages`)
+    RUN/ids/                     texts of ids (see `experiments.generation.external_ids`)
     RUN/results/ RUN/report.html what they show
     RUN/logs/                    logs of the mesh and its processes
 """
@@ -24,6 +25,7 @@ from core.errors import PagesimError
 from core.moments import format_moment, to_micros
 from experiments.errors import ExperimentError, LowPageYield, OutputExists, StackFailed
 from experiments.generation.baseline import override_processes, start_mesh
+from experiments.generation.external_ids import PageIds, write_external_ids
 from experiments.generation.generator import Pace, generate_pages
 from experiments.generation.lineage import check_lineage
 from experiments.generation.outages import Patience
@@ -140,10 +142,14 @@ def run_experiment(
             population=selection.population,
         )
         page_yield = PageYield(partitions, spec.limits.page_yield)
-        run = _Run(spec, store_url, segments, directory, progress, record, tls, page_yield)
+        profile_ids = np.unique(pages.profile_ids)
+        page_ids = PageIds.of_store(store, profile_ids)
+        run = _Run(
+            spec, store_url, segments, directory, progress, record, tls, page_yield, page_ids
+        )
         write_record(directory, record)
         try:
-            profile_ids = np.unique(pages.profile_ids)
+            write_external_ids(directory, store, profile_ids, snapshot)
             segment = lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
             run.make_pages(partitions)
             # Partitions made before an erasure and after it must hold the same pages.
@@ -182,6 +188,7 @@ class _Run:
         record: RunRecord,
         tls: Path | None,
         page_yield: PageYield,
+        page_ids: PageIds,
     ) -> None:
         self._spec = spec
         self._store_url = store_url
@@ -191,6 +198,7 @@ class _Run:
         self.record = record
         self._tls = tls
         self._page_yield = page_yield
+        self._page_ids = page_ids
 
     def make_pages(self, partitions: tuple[Partition, ...]) -> None:
         """Make the pages of all partitions, a few stacks at a time."""
@@ -247,7 +255,7 @@ class _Run:
         )
         with (
             mesh.service.lease_stack(stack),
-            write_partition(path) as written,
+            write_partition(path, self._page_ids) as written,
             use_context(stack.context),
         ):
             try:
@@ -286,7 +294,7 @@ class _Run:
             mesh, stack, lambda text: advance(0, description=self._describe_progress(text))
         )
         for keys, pages in generate_pages(assembler, partition.pages, pace, patience):
-            check_lineage(pages, self._spec.known_by_micros)
+            check_lineage(pages, self._spec.known_by_micros, self._page_ids)
             self._page_yield.count(partition, len(keys), _find_reasons(pages))
             yield keys, pages
             advance(len(keys), description=self._describe_progress(""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,13 +13,17 @@ from timetravel.reading.lineage import find_leaks
 from timetravel.reading.reader import moments_per_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from core.arrays import BoolArray, Float32Array, Int64Array
-    from timetravel.facts.model import FeatureGroup
+    from timetravel.facts.model import EntityKind, FeatureGroup
     from timetravel.queries.logged_pages import LoggedPage
     from timetravel.reading.lineage import Leak
     from timetravel.reading.reader import FactReader
+
+
+NameEntity: TypeAlias = "Callable[[EntityKind, int], int | str]"
+"""Returns the id of an entity as the store was given it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class FeatureMismatch:
     shown_at: int
     group: str
     field: str
+    entity_kind: EntityKind
     entity_id: int
     logged: float
     simulated: float
@@ -64,7 +69,10 @@ class FeatureComparison:
 
 
 def compare_features(
-    reader: FactReader, pages: Sequence[LoggedPage], known_by: int | None = None
+    reader: FactReader,
+    pages: Sequence[LoggedPage],
+    known_by: int | None,
+    name_entity: NameEntity,
 ) -> FeatureComparison:
     """Read every logged value again at the moment of its page, and compare bit by bit.
 
@@ -74,6 +82,7 @@ def compare_features(
         reader: Reads as of the moment of each page.
         pages: With their features.
         known_by: What the reader's facts are read by; None means each page's moment.
+        name_entity: Names entities in leaks.
 
     Raises:
         FieldsLost: A group has fewer fields than were logged.
@@ -96,6 +105,7 @@ def compare_features(
             logged.entity_ids,
             read.known_at,
             bounds,
+            name_entity,
         )
         values = _widened(logged.values, read.group)
         same = _same_bits(values, read.values)
@@ -110,6 +120,7 @@ def compare_features(
                     shown_at=int(logged.moments[row]),
                     group=name,
                     field=fields[place],
+                    entity_kind=read.group.entity_kind,
                     entity_id=int(logged.entity_ids[row]),
                     logged=float(values[row, place]),
                     simulated=float(read.values[row, place]),

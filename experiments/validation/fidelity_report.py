@@ -13,13 +13,14 @@ from rich.text import Text
 from core.moments import EARLIEST_MICROS, LAST_MICROS, from_micros
 from experiments.report.figures import count_of, format_count
 from experiments.validation.pages import Stage
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
-    from experiments.validation.features import FeatureMismatch
+    from experiments.validation.features import FeatureMismatch, NameEntity
     from experiments.validation.outcome import ValidationOutcome
 
 _EXAMPLES = 3
@@ -36,13 +37,18 @@ _STAGES = {
 }
 
 
-def render_outcome(outcome: ValidationOutcome) -> RenderableType:
+def render_outcome(outcome: ValidationOutcome, name_entity: NameEntity) -> RenderableType:
     """Return the outcome: a line for each check, then what differs, with examples."""
     parts: list[RenderableType] = [_headline(outcome), "", _checks(outcome)]
     if outcome.differences:
         parts += [Text("Where pages first differ", style="bold"), _stages(outcome)]
     if outcome.mismatches:
-        parts += [_mismatch_heading(outcome), _fields(outcome), *_examples(outcome), ""]
+        parts += [
+            _mismatch_heading(outcome),
+            _fields(outcome),
+            *_examples(outcome, name_entity),
+            "",
+        ]
     if outcome.leaks:
         parts.append(Text("Used before it was known", style="bold"))
         parts += [Text(f"  {leak}", style="dim") for leak in outcome.leaks[:_EXAMPLES]]
@@ -160,20 +166,22 @@ def _describe_fields(names: Sequence[str]) -> str:
     return ", ".join(names[:_FIELDS]) + (f" and {format_count(more)} more" if more > 0 else "")
 
 
-def _examples(outcome: ValidationOutcome) -> Iterator[Text]:
+def _examples(outcome: ValidationOutcome, name_entity: NameEntity) -> Iterator[Text]:
     first, *others = outcome.mismatches[:_EXAMPLES]
-    yield Text(f"First: {_describe(first)}")
+    yield Text(f"First: {_describe(first, name_entity)}")
     for other in others:
-        yield Text(f"then:  {_describe(other)}", style="dim")
+        yield Text(f"then:  {_describe(other, name_entity)}", style="dim")
     more = len(outcome.mismatches) - _EXAMPLES
     if more > 0:
         yield Text(f"and {count_of(more, 'more value')}", style="dim")
 
 
-def _describe(own: FeatureMismatch) -> str:
+def _describe(own: FeatureMismatch, name_entity: NameEntity) -> str:
+    entity = name_entity(own.entity_kind, own.entity_id)
+    profile = name_entity(EntityKind.PROFILE, own.profile_id)
     return (
-        f"{own.group}.{own.field} of {own.entity_id}, on the page of profile "
-        f"{own.profile_id} at {_moment(own.shown_at)}: logged {own.logged:.9g} (known "
+        f"{own.group}.{own.field} of {entity}, on the page of profile "
+        f"{profile} at {_moment(own.shown_at)}: logged {own.logged:.9g} (known "
         f"{_moment(own.logged_known_at)}), read back {own.simulated:.9g} (known "
         f"{_moment(own.simulated_known_at)})"
     )

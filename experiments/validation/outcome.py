@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 from core.atomic_files import atomic_file
 from core.moments import EARLIEST_MICROS, format_moment
 from experiments.validation.pages import Stage
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from experiments.generation.lineage import PageLeak
-    from experiments.validation.features import FeatureMismatch, FieldCount
+    from experiments.validation.features import FeatureMismatch, FieldCount, NameEntity
     from timetravel.reading.lineage import Leak
 
 _MOMENT = pa.timestamp("us", "UTC")
@@ -122,7 +123,7 @@ class ValidationOutcome:
         return min(shares) >= self.threshold and not self.leaks
 
 
-def summarise(outcome: ValidationOutcome) -> dict[str, object]:
+def summarise(outcome: ValidationOutcome, name_entity: NameEntity) -> dict[str, object]:
     """Return the outcome as JSON-able values, with at most 20 mismatches as examples."""
     return {
         "passes": outcome.passes,
@@ -143,13 +144,25 @@ def summarise(outcome: ValidationOutcome) -> dict[str, object]:
         "value_share": outcome.value_share,
         "fields": [{**asdict(field), "share": field.share} for field in outcome.fields],
         "pages_with_mismatches": outcome.pages_with_mismatches,
-        "mismatches": [asdict(mismatch) for mismatch in outcome.mismatches[:_EXAMPLES]],
+        "mismatches": [
+            _describe(mismatch, name_entity) for mismatch in outcome.mismatches[:_EXAMPLES]
+        ],
         "future_reads": outcome.future_reads,
         "leaks": [str(leak) for leak in outcome.leaks[:_EXAMPLES]],
     }
 
 
 _EXAMPLES = 20
+
+
+def _describe(mismatch: FeatureMismatch, name_entity: NameEntity) -> dict[str, object]:
+    described = asdict(mismatch)
+    return {
+        **described,
+        "profile_id": name_entity(EntityKind.PROFILE, mismatch.profile_id),
+        "entity_kind": mismatch.entity_kind.name.lower(),
+        "entity_id": name_entity(mismatch.entity_kind, mismatch.entity_id),
+    }
 
 
 def write_outcome(outcome: ValidationOutcome, directory: Path) -> None:
@@ -176,6 +189,7 @@ def write_outcome(outcome: ValidationOutcome, directory: Path) -> None:
         {
             name: _moment(value) if name.endswith(("_at", "_from")) else value
             for name, value in asdict(mismatch).items()
+            if name in _MISMATCHES.names
         }
         for mismatch in outcome.mismatches
     ]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from experiments.generation.external_ids import PageIds
 from experiments.generation.generator import Pace, generate_pages
 from experiments.generation.lineage import find_page_leaks
-from experiments.generation.pages import page_id_of
 from experiments.scope.draw import take_first
 from experiments.scope.page_keys import PageKeys
 from experiments.validation.errors import InvalidValidation, NothingLogged
@@ -152,11 +152,16 @@ def validate_pages(
         snapshot=scope.snapshot,
     )
     while some := list(islice(logged, _PAGES_AT_ONCE)):
-        compared = patience.call(partial(compare_features, reader, some, scope.known_by_micros))
+        compared = patience.call(
+            partial(compare_features, reader, some, scope.known_by_micros, store.external_id)
+        )
         counts.extend(compared.counts)
         mismatches.extend(compared.mismatches)
         leaks.extend(compared.leaks)
-        for check, leak in _check_pages(some, assembler, scope.known_by_micros, patience):
+        page_ids = PageIds.of_store(store, np.array([page.profile_id for page in some]))
+        for check, leak in _check_pages(
+            some, assembler, scope.known_by_micros, patience, page_ids
+        ):
             checks.append(check)
             leaks.extend(leak)
             advance(1)
@@ -176,6 +181,7 @@ def _check_pages(
     assembler: Assembler,
     known_by: int | None,
     patience: Patience,
+    page_ids: PageIds,
 ) -> Iterator[tuple[PageCheck, list[PageLeak]]]:
     keys = PageKeys.of(
         np.array([page.shown_at for page in logged], np.int64),
@@ -185,15 +191,17 @@ def _check_pages(
     remaining = iter(logged)
     for batch, pages in generate_pages(assembler, keys, _PACE, patience):
         failures = {failure.index: failure.message for failure in pages.failures}
-        leaks = {leak.page_id: leak for leak in find_page_leaks(pages, known_by)}
+        leaks = {leak.page_id: leak for leak in find_page_leaks(pages, known_by, page_ids)}
+        names = page_ids.of_keys(batch).to_pylist()
         for index, page in enumerate(islice(remaining, len(batch))):
-            leak = leaks.get(page_id_of(page.profile_id, page.shown_at))
-            check = _check(page, pages, index, failures.get(index, ""), leak)
+            leak = leaks.get(names[index])
+            check = _check(page, names[index], pages, index, failures.get(index, ""), leak)
             yield check, [] if leak is None else [leak]
 
 
 def _check(
     logged: LoggedPage,
+    page_id: str,
     pages: AssembledPages,
     index: int,
     failure: str,
@@ -205,7 +213,7 @@ def _check(
         # Digests that differ for equal pages would be a fault of the log: bytes decide.
         difference = first_difference(simulated, parse_page(logged.page)) or Stage.LOG
     return PageCheck(
-        page_id=page_id_of(logged.profile_id, logged.shown_at),
+        page_id=page_id,
         profile_id=logged.profile_id,
         shown_at=logged.shown_at,
         device=logged.device,

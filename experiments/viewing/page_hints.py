@@ -32,9 +32,10 @@ def check_profile(store: Store, profile_id: int, moment: int, snapshot: int) -> 
     reader = store.as_of(snapshot)
     if _is_known(reader, profile_id, moment):
         return
+    name = store.external_id(EntityKind.PROFILE, profile_id)
     if not _is_known(reader, profile_id, LAST_MICROS):
         raise PageNotFound(
-            f"The store knows no profile {profile_id}.",
+            f"The store knows no profile {name}.",
             remedy=_describe_profiles(store, snapshot),
             field="profile",
         )
@@ -43,7 +44,7 @@ def check_profile(store: Store, profile_id: int, moment: int, snapshot: int) -> 
         None,
     )
     raise PageNotFound(
-        f"Profile {profile_id} is not known at {format_moment(moment)}.",
+        f"Profile {name} is not known at {format_moment(moment)}.",
         remedy="Give a later moment."
         if first is None
         else f"Its first logged page is of {format_moment(first.shown_at)}.",
@@ -90,4 +91,5 @@ def _describe_profiles(store: Store, snapshot: int) -> str:
     found = sorted({page.profile_id for page in islice(pages, _LOOKED_THROUGH)})
     if not found:
         return "Nor was a page logged for anyone: live a world forward first."
-    return f"Name one with logged pages, e.g. {', '.join(map(str, found[:_TOLD]))}."
+    names = store.name_entities(EntityKind.PROFILE, found[:_TOLD])
+    return f"Name one with logged pages, e.g. {', '.join(names)}."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.moments import format_moment, from_micros, parse_moment
 from experiments.errors import PageNotFound
-from experiments.generation.pages import page_id_of
+from experiments.generation.external_ids import moment_of
 from experiments.generation.stored_pages import (
     add_titles,
     find_page_ids,
@@ -95,8 +95,10 @@ class PageViews:
     def entitled(self, store: Store) -> PageViews:
         """Return the views with the video titles as known at each page's moment."""
         reader = store.as_of(self.snapshot)
-        pages = add_titles(reader, self.simulated.values())
-        logged = None if self.logged is None else add_titles(reader, [self.logged])[0]
+        pages = add_titles(store, reader, self.simulated.values())
+        logged = None
+        if self.logged is not None:
+            (logged,) = add_titles(store, reader, [self.logged])
         simulated = dict(zip(self.simulated, pages, strict=True))
         return replace(self, logged=logged, simulated=simulated)
 
@@ -136,11 +138,10 @@ class PageViews:
 
 
 def _document(page: Page, store: Store) -> dict[str, object]:
-    (profile_id,) = store.external_ids(EntityKind.PROFILE, [page.profile_id])
     video_ids = [video.video_id for row in page.rows for video in row.videos]
     known = dict(zip(video_ids, store.external_ids(EntityKind.VIDEO, video_ids), strict=True))
     return {
-        "profile_id": profile_id,
+        "profile_id": store.external_id(EntityKind.PROFILE, page.profile_id),
         "as_of": format_moment(page.as_of_micros),
         "device": page.device,
         "page_digest": page_digest(page),
@@ -185,18 +186,23 @@ def find_logged(store: Store, profile_id: int, moment: int | None, snapshot: int
     if moment is not None:
         return LoggedView(moment, None)
     raise PageNotFound(
-        f"No page was logged for profile {profile_id}.",
+        f"No page was logged for profile {store.external_id(EntityKind.PROFILE, profile_id)}.",
         remedy="Say when with --at, or name another profile.",
         field="profile",
     )
 
 
 def find_simulated(
-    directory: Path, profile_id: int, moment: int | None, variants: Sequence[str]
+    store: Store,
+    directory: Path,
+    profile_id: int,
+    moment: int | None,
+    variants: Sequence[str],
 ) -> tuple[int, dict[str, Page]]:
     """Return a moment, and the page of a run at it by variant.
 
     Args:
+        store: Names the profiles.
         directory: The run's.
         profile_id: Whose page.
         moment: In microseconds; None means the newest that the run has of the profile.
@@ -206,14 +212,15 @@ def find_simulated(
         PageNotFound: The run has no such page.
     """
     page_ids = find_page_ids(directory, profile_id)
-    wanted = page_ids[-1] if moment is None and page_ids else None
-    if moment is not None and page_id_of(profile_id, moment) in page_ids:
-        wanted = page_id_of(profile_id, moment)
+    by_moment = {moment_of(page_id): page_id for page_id in page_ids}
+    newest = page_ids[-1] if page_ids else None
+    wanted = newest if moment is None else by_moment.get(format_moment(moment))
     if wanted is None:
+        profile = store.external_id(EntityKind.PROFILE, profile_id)
         raise PageNotFound(
-            f"{directory} has no page of profile {profile_id}"
+            f"{directory} has no page of profile {profile}"
             + ("." if moment is None else f" at {format_moment(moment)}."),
-            remedy=_describe_pages(directory, page_ids),
+            remedy=_describe_pages(store, directory, page_ids),
             field="profile" if moment is None else "--at",
         )
     found = {}
@@ -226,19 +233,20 @@ def find_simulated(
                 field="--variant",
             )
         found[variant] = pages[wanted]
-    return parse_moment(wanted.partition("@")[2]), found
+    return parse_moment(moment_of(wanted)), found
 
 
-def _describe_pages(directory: Path, page_ids: Sequence[str]) -> str:
+def _describe_pages(store: Store, directory: Path, page_ids: Sequence[str]) -> str:
     """Say what can be asked for instead: other moments of the profile, else other profiles."""
     if page_ids:
-        return f"Say --at one of: {_list_some([one.partition('@')[2] for one in page_ids])}."
+        return f"Say --at one of: {_list_some([moment_of(one) for one in page_ids])}."
     profile_ids = find_profile_ids(directory)
     if not profile_ids:
         return "The run has no page of anyone; `pagesim run` makes one that has."
-    return f"Name a profile that it has: {_list_some(profile_ids)}."
+    names = store.name_entities(EntityKind.PROFILE, profile_ids)
+    return f"Name a profile that it has: {_list_some(names)}."
 
 
-def _list_some(values: Sequence[object]) -> str:
+def _list_some(values: Sequence[str]) -> str:
     more = len(values) - _TOLD
-    return ", ".join(map(str, values[:_TOLD])) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(values[:_TOLD]) + (f" and {more} more" if more > 0 else "")

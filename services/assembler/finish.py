@@ -75,9 +75,7 @@ def finish_pages(
             for index, page in enumerate(pages)
         ),
         newest_known_at=newest_known_at,
-        failures=tuple(
-            PageFailure.of(index, _nothing_to_show(requests, index)) for index in empty
-        ),
+        failures=tuple(PageFailure.of(index, _nothing_to_show()) for index in empty),
     )
 
 
@@ -123,8 +121,8 @@ def merge_pages(
     )
 
 
-def _nothing_to_show(requests: PageRequests, index: int) -> NothingToShow:
+def _nothing_to_show() -> NothingToShow:
     return NothingToShow(
-        f"For profile {int(requests.profile_ids[index])} not a single row is left.",
+        "Not a single row is left for the profile.",
         remedy="Look at licences in its country, its maturity limit, and minimum row sizes.",
     )

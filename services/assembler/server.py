@@ -71,7 +71,7 @@ class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
         )
         for failure in pages.failures:
             if failure.cause is not None:
-                raise _of_one_page(failure.cause, request, profile_id)
+                raise _of_one_page(failure.cause, request)
         page = page_message(pages.page(0))
         titles = iter(stage.titles(pages.video_ids, as_of))
         for row in page.rows:
@@ -110,18 +110,12 @@ class AssemblerServicer(assembler_pb2_grpc.PageAssemblerServiceServicer):
                 video.external_id = texts[video.video_id]
 
 
-def _of_one_page(
-    error: PagesimError, request: assembler_pb2.GetPageRequest, profile_id: int
-) -> PagesimError:
-    """Return an error about columns of a batch as one about fields of GetPageRequest.
-
-    It names the profile as the request does.
-    """
-    field, problem = _FIELDS.get(error.field, error.field), error.problem
-    if request.HasField("external_id"):
-        problem = problem.replace(f"profile {profile_id}", f"profile {request.external_id!r}")
-        field = "external_id" if field == "profile_id" else field
-    return type(error)(problem, remedy=error.remedy, field=field)
+def _of_one_page(error: PagesimError, request: assembler_pb2.GetPageRequest) -> PagesimError:
+    """Return an error about columns of a batch as one about fields of GetPageRequest."""
+    field = _FIELDS.get(error.field, error.field)
+    if request.HasField("external_id") and field == "profile_id":
+        field = "external_id"
+    return type(error)(error.problem, remedy=error.remedy, field=field)
 
 
 def add_assembler(

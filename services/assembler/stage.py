@@ -113,12 +113,8 @@ class AssemblerStage:
         profiles = read_profiles(self._facts.reader, requests)
         failures = [
             PageFailure.of(index, fault)
-            for index, (profile_id, device) in enumerate(
-                zip(requests.profile_ids.tolist(), requests.devices, strict=True)
-            )
-            for fault in [
-                profiles.find_fault(index, profile_id) or _find_device_fault(device, geometry)
-            ]
+            for index, device in enumerate(requests.devices)
+            for fault in [profiles.find_fault(index) or _find_device_fault(device, geometry)]
             if fault is not None
         ]
         return _assemble_others(

@@ -195,10 +195,9 @@ def _rank_epoch(
         kept,
     )
     if bad_page >= 0:
-        profile_id = int(task.requests.profile_ids[indexes[bad_page]])
         raise InvalidModel(
-            f"The model {view.settings.model!r} gives profile {profile_id} a score that is "
-            "not finite.",
+            f"The model {view.settings.model!r} gives page {int(indexes[bad_page])} of the "
+            "batch a score that is not finite.",
             remedy="Look for infinite features or weights.",
             field="weights",
         )

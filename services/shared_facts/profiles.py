@@ -61,17 +61,20 @@ class Profiles:
             newest_known_at=self.newest_known_at[indexes],
         )
 
-    def find_fault(self, index: int, profile_id: int) -> ServicesError | None:
-        """Return why a profile has no page; None if it can have one."""
+    def find_fault(self, index: int) -> ServicesError | None:
+        """Return why a page's profile can have none; None if it can have one.
+
+        Who asks knows the profile, and by which id it was loaded.
+        """
         if not self.countries[index]:
             return UnknownProfile(
-                f"Of profile {profile_id} no {COUNTRY} was known at the page's as-of.",
+                f"Of the profile no {COUNTRY} was known at the page's as-of.",
                 remedy="Ask for a profile of the store, at a moment after it joined.",
                 field="profile_ids",
             )
         if self.unreadable[index]:
             return UnreadableProfile(
-                f"What is blocked for profile {profile_id} cannot be read: "
+                "What is blocked for the profile cannot be read: "
                 f"{self.unreadable[index]} is not a list.",
                 remedy=f"Correct {self.unreadable[index]} in the store, with a later known_at.",
                 field="profile_ids",
@@ -85,10 +88,14 @@ class Profiles:
             UnknownProfile: Nothing is known of the first such profile.
             UnreadableProfile: What is blocked for it cannot be read.
         """
-        for index, profile_id in enumerate(requests.profile_ids.tolist()):
-            fault = self.find_fault(index, profile_id)
+        for index in range(len(requests)):
+            fault = self.find_fault(index)
             if fault is not None:
-                raise fault
+                raise type(fault)(
+                    f"Page {index} of the batch: {fault.problem}",
+                    remedy=fault.remedy,
+                    field=fault.field,
+                )
 
 
 def read_profiles(reader: FactReader, requests: PageRequests) -> Profiles:

@@ -19,7 +19,7 @@ from core.moments import EARLIEST_MICROS, format_moment
 from timetravel.errors import LeakedFact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from core.arrays import Int64Array
     from timetravel.facts.model import EntityKind, FactKind
@@ -63,6 +63,7 @@ def find_leaks(
     entity_ids: Identities,
     known_at: Int64Array,
     bounds: Int64Array,
+    name_entity: Callable[[EntityKind, int], int | str] = lambda _kind, number: number,
 ) -> list[Leak]:
     """Return the facts used before they were known, row by row.
 
@@ -73,13 +74,14 @@ def find_leaks(
         entity_ids: One per row.
         known_at: int64[rows], newest known_at of what was used; EARLIEST_MICROS for nothing.
         bounds: int64[rows], by when it had to be known.
+        name_entity: Returns the id of an entity as the store was given it.
     """
     rows = np.flatnonzero(known_at > bounds).tolist()
     return [
         Leak(
             kind,
             name,
-            f"{about.name.lower()} {int(entity_ids[row])}",
+            f"{about.name.lower()} {name_entity(about, int(entity_ids[row]))}",
             int(known_at[row]),
             int(bounds[row]),
         )

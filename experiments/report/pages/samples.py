@@ -72,13 +72,13 @@ def read_samples(
         moment = next(iter(simulated.values())).as_of_micros
         logged = read_logged(store, choice.profile_id, moment, run.snapshot)
         known = [page for page in (logged, *simulated.values()) if page is not None]
-        entitled = add_titles(reader, known)
+        entitled = add_titles(store, reader, known)
         played = read_played_next(store, entitled[-1], run.snapshot, window)
-        titles = read_titles(reader, [(moment, video_id) for video_id in played])
+        titles = read_titles(store, reader, [(moment, video_id) for video_id in played])
         samples.append(
             Sample(
                 choice=choice,
-                member=store.external_ids(EntityKind.PROFILE, [choice.profile_id])[0],
+                member=store.external_id(EntityKind.PROFILE, choice.profile_id),
                 logged=None if logged is None else entitled[0],
                 simulated=dict(zip(simulated, entitled[-len(simulated) :], strict=True)),
                 played={video_id: title for (_, video_id), title in titles.items()},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from experiments.generation.external_ids import PageIds
 from experiments.generation.pages import PartitionPath, write_partition
 from experiments.scope.strata import describe_keys
 from services.in_process import InProcessAssembler
@@ -79,7 +80,7 @@ def make_run(directory: Path, *, seed: int = 5, profiles: int = 12) -> Simulated
                 store.as_of(snapshot), configuration_overlay=overlay
             ).assemble(requests)
             path = PartitionPath(directory, EXPERIMENT, variant, "000")
-            with write_partition(path) as partition:
+            with write_partition(path, PageIds.by_numbers()) as partition:
                 partition.add(keys, pages)
     return SimulatedRun(directory, url, snapshot)
 

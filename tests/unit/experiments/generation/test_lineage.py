@@ -14,6 +14,7 @@ from rich.console import Console
 
 from core.moments import LAST_MICROS, format_moment
 from experiments.errors import LeakedPages
+from experiments.generation.external_ids import PageIds
 from experiments.generation.lineage import PageLeak, check_lineage, find_page_leaks
 from experiments.generation.outages import Patience, StackHealth
 from experiments.validation.fidelity_report import render_outcome
@@ -106,10 +107,10 @@ def test_every_leak_shows_in_the_lineage_of_its_page() -> None:
         world = chance.choice(worlds)
         leak = world.inject()
         pages = one_page(world.reader(leak), leak.profile_id, leak.as_of)
-        (found,) = find_page_leaks(pages, None)
+        (found,) = find_page_leaks(pages, None, PageIds.by_numbers())
         assert (found.newest_known_at, found.as_of) == (leak.fact.known_at, leak.as_of)
         with pytest.raises(LeakedPages, match=f"Page {leak.profile_id}@"):
-            check_lineage(pages, None)
+            check_lineage(pages, None, PageIds.by_numbers())
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_clean_pages_raise_no_alarm(clean_reader: SegmentReader) -> None:
         as_of = chance.choice(moments, len(profiles))
         pages = assembler.assemble(PageRequests(profiles, as_of, ("tv",) * len(profiles)))
         assert pages.failures == ()
-        check_lineage(pages, None)
+        check_lineage(pages, None, PageIds.by_numbers())
         assert (pages.newest_known_at > START).all()
         made += len(pages)
     assert made >= CLEAN_PAGES
@@ -162,7 +163,7 @@ def test_what_is_kept_too_long_is_found_on_the_page() -> None:
     later, earlier = END, START + 2 * DAY
     assembler.assemble(PageRequests.of([(world.profile_ids[1], later, "tv")]))
     pages = assembler.assemble(PageRequests.of([(world.profile_ids[1], earlier, "tv")]))
-    (leak,) = find_page_leaks(pages, None)
+    (leak,) = find_page_leaks(pages, None, PageIds.by_numbers())
     assert leak.as_of == earlier < leak.newest_known_at
 
 
@@ -172,8 +173,8 @@ def test_facts_may_be_read_as_known_later_where_that_is_asked_for() -> None:
     leak = world.inject()
     pages = one_page(world.reader(leak), leak.profile_id, leak.as_of)
     known_at = leak.fact.known_at
-    assert find_page_leaks(pages, known_at) == []
-    (found,) = find_page_leaks(pages, known_at - 1)
+    assert find_page_leaks(pages, known_at, PageIds.by_numbers()) == []
+    (found,) = find_page_leaks(pages, known_at - 1, PageIds.by_numbers())
     assert str(found) == (
         f"Page {leak.profile_id}@{format_moment(leak.as_of)} used a fact known at "
         f"{format_moment(known_at)}, later than {format_moment(known_at - 1)}"
@@ -196,11 +197,11 @@ def test_a_validation_that_looks_into_the_future_says_so_and_fails(
         FactKind.FEATURES
     }
     assert not replace(outcome, threshold=0.0).passes
-    leaks = summarise(outcome)["leaks"]
+    leaks = summarise(outcome, store.external_id)["leaks"]
     assert isinstance(leaks, list)
     assert str(outcome.leaks[0]) in leaks
     told = io.StringIO()
-    Console(file=told, width=200, _environ={}).print(render_outcome(outcome))
+    Console(file=told, width=200, _environ={}).print(render_outcome(outcome, store.external_id))
     assert "Used before it was known" in told.getvalue()
     assert "The simulation looked into the future." in told.getvalue()
     honest = validate_pages(

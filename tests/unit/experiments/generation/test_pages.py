@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import experiments.generation.pages
-from core.moments import EARLIEST_MICROS, FIRST_MICROS, LAST_MICROS, format_moment
+from core.moments import EARLIEST_MICROS, format_moment
+from experiments.generation.external_ids import PageIds
 from experiments.generation.pages import (
     PartitionPath,
-    page_id_of,
-    page_ids_of,
     write_partition,
 )
 from services.in_process import InProcessAssembler
@@ -106,7 +105,7 @@ def read(path: PartitionPath, table: str) -> list[dict[str, Any]]:
 
 
 def fail_midway(path: PartitionPath) -> None:
-    with write_partition(path) as partition:
+    with write_partition(path, PageIds.by_numbers()) as partition:
         partition.add(KEYS[:3], make(KEYS[:3]))
         raise ZeroDivisionError
 
@@ -124,7 +123,7 @@ def test_what_is_written_is_what_was_made_however_it_is_cut(
         first += size
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(experiments.generation.pages, "PAGES_PER_ROW_GROUP", per_group)
-        with write_partition(path) as partition:
+        with write_partition(path, PageIds.by_numbers()) as partition:
             for keys, pages in batches:
                 partition.add(keys, pages)
     made = [
@@ -147,13 +146,6 @@ def test_what_is_written_is_what_was_made_however_it_is_cut(
     ] == groups
 
 
-@given(st.lists(st.tuples(st.integers(FIRST_MICROS, LAST_MICROS), st.integers(0, 2**63 - 1))))
-def test_the_ids_of_many_pages_are_those_of_each(pages: list[tuple[int, int]]) -> None:
-    keys = keys_of((moment, profile_id, "tv") for moment, profile_id in pages)
-    expected = [page_id_of(profile_id, moment) for moment, profile_id in pages]
-    assert page_ids_of(keys).to_pylist() == expected
-
-
 def test_after_an_error_neither_table_is_there_and_what_was_there_stays(tmp_path: Path) -> None:
     path = PartitionPath(tmp_path, "trial", "control", "000")
     for written in range(2):
@@ -162,14 +154,14 @@ def test_after_an_error_neither_table_is_there_and_what_was_there_stays(tmp_path
         assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == [
             "part-00000.parquet"
         ] * (2 * written)
-        with write_partition(path) as partition:
+        with write_partition(path, PageIds.by_numbers()) as partition:
             partition.add(KEYS[:4], make(KEYS[:4]))
     assert len(read(path, "pages")) == 4
 
 
 def test_a_partition_of_which_no_page_was_made_has_no_row(tmp_path: Path) -> None:
     path = PartitionPath(tmp_path, "trial", "control", "000")
-    with write_partition(path) as partition:
+    with write_partition(path, PageIds.by_numbers()) as partition:
         partition.add(KEYS[:2], make(KEYS[:2]))
     assert len(read(path, "pages")) == 2
     assert read(path, "rows") == []

@@ -28,6 +28,7 @@ from tests.support.pages.page_worlds import DAY, START
 if TYPE_CHECKING:
     from experiments.validation.outcome import ValidationOutcome
     from tests.support.pages.simulated_runs import SimulatedRun
+    from timetravel.facts.model import EntityKind
     from timetravel.store import Store
 
 PAGES, ODD_PAGES = 24, 2
@@ -53,9 +54,13 @@ def misread(simulated_run: SimulatedRun, store: Store) -> ValidationOutcome:
     return validate(store, simulated_run.snapshot, START + 5 * DAY)
 
 
+def as_numbered(_kind: EntityKind, entity_id: int) -> int:
+    return entity_id
+
+
 def told(outcome: ValidationOutcome, width: int = 100) -> str:
     output = io.StringIO()
-    Console(file=output, width=width, _environ={}).print(render_outcome(outcome))
+    Console(file=output, width=width, _environ={}).print(render_outcome(outcome, as_numbered))
     return output.getvalue()
 
 
@@ -122,7 +127,7 @@ def test_groups_name_the_fields_that_differ_most_and_count_the_others(
 
 
 def test_the_outcome_as_json_holds_the_same(misread: ValidationOutcome) -> None:
-    document = summarise(misread)
+    document = summarise(misread, as_numbered)
     assert document["passes"] is False
     assert document["pages"] == PAGES
     assert document["identical_values"] == misread.identical_values

@@ -20,7 +20,7 @@ PROFILE, ODD_PROFILE = 1000, 1011
 
 
 def views(run: SimulatedRun, store: Store, profile_id: int, *variants: str) -> PageViews:
-    moment, simulated = find_simulated(run.directory, profile_id, None, variants)
+    moment, simulated = find_simulated(store, run.directory, profile_id, None, variants)
     logged = find_logged(store, profile_id, moment, run.snapshot)
     return PageViews(moment, run.snapshot, logged.page, simulated, "control").entitled(store)
 
@@ -31,7 +31,7 @@ def test_the_newest_page_is_found_where_no_moment_is_given(
     newest = list(store.logged_pages(profile_ids=[PROFILE]))[-1]
     found = find_logged(store, PROFILE, None, simulated_run.snapshot)
     assert (found.moment, found.page) == (newest.shown_at, parse_page(newest.page))
-    moment, _ = find_simulated(simulated_run.directory, PROFILE, None, ["control"])
+    moment, _ = find_simulated(store, simulated_run.directory, PROFILE, None, ["control"])
     assert moment == newest.shown_at
 
 
@@ -91,8 +91,8 @@ def test_a_page_that_is_not_there_is_refused_with_those_that_are(
     with pytest.raises(PageNotFound, match="No page was logged for profile 5"):
         find_logged(store, 5, None, simulated_run.snapshot)
     with pytest.raises(PageNotFound, match="has no page of profile 5") as refused:
-        find_simulated(simulated_run.directory, 5, None, ["control"])
+        find_simulated(store, simulated_run.directory, 5, None, ["control"])
     assert str(PROFILE) in refused.value.remedy
     with pytest.raises(PageNotFound, match="Say --at one of: ") as refused:
-        find_simulated(simulated_run.directory, PROFILE, START + 25 * DAY, ["control"])
+        find_simulated(store, simulated_run.directory, PROFILE, START + 25 * DAY, ["control"])
     assert refused.value.field == "--at"

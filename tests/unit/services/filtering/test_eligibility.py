@@ -248,8 +248,8 @@ def eligible(
     return set(listing[np.flatnonzero(bits[: len(listing)])].tolist())
 
 
-def test_an_unknown_profile_is_named() -> None:
-    with pytest.raises(UnknownProfile, match="profile 4711"):
+def test_the_page_of_an_unknown_profile_is_named() -> None:
+    with pytest.raises(UnknownProfile, match="Page 0 of the batch"):
         stage_over(make_world(5)).filter(PageRequests.of([(4711, END, "")]))
 
 

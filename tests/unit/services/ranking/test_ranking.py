@@ -301,7 +301,7 @@ def test_another_listing_is_refused(world: PageWorld) -> None:
 def test_a_score_that_is_no_number_names_the_model(world: PageWorld) -> None:
     endless = np.array([np.inf] * 5, np.float32)
     facts = [FeatureFact(VIDEO_POPULARITY, 1, END, END, endless)]
-    with pytest.raises(InvalidModel, match="'popularity' gives profile 1001"):
+    with pytest.raises(InvalidModel, match="'popularity' gives page 0"):
         Ranked(world.extended(facts), [row(RowType.TOP_PICKS)], model="popularity")
 
 
