@@ -84,13 +84,22 @@ def read_integers(
 
 def encode_floats(floats: ArrayLike) -> FloatColumn:
     """Return float32 of any shape as a column, flattened in C order."""
-    return FloatColumn(values=np.asarray(floats, dtype=np.float32).astype(_FLOAT).tobytes())
+    return FloatColumn(values=np.asarray(floats, dtype=_FLOAT).tobytes())
 
 
 def decode_floats(
     column: FloatColumn, *, field: str, length: int | None = None
 ) -> Float32Array:
-    """Return the floats of a column as flat, writable float32.
+    """Return the floats of a column as flat, writable float32; see `read_floats`.
+
+    Raises:
+        InvalidColumn: The bytes do not divide into float32, or the length differs.
+    """
+    return read_floats(column, field=field, length=length).astype(np.float32)
+
+
+def read_floats(column: FloatColumn, *, field: str, length: int | None = None) -> Float32Array:
+    """Return the floats of a column as flat float32, not to be written.
 
     Args:
         column: What came over the wire.
@@ -106,7 +115,7 @@ def decode_floats(
             remedy="Send four bytes for each.",
             field=field,
         )
-    floats = np.frombuffer(column.values, dtype=_FLOAT).astype(np.float32)
+    floats = np.frombuffer(column.values, dtype=_FLOAT)
     _check_length(len(floats), length, field=field)
     return floats
 

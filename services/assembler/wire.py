@@ -13,6 +13,7 @@ from core.columns import (
     decode_integers,
     encode_floats,
     encode_integers,
+    read_floats,
 )
 from services.errors import InvalidPages
 from services.page.canonical import geometry_message, geometry_of, row_type_of
@@ -100,7 +101,7 @@ def decode_response(
         row_scores=decode_floats(message.row_scores, field="row_scores", length=rows),
         video_counts=video_counts,
         video_ids=decode_integers(message.video_ids, field="video_ids", length=videos),
-        scores=decode_floats(message.scores, field="scores", length=videos),
+        scores=read_floats(message.scores, field="scores", length=videos),
         digests=_decode_digests(message.page_digests, failed, pages),
         newest_known_at=decode_integers(
             message.newest_known_at_micros, field="newest_known_at_micros", length=pages

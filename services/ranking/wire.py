@@ -10,6 +10,7 @@ from core.columns import (
     decode_integers,
     encode_floats,
     encode_integers,
+    read_floats,
 )
 from services.errors import InvalidPages
 from services.page.wire import (
@@ -120,7 +121,7 @@ def decode_response(message: ranking_pb2.RankResponse, task: RankingTask) -> Ran
         catalogue_version=message.catalogue_version,
         counts=counts.reshape(pages, rows).astype(np.int32),
         positions=positions,
-        scores=decode_floats(message.scores, field="scores", length=kept),
+        scores=read_floats(message.scores, field="scores", length=kept),
         row_scores=row_scores.reshape(pages, rows),
         newest_known_at=decode_integers(
             message.newest_known_at_micros, field="newest_known_at_micros", length=pages
