@@ -108,19 +108,6 @@ class DataPlane:
             placed = replace(self._topology.stacks[stack_id], draining=True)
             self._apply(self._topology.with_stack(placed), _ROUTES)
 
-    def set_clusters(self, stack_id: str, clusters: tuple[Cluster, ...]) -> None:
-        """Tell where the stack's replicas are now, if that is news.
-
-        Raises:
-            ConfigurationRejected: Envoy refused them.
-            Unavailable: Envoy did not answer in time.
-        """
-        with self._change():
-            placed = self._topology.stacks.get(stack_id)
-            if placed is not None and placed.clusters != clusters:
-                moved = replace(placed, clusters=clusters)
-                self._apply(self._topology.with_stack(moved), _CLUSTERS)
-
     def remove_routes(self, stack_id: str) -> None:
         """Stop routing calls to the stack; those in flight go on.
 

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 from mesh.errors import InvalidStack
 from mesh.topology.stack import StackState, StackStatus
-from mesh.topology.topology import group_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mesh.stacks.replicas import Replica
     from mesh.topology.stack import Endpoint, LostReplica, Stack
-    from mesh.topology.topology import Cluster
 
 _SHORTEST_LEASE_SECONDS = 1.0
 _LONGEST_LEASE_SECONDS = 7 * 86400.0
@@ -63,10 +61,6 @@ class Deployment:
     def has_expired(self, now: float) -> bool:
         """Return whether its lease is over."""
         return self.live and self.expires_at is not None and now >= self.expires_at
-
-    def clusters(self) -> tuple[Cluster, ...]:
-        """Return the clusters that its processes form, those being restarted included."""
-        return group_endpoints(endpoints_of(self.processes))
 
     def status(
         self,

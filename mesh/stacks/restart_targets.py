@@ -27,8 +27,8 @@ class Baseline:
         """Return whether its replicas are to be started again."""
         return True
 
-    def report_moved(self) -> None:
-        """Tell Envoy where the replicas are now."""
+    def report_serving(self) -> None:
+        """Tell Envoy where the replicas are; some may never have served before."""
         self._data_plane.set_baseline(group_endpoints(endpoints_of(self.processes)))
 
     def report_given_up(self, reason: str) -> None:
@@ -39,24 +39,16 @@ class Baseline:
 class OwnedReplicas:
     """The replicas of one stack."""
 
-    def __init__(
-        self,
-        deployment: Deployment,
-        data_plane: DataPlane,
-        publish: Callable[[Deployment], None],
-    ) -> None:
+    def __init__(self, deployment: Deployment, publish: Callable[[Deployment], None]) -> None:
         self._deployment = deployment
-        self._data_plane = data_plane
         self._publish = publish
 
     def is_wanted(self) -> bool:
         """Return whether its replicas are to be started again."""
         return self._deployment.live
 
-    def report_moved(self) -> None:
-        """Tell Envoy where the replicas are now."""
-        stack_id = self._deployment.stack.stack_id
-        self._data_plane.set_clusters(stack_id, self._deployment.clusters())
+    def report_serving(self) -> None:
+        """Hear that a replica serves again, where it did before."""
         self._publish(self._deployment)
 
     def report_given_up(self, reason: str) -> None:

@@ -99,8 +99,8 @@ class Owner(Protocol):
     def is_wanted(self) -> bool:
         """Return whether its replicas are to be started again."""
 
-    def report_moved(self) -> None:
-        """Hear that a replica serves again, maybe elsewhere."""
+    def report_serving(self) -> None:
+        """Hear that a replica serves again."""
 
     def report_given_up(self, reason: str) -> None:
         """Hear that a replica will not be started again."""
@@ -228,7 +228,7 @@ class Restarter:
             start()
             process.wait_ready(self._start_timeout_seconds)
             health.serve(self._now())
-            owner.report_moved()
+            owner.report_serving()
             self._metrics.count_restart()
             _log.info("process_restarted", name=process.launch.name, restarts=health.restarts)
         except UnknownProcess:

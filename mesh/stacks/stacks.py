@@ -121,7 +121,7 @@ class Stacks:
             ProcessFailed: A process died or was not ready in time.
         """
         self._launch(processes, "", self._baseline.processes)
-        self._baseline.report_moved()
+        self._baseline.report_serving()
 
     def create(self, stack: Stack, *, lease_seconds: float | None = None) -> StackStatus:
         """Make the stack ready: processes healthy, routes acknowledged, a probe answered.
@@ -218,7 +218,7 @@ class Stacks:
         now = self._now()
         for deployment in self._list():
             if deployment.live:
-                owner = OwnedReplicas(deployment, self._data_plane, self._publish)
+                owner = OwnedReplicas(deployment, self._publish)
                 for process in deployment.processes:
                     self._restarter.check(process, owner)
             if deployment.has_expired(now):
