@@ -64,7 +64,7 @@ def run(
     url = absolute_store(store)
     with Store.open(url) as opened:
         names = read_known_names(opened, pin_snapshot(opened, snapshot))
-    spec = load_spec(experiment, names=names)
+        spec = load_spec(experiment, names=names)
     now = datetime.now(UTC)
     directory = output or Path("runs") / f"{spec.name}-{now:%Y%m%dT%H%M%SZ}"
     result = run_experiment(

@@ -34,6 +34,8 @@ from mesh.topology.stack import Stack
 from mesh.xds.virtual_hosts import SERVICE_HEADER
 from services.page.arguments import read_overlay
 from services.page.configuration import ASSEMBLER_SERVICE
+from timetravel.facts.external_ids import IdForm
+from timetravel.facts.model import EntityKind
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -103,12 +105,14 @@ def serve(
     Starts Envoy, the services and one stack, and prints where they are and how to call them.
     """
     overlay = read_overlay(configuration_overlay)
+    at = parse_moment(as_of, field="--as-of")
     store_url = absolute_store(store)
     with Store.open(store_url) as opened:
         snapshot = opened.snapshot()
+        request = example_request(opened, at, snapshot)
     stack = Stack(
         stack_id=stack_id,
-        as_of_micros=parse_moment(as_of, field="--as-of"),
+        as_of_micros=at,
         known_by_micros=parse_moment(known_by, field="--known-by") if known_by else None,
         snapshot=snapshot or None,
         overrides=override_processes(overlay, configuration_overlay or Path()),
@@ -128,7 +132,7 @@ def serve(
                 )
             )
             mesh.service.create_stack(stack)
-        description = _describe(mesh, stack)
+        description = _describe(mesh, stack, request)
         if as_json:
             print_json(description)
         else:
@@ -137,7 +141,25 @@ def serve(
             mesh.check()
 
 
-def _describe(mesh: MeshProcess, stack: Stack) -> dict[str, object]:
+def example_request(store: Store, at: int, snapshot: int) -> dict[str, object]:
+    """Return a request for a page, of a profile that was shown one by the moment if any was.
+
+    Args:
+        store: Says how profiles are named.
+        at: The moment, in microseconds since 1970-01-01 UTC.
+        snapshot: Newest transaction to read.
+    """
+    pages = store.logged_pages(until=at + 1, snapshot=snapshot, with_features=False)
+    page = next(pages, None)
+    if page is not None:
+        (name,) = store.external_ids(EntityKind.PROFILE, [page.profile_id])
+    else:
+        has_texts = store.id_forms().get(EntityKind.PROFILE) is IdForm.TEXTS
+        name = "ID OF A PROFILE" if has_texts else 1
+    return {"external_id" if isinstance(name, str) else "profile_id": name}
+
+
+def _describe(mesh: MeshProcess, stack: Stack, request: dict[str, object]) -> dict[str, object]:
     endpoints = (
         *mesh.service.get_mesh().baseline,
         *mesh.service.get_stack(stack.stack_id).endpoints,
@@ -145,7 +167,7 @@ def _describe(mesh: MeshProcess, stack: Stack) -> dict[str, object]:
     return {
         "address": mesh.address,
         "headers": {STACK_HEADER: stack.stack_id},
-        "call": _write_call(mesh, stack.stack_id),
+        "call": _write_call(mesh, stack.stack_id, request),
         "as_of": format_moment(stack.as_of_micros),
         "snapshot": stack.snapshot,
         "envoy_metrics": f"http://{mesh.envoy_metrics_address}/stats/prometheus",
@@ -178,9 +200,9 @@ def _explain(description: dict[str, object]) -> None:
     console.print("\nCtrl-C ends it.")
 
 
-def _write_call(mesh: MeshProcess, stack_id: str) -> str:
+def _write_call(mesh: MeshProcess, stack_id: str, request: dict[str, object]) -> str:
     """Return a command that asks for a page, to be pasted into a shell."""
-    body = json.dumps({"profile_id": 1})
+    body = shlex.quote(json.dumps(request))
     if mesh.tls is None:
         scheme, proof = "http", "--http2-prior-knowledge"
     else:
@@ -197,7 +219,7 @@ def _write_call(mesh: MeshProcess, stack_id: str) -> str:
         f"{_find_buf()} curl --protocol grpc {proof} \\\n"
         f"  --header '{STACK_HEADER}: {stack_id}' \\\n"
         f"  --header '{SERVICE_HEADER}: {ASSEMBLER_SERVICE}' --reflect-header '*' \\\n"
-        f"  --data '{body}' \\\n"
+        f"  --data {body} \\\n"
         f"  {scheme}://{mesh.address}/{ASSEMBLER_SERVICE}/GetPage"
     )
 

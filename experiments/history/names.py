@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from services.page.inputs import BLOCKED_VIDEOS
 from timetravel.facts.model import EntityKind, FactKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from timetravel.facts.model import JsonValue
     from timetravel.ledger.questions import HistoricalVersion
@@ -28,7 +27,7 @@ def name_videos(
         history: Of one entity.
         external_ids: Returns the ids of entities as they were given; see `Store`.
     """
-    numbers = sorted({number for one in history for number in _videos_of(one.version)})
+    numbers = sorted({number for one in history for number in one.version.video_ids})
     names = dict(zip(numbers, external_ids(EntityKind.VIDEO, numbers), strict=True))
     return [
         replace(one, version=replace(one.version, value=_name(one.version, names)))
@@ -36,22 +35,10 @@ def name_videos(
     ]
 
 
-def _videos_of(version: FactVersion) -> Iterable[int]:
-    value = version.value
-    if version.kind is FactKind.EVENT and isinstance(value, dict):
-        yield value[VIDEO_ID]
-    elif _is_blocked(version) and isinstance(value, list):
-        yield from (number for number in value if isinstance(number, int))
-
-
 def _name(version: FactVersion, names: Mapping[int, int | str]) -> JsonValue:
     value = version.value
     if version.kind is FactKind.EVENT and isinstance(value, dict):
         return {**value, VIDEO_ID: names[value[VIDEO_ID]]}
-    if _is_blocked(version) and isinstance(value, list):
+    if version.video_ids and isinstance(value, list):
         return [names.get(number, number) for number in value]
     return value
-
-
-def _is_blocked(version: FactVersion) -> bool:
-    return version.kind is FactKind.ATTRIBUTE and version.name == BLOCKED_VIDEOS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from experiments.documents.mistakes import refuse
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
 
 
 def read_known_names(store: Store, snapshot: int) -> KnownNames | None:
-    """Return the names in a store, None of an empty one: it has no name that could be meant."""
+    """Return the names in a store, None of an empty one: it has no name that could be meant.
+
+    The names of videos are read when they are looked for: there are many.
+    """
     if snapshot == 0:
         return None
     return KnownNames(
         attributes=store.attribute_names(EntityKind.PROFILE, snapshot),
         models=store.document_names(MODEL_COLLECTION, snapshot),
+        video_form=store.id_forms().get(EntityKind.VIDEO),
+        video_texts=partial(store.entity_texts, EntityKind.VIDEO),
     )
 
 

@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic import model_validator as validate_model
 
@@ -26,6 +27,9 @@ from core.errors import InvalidInput
 from core.moments import parse_moment
 from services.errors import InvalidConfiguration, UnsupportedSchema
 from services.page.model import Geometry, RowOrdering, RowType, SeenPolicy
+from timetravel.errors import InvalidFact
+from timetravel.facts.external_ids import check_external_id, hash_id
+from timetravel.facts.model import LARGEST_ID, EntityKind
 
 if TYPE_CHECKING:
     from timetravel.facts.model import JsonValue
@@ -107,12 +111,50 @@ def _seen_policy(value: object) -> object:
     return _find_label(value, SeenPolicy, noun="policy")
 
 
+def _of_one_sort(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    sorts = {type(one): one for one in value}
+    if int in sorts and str in sorts:
+        raise ValueError(
+            f"{sorts[int]} is a whole number, {sorts[str][:40]!r} a text; give all videos as "
+            "the store has them"
+        )
+    return tuple(value)
+
+
+def _video_number(value: object) -> int:
+    if isinstance(value, str):
+        try:
+            check_external_id(value, field="videos")
+        except InvalidFact as error:
+            problem, remedy = error.problem.removesuffix("."), error.remedy.removesuffix(".")
+            raise ValueError(f"{problem}; {remedy[0].lower()}{remedy[1:]}") from None
+        return hash_id(EntityKind.VIDEO, value)
+    if type(value) is int and 0 <= value <= LARGEST_ID:
+        return value
+    raise ValueError(f"{value!r} is no video; give 0 or more, in 63 bits, or a text")
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
+Videos: TypeAlias = Annotated[
+    tuple[Annotated[int, BeforeValidator(_video_number)], ...],
+    BeforeValidator(_of_one_sort),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "integer"}},
+                {"type": "array", "items": {"type": "string", "minLength": 1}},
+            ]
+        }
+    ),
+]
+"""The numbers of videos, which a document gives by whole numbers or by texts."""
 
 
 class RowTemplate(_Section):
@@ -120,11 +162,12 @@ class RowTemplate(_Section):
 
     `genres` of a genre row: left out, every genre of the catalogue. `seeds` of a because
     you watched row: titles that get a row each, of `candidates` similar ones. `videos` of an
-    editorial row: in order. `seen` says whether titles that the profile has seen are left
-    out (exclude), come after all others (demote), or are treated like any other (allow);
-    `filtering.seen` may allow them in all rows. `since` and `until` bound the moments of the
-    pages that may have the row: the first one, and the first after. Titles may hold
-    {country}, and {genre} or {title} where the row has one.
+    editorial row: in order, by whole numbers, or by texts where the store has those. `seen`
+    says whether titles that the profile has seen are left out (exclude), come after all
+    others (demote), or are treated like any other (allow); `filtering.seen` may allow them in
+    all rows. `since` and `until` bound the moments of the pages that may have the row: the
+    first one, and the first after. Titles may hold {country}, and {genre} or {title} where
+    the row has one.
     """
 
     type: Annotated[RowType, BeforeValidator(_row_type)]
@@ -135,7 +178,7 @@ class RowTemplate(_Section):
     genres: tuple[Text, ...] | None = None
     seeds: Annotated[int, Field(ge=1, le=10)] | None = None
     candidates: Annotated[int, Field(ge=1, le=1000)] | None = None
-    videos: tuple[int, ...] | None = None
+    videos: Videos | None = None
     since: Moment | None = None
     until: Moment | None = None
 

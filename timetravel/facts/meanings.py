@@ -54,6 +54,17 @@ def convert_attribute(
     return convert(value)
 
 
+def holds_videos(kind: EntityKind | None, name: str) -> bool:
+    """Return whether an attribute is a list of videos."""
+    return kind is not None and MEANINGS.get((kind, name)) is _to_video_ids
+
+
+def listed_videos(value: JsonValue) -> list[int]:
+    """Return the videos in a list; what cannot be a video's number is passed over."""
+    listed = value if isinstance(value, list) else ()
+    return [one for one in listed if type(one) is int and 0 <= one <= LARGEST_ID]
+
+
 def check_event_value(kind: EventKind, value: float | None) -> None:
     """Refuse a value that an event of its kind cannot have.
 

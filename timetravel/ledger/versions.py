@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from timetravel.errors import InvalidQuestion
+from timetravel.facts.meanings import holds_videos, listed_videos
 from timetravel.facts.model import EntityKind, FactKind, Op
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from timetravel.facts.model import JsonValue
 
@@ -115,6 +116,15 @@ class FactVersion:
     synthetic: bool
     op: Op
     value: JsonValue
+
+    @property
+    def video_ids(self) -> Sequence[int]:
+        """The videos in the value, in its order: that of an event, or those of a list."""
+        if self.kind is FactKind.EVENT and isinstance(self.value, dict):
+            return listed_videos([self.value["video_id"]])
+        if self.kind is FactKind.ATTRIBUTE and holds_videos(self.about.kind, self.name):
+            return listed_videos(self.value)
+        return ()
 
     @property
     def place(self) -> VersionPosition:

@@ -12,8 +12,8 @@ from pagesim.timetravel.v1 import timetravel_pb2, timetravel_pb2_grpc
 from core.columns import decode_integers, encode_integers
 from core.timestamps import decode_timestamp
 from mesh.call.context import current_context
-from timetravel.errors import InvalidQuestion
-from timetravel.facts.model import canonical_json
+from timetravel.errors import InvalidQuestion, UnknownEntity
+from timetravel.facts.model import EntityKind, canonical_json
 from timetravel.ledger.questions import Changes, TimeAxis
 from timetravel.ledger.tokens import decode_snapshot
 from timetravel.reading.profile_search import Strata, count_profiles, find_profiles
@@ -35,13 +35,15 @@ from timetravel.rpc.page_wire import encode_engagement, encode_logged_page, newe
 from timetravel.rpc.wire import decode_event_kinds, encode_lineage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import grpc
 
     from timetravel.facts.model import JsonValue
     from timetravel.ledger.store_ledger import StoreLedger
+    from timetravel.ledger.versions import FactVersion
     from timetravel.reader_pool import PastReader
+    from timetravel.rpc.ledger_wire import FindEntity, Texts
     from timetravel.store import Store
 
 Item = TypeVar("Item")
@@ -133,8 +135,13 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
     ) -> Iterator[timetravel_pb2.ListLoggedPagesResponse]:
         """Read the pages that were really shown."""
         del context
-        profile_ids = decode_integers(request.profile_ids, field="profile_ids")
+        profile_ids = decode_integers(request.profile_ids, field="profile_ids").tolist()
         _check_few(len(profile_ids), field="profile_ids")
+        _check_few(len(request.profile_external_ids), field="profile_external_ids")
+        profile_ids += [
+            self._find_entity(EntityKind.PROFILE, text, field="profile_external_ids")
+            for text in request.profile_external_ids
+        ]
         since = (
             decode_timestamp(request.since, field="since")
             if request.HasField("since")
@@ -143,12 +150,15 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         pages = self._ledger().logged_pages(
             moment_of(request),
             since,
-            profile_ids.tolist() or None,
+            profile_ids or None,
             with_features=request.with_features,
         )
         for chunk in _chunks(pages, _PAGES_PER_MESSAGE):
+            texts = self._store.entity_texts(
+                EntityKind.PROFILE, [page.profile_id for page in chunk]
+            )
             yield timetravel_pb2.ListLoggedPagesResponse(
-                pages=[encode_logged_page(page) for page in chunk]
+                pages=[encode_logged_page(page, texts.get(page.profile_id)) for page in chunk]
             )
 
     def GetEntityHistory(
@@ -157,14 +167,15 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
         """Read every version of every fact about one entity."""
         del context
         versions = self._ledger().entity_history(
-            decode_subject(request),
+            decode_subject(request, self._find_entity),
             moment_of(request),
             decode_fact_kinds(request.kinds),
             request.names,
         )
         for chunk in _chunks(versions, _VERSIONS_PER_MESSAGE):
+            texts = self._texts_of([historical.version for historical in chunk])
             yield timetravel_pb2.GetEntityHistoryResponse(
-                versions=[encode_historical(version) for version in chunk]
+                versions=[encode_historical(version, texts) for version in chunk]
             )
 
     def ListFactChanges(
@@ -172,16 +183,36 @@ class LedgerServicer(timetravel_pb2_grpc.TimeTravelServiceServicer):
     ) -> Iterator[timetravel_pb2.ListFactChangesResponse]:
         """Read which facts became true or known in an interval."""
         del context
-        changes = _changes_of(request)
+        changes = _changes_of(request, self._find_entity)
         pinned = current_context().snapshot
         if pinned is None and request.resume_token:
             pinned = decode_snapshot(request.resume_token)
         changed = self._ledger(pinned).changed_facts(changes, request.resume_token)
         for chunk in _chunks(changed, _VERSIONS_PER_MESSAGE):
+            texts = self._texts_of([change.version for change in chunk])
             yield timetravel_pb2.ListFactChangesResponse(
-                versions=[encode_version(change.version) for change in chunk],
+                versions=[encode_version(change.version, texts) for change in chunk],
                 resume_token=chunk[-1].resume_token,
             )
+
+    def _find_entity(
+        self, kind: EntityKind, external_id: str, *, field: str = "external_id"
+    ) -> int:
+        try:
+            return self._store.find_entity(kind, external_id)
+        except (InvalidQuestion, UnknownEntity) as error:
+            raise type(error)(error.problem, remedy=error.remedy, field=field) from error
+
+    def _texts_of(self, versions: Sequence[FactVersion]) -> Texts:
+        """Return the texts of the entities that versions are about, or have in their values."""
+        numbers: dict[EntityKind, set[int]] = {kind: set() for kind in EntityKind}
+        for version in versions:
+            if version.about.kind is not None:
+                numbers[version.about.kind].add(version.about.entity_id)
+            numbers[EntityKind.VIDEO].update(version.video_ids)
+        return {
+            kind: self._store.entity_texts(kind, sorted(some)) for kind, some in numbers.items()
+        }
 
     def _ledger(self, snapshot: int | None = None) -> StoreLedger:
         context = current_context()
@@ -211,7 +242,9 @@ def _value_of(text: str) -> JsonValue:
     return value
 
 
-def _changes_of(request: timetravel_pb2.ListFactChangesRequest) -> Changes:
+def _changes_of(
+    request: timetravel_pb2.ListFactChangesRequest, find_entity: FindEntity
+) -> Changes:
     if request.axis not in [axis.value for axis in TimeAxis]:
         raise InvalidQuestion(
             f"{request.axis} is not an axis of time.",
@@ -225,7 +258,7 @@ def _changes_of(request: timetravel_pb2.ListFactChangesRequest) -> Changes:
             field="since",
         )
     _check_few(len(request.entities), field="entities")
-    entities = [decode_entity(entity) for entity in request.entities]
+    entities = [decode_entity(entity, find_entity) for entity in request.entities]
     until = request.until if request.HasField("until") else None
     return Changes(
         TimeAxis(request.axis),

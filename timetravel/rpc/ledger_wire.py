@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from pagesim.timetravel.v1 import timetravel_pb2
 
 from core.timestamps import decode_timestamp, encode_timestamp
 from timetravel.errors import InvalidQuestion
-from timetravel.facts.model import FactKind, Op, canonical_json
+from timetravel.facts.model import EntityKind, FactKind, Op, canonical_json
 from timetravel.ledger.questions import HistoricalVersion
 from timetravel.ledger.spans import Span
 from timetravel.ledger.versions import FactVersion, Subject
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from google.protobuf.timestamp_pb2 import Timestamp
+
+FindEntity: TypeAlias = Callable[[EntityKind, str], int]
+Texts: TypeAlias = Mapping[EntityKind, Mapping[int, str]]
 
 _OPS = {op: timetravel_pb2.Op.ValueType(op.value + 1) for op in Op}
 _OPS_BACK = {number: op for op, number in _OPS.items()}
@@ -37,16 +41,23 @@ def encode_subject(
 
 def decode_subject(
     message: timetravel_pb2.FactVersion | timetravel_pb2.GetEntityHistoryRequest,
+    find_entity: FindEntity | None = None,
 ) -> Subject:
     """Return what a message is about.
 
+    Args:
+        message: An answer, or a request.
+        find_entity: Returns the number of an entity by its external id, in a request; None
+            takes the number, which answers always have.
+
     Raises:
-        InvalidQuestion: It names neither an entity nor a document.
+        InvalidQuestion: It names neither an entity nor a document, or an entity twice.
+        UnknownEntity: The store does not have the entity.
     """
     if message.HasField("document"):
         return Subject.document(message.document.collection, message.document.name)
     if message.HasField("entity"):
-        return decode_entity(message.entity)
+        return decode_entity(message.entity, find_entity)
     raise InvalidQuestion(
         "Neither an entity nor a document is named.",
         remedy="Set `entity` or `document`.",
@@ -54,13 +65,26 @@ def decode_subject(
     )
 
 
-def decode_entity(message: timetravel_pb2.EntityRef) -> Subject:
-    """Return an entity.
+def decode_entity(
+    message: timetravel_pb2.EntityRef | timetravel_pb2.GetEntityRequest,
+    find_entity: FindEntity | None,
+) -> Subject:
+    """Return an entity; see `decode_subject`.
 
     Raises:
-        InvalidQuestion: There is no such kind.
+        InvalidQuestion: There is no such kind, or it is named by a number and by a text.
+        UnknownEntity: The store does not have it.
     """
-    return Subject(decode_entity_kind(message.kind), message.entity_id)
+    kind = decode_entity_kind(message.kind)
+    if find_entity is None or not message.HasField("external_id"):
+        return Subject(kind, message.entity_id)
+    if message.entity_id:
+        raise InvalidQuestion(
+            f"The {kind.name.lower()} has a number, {message.entity_id}, and an external id.",
+            remedy="Give one of the two.",
+            field="external_id",
+        )
+    return Subject(kind, find_entity(kind, message.external_id))
 
 
 def decode_fact_kinds(numbers: Iterable[int]) -> frozenset[FactKind]:
@@ -86,9 +110,20 @@ def encode_fact_kinds(
     return [timetravel_pb2.FactKind.ValueType(kind.value) for kind in sorted(kinds)]
 
 
-def encode_version(version: FactVersion) -> timetravel_pb2.FactVersion:
-    """Return a version as a message."""
+def encode_version(version: FactVersion, texts: Texts) -> timetravel_pb2.FactVersion:
+    """Return a version as a message.
+
+    Args:
+        version: The version.
+        texts: Texts of the entities that it names, by kind and number.
+    """
     entity, document = encode_subject(version.about)
+    if entity is not None and version.about.kind is not None:
+        text = texts[version.about.kind].get(version.about.entity_id)
+        if text is not None:
+            entity.external_id = text
+    videos = texts[EntityKind.VIDEO]
+    in_value = [videos.get(video, "") for video in version.video_ids] if videos else []
     return timetravel_pb2.FactVersion(
         kind=timetravel_pb2.FactKind.ValueType(version.kind.value),
         entity=entity,
@@ -103,6 +138,7 @@ def encode_version(version: FactVersion) -> timetravel_pb2.FactVersion:
         synthetic=version.synthetic,
         op=_OPS[version.op],
         value_json=canonical_json(version.value),
+        video_external_ids=in_value if any(in_value) else [],
     )
 
 
@@ -124,10 +160,10 @@ def decode_version(message: timetravel_pb2.FactVersion) -> FactVersion:
     )
 
 
-def encode_historical(one: HistoricalVersion) -> timetravel_pb2.HistoricalVersion:
-    """Return a version and its spans as a message."""
+def encode_historical(one: HistoricalVersion, texts: Texts) -> timetravel_pb2.HistoricalVersion:
+    """Return a version and its spans as a message; see `encode_version`."""
     return timetravel_pb2.HistoricalVersion(
-        version=encode_version(one.version),
+        version=encode_version(one.version, texts),
         visible=[
             timetravel_pb2.TimeSpan(
                 since=encode_timestamp(span.since), until=encode_timestamp(span.until)

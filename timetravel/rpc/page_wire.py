@@ -22,8 +22,13 @@ from timetravel.reading.engagement import EngagementRows
 from timetravel.rpc.wire import decode_history
 
 
-def encode_logged_page(page: LoggedPage) -> timetravel_pb2.LoggedPage:
-    """Return a logged page as a message."""
+def encode_logged_page(page: LoggedPage, profile_text: str | None) -> timetravel_pb2.LoggedPage:
+    """Return a logged page as a message.
+
+    Args:
+        page: The page.
+        profile_text: Names its profile; None where profiles have numbers.
+    """
     return timetravel_pb2.LoggedPage(
         profile_id=page.profile_id,
         shown_at=encode_timestamp(page.shown_at),
@@ -42,6 +47,7 @@ def encode_logged_page(page: LoggedPage) -> timetravel_pb2.LoggedPage:
             )
             for logged in page.features
         ],
+        profile_external_id=profile_text,
     )
 
 

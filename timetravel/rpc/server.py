@@ -12,12 +12,14 @@ from core.columns import decode_integers, encode_floats, encode_integers
 from core.moments import EARLIEST_MICROS, format_moment
 from core.timestamps import encode_timestamp
 from mesh.call.context import current_context
-from timetravel.errors import InvalidQuestion, UnknownEntity
-from timetravel.facts.model import canonical_json
+from timetravel.errors import UnknownEntity
+from timetravel.facts.meanings import holds_videos, listed_videos
+from timetravel.facts.model import EntityKind, canonical_json
 from timetravel.reader_pool import PinnedReaders
 from timetravel.reading.allocations import allocated_test, cell_of, read_allocations
 from timetravel.rpc.call_moments import first_moments_of, moment_of, moments_of
 from timetravel.rpc.ledger_server import LedgerServicer
+from timetravel.rpc.ledger_wire import decode_entity
 from timetravel.rpc.wire import (
     decode_entity_kind,
     decode_event_kinds,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     import grpc
 
     from core.arrays import Int64Array
-    from timetravel.facts.model import EntityKind
+    from timetravel.facts.model import JsonValue
     from timetravel.reader_pool import PastReader
     from timetravel.reading.reader import FeatureRows
     from timetravel.segments.directory import SegmentDirectory
@@ -64,31 +66,36 @@ class TimeTravelServicer(LedgerServicer):
         del context
         reader = self._reader()
         kind = decode_entity_kind(request.kind)
+        entity_id = decode_entity(request, self._find_entity).entity_id
         at = moment_of(request)
-        visible, newest_known_at = _visible_attributes(reader, kind, request.entity_id, at)
+        visible, newest_known_at = _visible_attributes(reader, kind, entity_id, at)
         attributes = {
-            name: value for name, value in visible.items() if allocated_test(name) is None
+            name: self._name_videos(value) if holds_videos(kind, name) else value
+            for name, value in visible.items()
+            if allocated_test(name) is None
         }
+        text = self._store.entity_texts(kind, [entity_id]).get(entity_id)
         response = timetravel_pb2.GetEntityResponse(
+            external_id=text,
             allocations=[
                 timetravel_pb2.Allocation(test=test, cell=cell_of(value))
                 for name, value in visible.items()
                 if (test := allocated_test(name)) is not None
-            ]
+            ],
         )
         response.attributes.update(attributes)
         for name, group in reader.feature_groups().items():
             if group.entity_kind is kind:
-                rows = reader.features(name, [request.entity_id], at)
+                rows = reader.features(name, [entity_id], at)
                 newest_known_at = max(newest_known_at, rows.newest_known_at)
                 if not np.isnan(rows.values).all():
                     response.features.append(_feature_values(rows))
         if not response.features and not visible:
+            named = entity_id if text is None else repr(text)
             raise UnknownEntity(
-                f"Nothing was known of {kind.name.lower()} {request.entity_id} at "
-                f"{format_moment(at)}.",
+                f"Nothing was known of {kind.name.lower()} {named} at {format_moment(at)}.",
                 remedy="Name another, or a later moment.",
-                field="entity_id",
+                field="external_id" if request.HasField("external_id") else "entity_id",
             )
         response.lineage.CopyFrom(encode_lineage(newest_known_at, reader.snapshot))
         return response
@@ -232,13 +239,9 @@ class TimeTravelServicer(LedgerServicer):
         """Find the number of an entity by its name."""
         del context
         kind = decode_entity_kind(request.kind)
-        try:
-            entity_id = self._store.find_entity(kind, request.external_id)
-        except (InvalidQuestion, UnknownEntity) as error:
-            raise type(error)(
-                error.problem, remedy=error.remedy, field="external_id"
-            ) from error
-        return timetravel_pb2.FindEntityResponse(entity_id=entity_id)
+        return timetravel_pb2.FindEntityResponse(
+            entity_id=self._find_entity(kind, request.external_id)
+        )
 
     def BatchGetExternalIds(
         self,
@@ -253,6 +256,13 @@ class TimeTravelServicer(LedgerServicer):
         return timetravel_pb2.BatchGetExternalIdsResponse(
             external_ids=[texts.get(entity_id, "") for entity_id in entity_ids]
         )
+
+    def _name_videos(self, value: JsonValue) -> JsonValue:
+        """Return a list of videos with texts in place of the numbers that have one."""
+        if not isinstance(value, list):
+            return value
+        texts = self._store.entity_texts(EntityKind.VIDEO, listed_videos(value))
+        return [texts.get(one, one) if isinstance(one, int) else one for one in value]
 
     def _reader(self) -> PastReader:
         return self._reader_of(current_context().snapshot)

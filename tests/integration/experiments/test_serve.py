@@ -13,6 +13,7 @@ import grpc
 import psutil
 import pytest
 
+from core.moments import parse_moment
 from tests.support.commands import serve
 from tests.support.mesh.generic_clients import (
     BUF,
@@ -24,6 +25,7 @@ from tests.support.mesh.generic_clients import (
     run_shell,
 )
 from tests.support.mesh.processes import descendants, wait_gone
+from timetravel.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,10 +95,14 @@ def test_the_calls_of_the_readme_are_answered_as_they_stand(
         assert answer.document == HEALTHY
 
 
-def test_the_call_that_serve_itself_proposes_is_answered(serving: Description) -> None:
+def test_the_call_that_serve_itself_proposes_is_answered(
+    serving: Description, lived_store: str
+) -> None:
     answer = run_shell(serving["call"])
     assert answer.exit_code == 0, answer.text
-    assert answer.document["page"]["profileId"] == "1"
+    with Store.open(lived_store) as store:
+        shown = store.shown_pages(until=parse_moment(AS_OF))
+    assert int(answer.document["page"]["profileId"]) == shown.profile_ids[0]
 
 
 def test_a_page_that_a_reflecting_client_gets_is_of_the_stacks_moment(

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from core.errors import PagesimError
 from experiments.cli.__main__ import cli
+from experiments.cli.serve import example_request
 from timetravel.database import migrate
 from timetravel.facts.external_ids import hash_id
 from timetravel.facts.model import EntityKind
@@ -82,6 +83,12 @@ def test_a_world_is_generated_and_lived_by_texts(tmp_path: Path) -> None:
     assert run("world", "live", *world, url=url).exit_code == 0
     shown = run("world", "show", *world, url=url)
     assert "Members and videos are named by texts" in shown.output
+    with Store.open(url) as store:
+        end = int(store.shown_pages().shown_at[-1])
+        called = example_request(store, end, store.snapshot())
+        assert called["external_id"] in {text_of(EntityKind.PROFILE, one) for one in (1, 2)}
+        early = example_request(store, 0, store.snapshot())
+        assert early == {"external_id": "ID OF A PROFILE"}
     member = text_of(EntityKind.PROFILE, 2)
     found = run("history", f"profile/{member}", url=url)
     assert found.output.startswith(f"Profile {member}: ")

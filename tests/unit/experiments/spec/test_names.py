@@ -12,10 +12,14 @@ from experiments.errors import InvalidSpec
 from experiments.scope.known_names import check_names, read_known_names
 from experiments.spec import KnownNames, load_spec
 from experiments.spec.names import find_unknown_names
+from tests.support.pages.page_worlds import END, make_world
 from timetravel.database.migrate import upgrade
+from timetravel.facts.external_ids import IdForm, hash_id
+from timetravel.facts.model import EntityKind
 from timetravel.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from timetravel.facts.model import JsonValue
@@ -105,7 +109,10 @@ def test_of_many_names_only_the_first_are_listed() -> None:
             st.lists(inner, max_size=3)
             | st.dictionaries(
                 st.sampled_from(
-                    ("scope", "strata", "variants", "configuration", "ranking", "model")
+                    (
+                        *("scope", "strata", "variants", "configuration"),
+                        *("ranking", "model", "rows", "videos"),
+                    )
                 ),
                 inner,
                 max_size=4,
@@ -121,7 +128,9 @@ def test_a_document_of_any_shape_can_be_looked_through(document: JsonValue) -> N
 
 def test_names_come_from_the_store(store: Store) -> None:
     names = read_known_names(store, store.snapshot())
-    assert names == KnownNames(("country", "maturity_limit"), ("personal", "popularity"))
+    assert names == KnownNames(
+        ("country", "maturity_limit"), ("personal", "popularity"), IdForm.NUMBERS
+    )
 
 
 def test_an_empty_store_has_no_names_that_could_be_meant(tmp_path: Path) -> None:
@@ -139,3 +148,90 @@ def test_an_experiment_that_came_from_no_file_is_checked_all_the_same(
         check_names(spec, store, store.snapshot())
     assert "experiment: scope.strata[0]: 'contry'" in str(caught.value)
     assert "experiment: variants[1].configuration.ranking.model: " in str(caught.value)
+
+
+PICKED: Final = """\
+experiment: demo
+seed: 7
+scope: {profiles: 5}
+variants:
+  - name: control
+  - name: hand-picked
+    configuration:
+      rows:
+        picked:
+          type: editorial
+          title: Picked by us
+          videos: [film 1, Film 8]
+"""
+PICKED_PLACE: Final = "variants[1].configuration.rows.picked.videos"
+
+
+@pytest.fixture(scope="module")
+def store_of_texts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store whose videos are `film 1`, `film 8` and so on."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('texts') / 'store.db'}"
+    upgrade(url)
+    world = make_world(3, videos=5, profiles=2).named_by_texts()
+    with Store.open(url) as store:
+        with store.begin(END) as writer:
+            for group in world.groups:
+                writer.register(group)
+            writer.append(
+                world.facts, source="test", synthetic=True, external_ids=world.external_ids
+            )
+        yield store
+
+
+def test_a_hand_picked_video_that_the_store_lacks_is_told_by_its_text_with_its_line(
+    tmp_path: Path, store_of_texts: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = read_known_names(store_of_texts, store_of_texts.snapshot())
+    path = write(tmp_path, PICKED).relative_to(tmp_path)
+    with pytest.raises(InvalidSpec) as caught:
+        load_spec(path, names=names)
+    assert str(caught.value) == (
+        f"experiment.yaml:12: {PICKED_PLACE}[1]: The store has no video 'Film 8'. "
+        "Write it as it was loaded: spaces, case and Unicode forms tell ids apart."
+    )
+    load_spec(write(tmp_path, PICKED.replace("Film 8", "film 8")), names=names)
+
+
+@pytest.mark.parametrize(
+    ("form", "videos", "problem"),
+    [
+        (IdForm.TEXTS, "[7, 8]", "7 is a whole number, and videos have texts in this store."),
+        (IdForm.NUMBERS, "[a, b]", "'a' is a text, and videos have whole numbers in"),
+        (None, "[a]", "The store has no video 'a'."),
+        (IdForm.TEXTS, "[a, 7]", "7 is a whole number, 'a' a text."),
+        (IdForm.TEXTS, "['']", "An id is empty."),
+        (IdForm.TEXTS, f"[{'x' * 513}]", "has 513 bytes."),
+    ],
+)
+def test_hand_picked_videos_that_the_store_names_otherwise_are_told_once(
+    tmp_path: Path, form: IdForm | None, videos: str, problem: str
+) -> None:
+    text = PICKED.replace("[film 1, Film 8]", videos)
+    with pytest.raises(InvalidSpec) as caught:
+        load_spec(write(tmp_path, text), names=KnownNames((), (), form))
+    assert problem in str(caught.value)
+    assert str(caught.value).count(PICKED_PLACE) == 1
+
+
+@pytest.mark.parametrize("form", [IdForm.NUMBERS, None])
+def test_numbers_of_hand_picked_videos_need_not_be_in_the_store(
+    tmp_path: Path, form: IdForm | None
+) -> None:
+    text = PICKED.replace("[film 1, Film 8]", "[1, 2]")
+    load_spec(write(tmp_path, text), names=KnownNames((), (), form))
+
+
+def test_a_hand_picked_video_is_known_by_its_text_and_not_by_its_hash_alone() -> None:
+    document: JsonValue = {
+        "variants": [{"configuration": {"rows": {"picked": {"videos": ["a"]}}}}]
+    }
+    other = {hash_id(EntityKind.VIDEO, "a"): "b"}
+    names = KnownNames((), (), IdForm.TEXTS, lambda _: other)
+    (mistake,) = find_unknown_names(document, names)
+    assert mistake.problem == "The store has no video 'a'."

@@ -17,11 +17,18 @@ from services.page.configuration import (
 from services.page.model import RowType
 from services.page.production import production_documents
 from services.ranking.model import parse_model
+from timetravel.facts.external_ids import hash_id
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from timetravel.facts.model import JsonValue
 
 PRODUCTION = production_documents()[0].body
+
+
+def picked(videos: JsonValue) -> dict[str, JsonValue]:
+    """Return a row of hand-picked videos, by its id."""
+    return {"picked": {"type": "editorial", "title": "Picked by us", "videos": videos}}
 
 
 def test_the_documents_of_production_are_valid() -> None:
@@ -49,6 +56,17 @@ def test_every_section_belongs_to_a_service() -> None:
         ({"rows": {"new": {"genres": ["A"]}}}, "rows.new", "genres is for genre rows"),
         ({"rows": {"new": {"seen": "never"}}}, "rows.new.seen", "exclude, demote, allow"),
         ({"rows": {"new": {"type": "editorial"}}}, "rows.new", "needs videos"),
+        (
+            {"rows": picked(["a", 603])},
+            "rows.picked.videos",
+            "603 is a whole number, 'a' a",
+        ),
+        ({"rows": picked(["a", ""])}, "rows.picked.videos.1", "An id is empty; give 1 to 512"),
+        ({"rows": picked(["x" * 513])}, "rows.picked.videos.0", "has 513 bytes; give at most"),
+        ({"rows": picked([1, -1])}, "rows.picked.videos.1", "-1 is no video; give 0 or more"),
+        ({"rows": picked([2**63])}, "rows.picked.videos.0", "in 63 bits"),
+        ({"rows": picked([True])}, "rows.picked.videos.0", "True is no video"),
+        ({"rows": picked("alien")}, "rows.picked.videos", "array"),
         ({"rows": {"new": {"since": "soon"}}}, "rows.new.since", "'soon' is not a moment"),
         (
             {"rows": {"new": {"since": "2024-02-01", "until": "2024-02-01"}}},
@@ -82,6 +100,18 @@ def test_a_contradiction_is_told_with_its_field(
         parse_configuration(apply_overlay(PRODUCTION, overlay))
     assert refused.value.field.startswith(field)
     assert part in str(refused.value)
+
+
+def test_hand_picked_videos_are_given_by_whole_numbers_or_by_texts() -> None:
+    def parsed(videos: list[JsonValue]) -> tuple[int, ...] | None:
+        body = apply_overlay(PRODUCTION, {"rows": picked(videos)})
+        return parse_configuration(body).rows["picked"].videos
+
+    assert parsed([603, 0, 2**63 - 1]) == (603, 0, 2**63 - 1)
+    texts = ["tt0133093", "603", " \u00e9"]
+    numbers = tuple(hash_id(EntityKind.VIDEO, text) for text in texts)
+    assert parsed([*texts]) == numbers
+    assert parsed([]) == ()
 
 
 def test_all_contradictions_are_told_at_once() -> None:

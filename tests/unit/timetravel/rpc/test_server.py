@@ -278,6 +278,20 @@ def test_questions_that_do_not_add_up_do_not_leave(
             "external_id",
         ),
         (
+            "GetEntity",
+            timetravel_pb2.GetEntityRequest(
+                kind=timetravel_pb2.ENTITY_KIND_PROFILE, entity_id=1, external_id="1"
+            ),
+            "external_id",
+        ),
+        (
+            "GetEntity",
+            timetravel_pb2.GetEntityRequest(
+                kind=timetravel_pb2.ENTITY_KIND_PROFILE, external_id="ann"
+            ),
+            "external_id",
+        ),
+        (
             "BatchGetExternalIds",
             timetravel_pb2.BatchGetExternalIdsRequest(
                 kind=timetravel_pb2.ENTITY_KIND_VIDEO,
@@ -315,3 +329,20 @@ def test_entities_are_found_by_the_names_that_the_store_was_told_and_named_by_th
     assert client.entity_texts(EntityKind.VIDEO, []) == {}
     with pytest.raises(UnknownEntity, match="no video '7'"):
         client.find_entity(EntityKind.VIDEO, "7")
+
+
+def test_where_entities_have_numbers_these_may_be_given_as_texts_and_no_text_is_told(
+    connect: OpenChannel,
+) -> None:
+    stub = timetravel_pb2_grpc.TimeTravelServiceStub(connect())
+    kind = timetravel_pb2.ENTITY_KIND_PROFILE
+    answer = stub.GetEntity(timetravel_pb2.GetEntityRequest(kind=kind, external_id="1"))
+    assert answer.attributes["country"] == "DE"
+    assert not answer.HasField("external_id")
+    asked = timetravel_pb2.GetEntityHistoryRequest(
+        entity=timetravel_pb2.EntityRef(kind=kind, external_id="1")
+    )
+    for history in stub.GetEntityHistory(asked):
+        for one in history.versions:
+            assert one.version.entity.entity_id == 1
+            assert not one.version.entity.HasField("external_id")

@@ -296,10 +296,13 @@ class GetEntityRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     ENTITY_ID_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     kind: Global___EntityKind.ValueType
     """What it is."""
     entity_id: _builtins.int
-    """Which one."""
+    """Which one; unset where external_id is given."""
+    external_id: _builtins.str
+    """Which one, as the store was told of it."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """The moment; unset means the as-of of the call."""
@@ -310,12 +313,15 @@ class GetEntityRequest(_message.Message):
         kind: Global___EntityKind.ValueType = ...,
         entity_id: _builtins.int = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
+        external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "as_of", b"as_of", "external_id", b"external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "entity_id", b"entity_id", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "as_of", b"as_of", "entity_id", b"entity_id", "external_id", b"external_id", "kind", b"kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__external_id: _TypeAlias = _typing.Literal["external_id"]  # noqa: Y015
+    _WhichOneofArgType__external_id: _TypeAlias = _typing.Literal["_external_id", b"_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_id) -> _WhichOneofReturnType__external_id | None: ...
 
 Global___GetEntityRequest: _TypeAlias = GetEntityRequest  # noqa: Y015
 
@@ -417,9 +423,14 @@ class GetEntityResponse(_message.Message):
     FEATURES_FIELD_NUMBER: _builtins.int
     LINEAGE_FIELD_NUMBER: _builtins.int
     ALLOCATIONS_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    external_id: _builtins.str
+    """The entity as the store was told of it, where entities of its kind have
+    texts.
+    """
     @_builtins.property
     def attributes(self) -> _struct_pb2.Struct:
-        """Attributes by name."""
+        """Attributes by name. Lists of videos hold texts where videos have these."""
 
     @_builtins.property
     def features(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeatureValues]:
@@ -440,12 +451,15 @@ class GetEntityResponse(_message.Message):
         features: _abc.Iterable[Global___FeatureValues] | None = ...,
         lineage: Global___Lineage | None = ...,
         allocations: _abc.Iterable[Global___Allocation] | None = ...,
+        external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "lineage", b"lineage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "attributes", b"attributes", "external_id", b"external_id", "lineage", b"lineage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations", "attributes", b"attributes", "features", b"features", "lineage", b"lineage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "allocations", b"allocations", "attributes", b"attributes", "external_id", b"external_id", "features", b"features", "lineage", b"lineage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__external_id: _TypeAlias = _typing.Literal["external_id"]  # noqa: Y015
+    _WhichOneofArgType__external_id: _TypeAlias = _typing.Literal["_external_id", b"_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_id) -> _WhichOneofReturnType__external_id | None: ...
 
 Global___GetEntityResponse: _TypeAlias = GetEntityResponse  # noqa: Y015
 
@@ -1539,6 +1553,7 @@ class ListLoggedPagesRequest(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     PROFILE_IDS_FIELD_NUMBER: _builtins.int
     WITH_FEATURES_FIELD_NUMBER: _builtins.int
+    PROFILE_EXTERNAL_IDS_FIELD_NUMBER: _builtins.int
     with_features: _builtins.bool
     """Whether to return the features that were logged with each page."""
     @_builtins.property
@@ -1557,6 +1572,10 @@ class ListLoggedPagesRequest(_message.Message):
     def profile_ids(self) -> _columns_pb2.IntegerColumn:
         """Whose; empty means everybody's."""
 
+    @_builtins.property
+    def profile_external_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whose, as the store was told of them, besides profile_ids."""
+
     def __init__(
         self,
         *,
@@ -1564,10 +1583,11 @@ class ListLoggedPagesRequest(_message.Message):
         since: _timestamp_pb2.Timestamp | None = ...,
         profile_ids: _columns_pb2.IntegerColumn | None = ...,
         with_features: _builtins.bool = ...,
+        profile_external_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "profile_ids", b"profile_ids", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "profile_ids", b"profile_ids", "since", b"since", "with_features", b"with_features"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "profile_external_ids", b"profile_external_ids", "profile_ids", b"profile_ids", "since", b"since", "with_features", b"with_features"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1641,6 +1661,7 @@ class LoggedPage(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     PAGE_DIGEST_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
+    PROFILE_EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     profile_id: _builtins.int
     """To whom."""
     device: _builtins.str
@@ -1651,6 +1672,8 @@ class LoggedPage(_message.Message):
     """Canonical bytes of pagesim.page.v1.Page."""
     page_digest: _builtins.str
     """SHA-256 of them, in hexadecimal."""
+    profile_external_id: _builtins.str
+    """To whom, as the store was told of the profile, where profiles have texts."""
     @_builtins.property
     def shown_at(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -1674,12 +1697,15 @@ class LoggedPage(_message.Message):
         page: _builtins.bytes = ...,
         page_digest: _builtins.str = ...,
         features: _abc.Iterable[Global___LoggedFeatures] | None = ...,
+        profile_external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["known_at", b"known_at", "shown_at", b"shown_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id", "known_at", b"known_at", "profile_external_id", b"profile_external_id", "shown_at", b"shown_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_json", b"context_json", "device", b"device", "features", b"features", "known_at", b"known_at", "page", b"page", "page_digest", b"page_digest", "profile_id", b"profile_id", "shown_at", b"shown_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id", "context_json", b"context_json", "device", b"device", "features", b"features", "known_at", b"known_at", "page", b"page", "page_digest", b"page_digest", "profile_external_id", b"profile_external_id", "profile_id", b"profile_id", "shown_at", b"shown_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__profile_external_id: _TypeAlias = _typing.Literal["profile_external_id"]  # noqa: Y015
+    _WhichOneofArgType__profile_external_id: _TypeAlias = _typing.Literal["_profile_external_id", b"_profile_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__profile_external_id) -> _WhichOneofReturnType__profile_external_id | None: ...
 
 Global___LoggedPage: _TypeAlias = LoggedPage  # noqa: Y015
 
@@ -1715,21 +1741,29 @@ class EntityRef(_message.Message):
 
     KIND_FIELD_NUMBER: _builtins.int
     ENTITY_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     kind: Global___EntityKind.ValueType
     """What it is."""
     entity_id: _builtins.int
-    """Which one."""
+    """Which one; in a request, unset where external_id is given."""
+    external_id: _builtins.str
+    """Which one, as the store was told of it; in answers, where entities of its
+    kind have texts.
+    """
     def __init__(
         self,
         *,
         kind: Global___EntityKind.ValueType = ...,
         entity_id: _builtins.int = ...,
+        external_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "external_id", b"external_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_id", b"_external_id", "entity_id", b"entity_id", "external_id", b"external_id", "kind", b"kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__external_id: _TypeAlias = _typing.Literal["external_id"]  # noqa: Y015
+    _WhichOneofArgType__external_id: _TypeAlias = _typing.Literal["_external_id", b"_external_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_id) -> _WhichOneofReturnType__external_id | None: ...
 
 Global___EntityRef: _TypeAlias = EntityRef  # noqa: Y015
 
@@ -1778,6 +1812,7 @@ class FactVersion(_message.Message):
     SYNTHETIC_FIELD_NUMBER: _builtins.int
     OP_FIELD_NUMBER: _builtins.int
     VALUE_JSON_FIELD_NUMBER: _builtins.int
+    VIDEO_EXTERNAL_IDS_FIELD_NUMBER: _builtins.int
     kind: Global___FactKind.ValueType
     """What kind of fact."""
     name: _builtins.str
@@ -1794,7 +1829,7 @@ class FactVersion(_message.Message):
     """What the fact does."""
     value_json: _builtins.str
     """The value in canonical JSON; features as an object by field, without those
-    that are missing.
+    that are missing. Videos have their numbers.
     """
     @_builtins.property
     def entity(self) -> Global___EntityRef:
@@ -1820,6 +1855,12 @@ class FactVersion(_message.Message):
     def committed_at(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
 
+    @_builtins.property
+    def video_external_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The videos in the value, in its order, as the store was told of them: the
+        one of an event, or those of a list; empty where videos have numbers.
+        """
+
     def __init__(
         self,
         *,
@@ -1836,10 +1877,11 @@ class FactVersion(_message.Message):
         synthetic: _builtins.bool = ...,
         op: Global___Op.ValueType = ...,
         value_json: _builtins.str = ...,
+        video_external_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "committed_at", b"committed_at", "document", b"document", "entity", b"entity", "known_at", b"known_at", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "committed_at", b"committed_at", "document", b"document", "entity", b"entity", "kind", b"kind", "known_at", b"known_at", "name", b"name", "op", b"op", "source", b"source", "synthetic", b"synthetic", "tx_id", b"tx_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "value_json", b"value_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "committed_at", b"committed_at", "document", b"document", "entity", b"entity", "kind", b"kind", "known_at", b"known_at", "name", b"name", "op", b"op", "source", b"source", "synthetic", b"synthetic", "tx_id", b"tx_id", "valid_from", b"valid_from", "valid_to", b"valid_to", "value_json", b"value_json", "video_external_ids", b"video_external_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_about: _TypeAlias = _typing.Literal["entity", "document"]  # noqa: Y015
     _WhichOneofArgType_about: _TypeAlias = _typing.Literal["about", b"about"]  # noqa: Y015

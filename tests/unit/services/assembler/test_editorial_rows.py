@@ -1,4 +1,4 @@
-"""A row that has dates stands on pages between them, and changes nothing outside."""
+"""Editorial rows: hand-picked videos, by numbers or by texts, between dates or always."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from core.moments import format_moment
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
 from tests.support.pages.page_worlds import DAY, END, make_world
+from timetravel.facts.external_ids import hash_id
+from timetravel.facts.model import EntityKind
 
 if TYPE_CHECKING:
     from services.page.model import AssembledPages
@@ -57,3 +59,23 @@ def test_a_pinned_row_without_its_dates_leaves_its_place_to_others() -> None:
     made = assembler.assemble(PageRequests.of(asked))
     first = [page.rows[0].row_id == "picked" for page in made.pages()]
     assert first == [False, True, True, False]
+
+
+def test_videos_picked_by_their_texts_are_those_of_the_numbers_behind_them() -> None:
+    world = WORLD.named_by_texts()
+    texts = [f"film {1 + 7 * number}" for number in range(60)]
+    numbers = [hash_id(EntityKind.VIDEO, text) for text in texts]
+    asked = [(profile, END, "tv") for profile in world.profile_ids]
+
+    def assemble(videos: list[JsonValue]) -> AssembledPages:
+        overlay: dict[str, JsonValue] = {"rows": {"picked": EDITORIAL | {"videos": videos}}}
+        assembler = InProcessAssembler(world.reader(), configuration_overlay=overlay)
+        return assembler.assemble(PageRequests.of(asked))
+
+    by_texts = assemble([*texts])
+    assert list(by_texts.digests) == list(assemble([*numbers]).digests)
+    rows = [row for page in by_texts.pages() for row in page.rows if row.row_id == "picked"]
+    assert rows
+    for row in rows:
+        shown = [video.video_id for video in row.videos]
+        assert shown == [number for number in numbers if number in shown]
