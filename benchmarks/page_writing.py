@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.generation.external_ids import PageIds
-from experiments.generation.pages import PartitionPath, write_partition
+from experiments.generation.pages import ChunkTables, PartitionPath
+from experiments.generation.partitions import CHUNK_PAGES
 from experiments.scope.page_keys import PageKeys, repeat_text
 from services.in_process import InProcessAssembler
 from services.page.model import PageRequests
@@ -57,19 +58,24 @@ def measure(pages: int) -> tuple[float, int, int]:
     with tempfile.TemporaryDirectory() as name:
         path = PartitionPath(Path(name), "writing", "control", "000")
         before, began = peak(), time.process_time()
-        with write_partition(path, PageIds.by_numbers()) as partition:
-            for number in range(-(-pages // BATCH_PAGES)):
+        batches = -(-pages // BATCH_PAGES)
+        for chunk, first in enumerate(range(0, batches, CHUNK_PAGES // BATCH_PAGES)):
+            tables = ChunkTables(PageIds.by_numbers())
+            for number in range(first, min(first + CHUNK_PAGES // BATCH_PAGES, batches)):
                 keys = PageKeys(
                     np.full(BATCH_PAGES, moment + number),
                     profile_ids,
                     *(repeat_text(one, BATCH_PAGES) for one in ("tv", "US", "country=US")),
                 )
-                partition.add(keys, assembled)
+                tables.add(keys, assembled)
+            tables.write(path, chunk)
         seconds = time.process_time() - began
         return (
             seconds,
             peak() - before,
-            sum(path.file(table).stat().st_size for table in ("pages", "rows")),
+            sum(
+                file.stat().st_size for table in ("pages", "rows") for file in path.files(table)
+            ),
         )
 
 

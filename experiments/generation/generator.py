@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import grpc
 import structlog
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("experiments.generation")
 
-Batch: TypeAlias = "tuple[PageKeys, AssembledPages]"
-"""What was asked for, and what came back."""
+Origin = TypeVar("Origin")
+"""What a batch belongs to, e.g. a chunk."""
 
 
 class Assembler(Protocol):
@@ -33,54 +32,47 @@ class Assembler(Protocol):
         """Return the pages; those that cannot be made stand in its failures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Say how pages are asked for: pages per batch, and batches under way at once."""
-
-    batch_pages: int
-    requests_in_flight: int
-
-
 def generate_pages(
     assembler: Assembler,
-    pages: PageKeys,
-    pace: Pace,
+    batches: Iterator[tuple[Origin, PageKeys]],
+    in_flight: int,
     patience: Patience,
-) -> Iterator[Batch]:
-    """Yield the pages of a partition, batch by batch, in the order asked.
+) -> Iterator[tuple[Origin, PageKeys, AssembledPages]]:
+    """Yield the pages of batches, in the order asked.
 
     A batch that an outage kept from being made is asked for again. One that is refused for
     good becomes failed pages with the reason: it is counted, not lost.
 
     Args:
         assembler: Called with the context of the stack (`mesh.call.context.use_context`).
-        pages: What to make.
-        pace: How much at once.
+        batches: What to make, and what it belongs to; taken one at a time, as calls are free.
+        in_flight: Batches under way at once.
         patience: Waits while the mesh restarts what died.
 
     Raises:
         StackFailed: What died was not restarted in time, or is given up.
         ProcessFailed: The mesh ended.
     """
-    batches = (
-        pages[first : first + pace.batch_pages]
-        for first in range(0, len(pages), pace.batch_pages)
-    )
-    with ContextExecutor(max_workers=pace.requests_in_flight) as executor:
-        under_way: deque[tuple[PageKeys, Future[AssembledPages]]] = deque()
+    with ContextExecutor(max_workers=in_flight) as executor:
+        under_way: deque[tuple[Origin, PageKeys, Future[AssembledPages]]] = deque()
         try:
             while True:
-                for keys in islice(batches, pace.requests_in_flight - len(under_way)):
-                    under_way.append(
-                        (keys, executor.submit(_assemble, assembler, keys, patience))
-                    )
+                for origin, keys in islice(batches, in_flight - len(under_way)):
+                    made = executor.submit(_assemble, assembler, keys, patience)
+                    under_way.append((origin, keys, made))
                 if not under_way:
                     return
-                keys, future = under_way.popleft()
-                yield keys, future.result()
+                origin, keys, made = under_way.popleft()
+                yield origin, keys, made.result()
         finally:
-            for _, future in under_way:
-                future.cancel()
+            for _, _, made in under_way:
+                made.cancel()
+
+
+def cut_batches(pages: PageKeys, batch_pages: int) -> Iterator[PageKeys]:
+    """Yield pages, so many at a time."""
+    for first in range(0, len(pages), batch_pages):
+        yield pages[first : first + batch_pages]
 
 
 def _assemble(assembler: Assembler, keys: PageKeys, patience: Patience) -> AssembledPages:

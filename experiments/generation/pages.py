@@ -1,17 +1,16 @@
-"""Pages on disk: two flat Parquet tables per partition, written whole or not at all.
+"""Pages on disk: two flat Parquet tables per chunk of a partition, written whole or not at all.
 
 ::
 
-    RUN/pages/experiment=E/variant=V/partition=P/part-00000.parquet   one record per page
-    RUN/rows/experiment=E/variant=V/partition=P/part-00000.parquet    one record per page row
+    RUN/pages/experiment=E/variant=V/partition=P/chunk-00000.parquet   one record per page
+    RUN/rows/experiment=E/variant=V/partition=P/chunk-00000.parquet    one record per page row
 
-File names depend on the work alone, so making a partition again replaces its files. Pages stand
-in the order asked, in row groups of so many pages: at the same places in every variant.
+File names depend on the work alone, so making a chunk again replaces its files. Pages stand in
+the order asked, and chunks are cut at the same places in every variant.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +24,7 @@ from core.moments import EARLIEST_MICROS
 from services.page.ranges import starts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from core.arrays import Int64Array
@@ -33,9 +32,7 @@ if TYPE_CHECKING:
     from experiments.scope.page_keys import PageKeys
     from services.page.model import AssembledPages
 
-PAGES_PER_ROW_GROUP: Final = 8_192
-"""Pages after which a row group ends, with the batch that reaches them."""
-
+_CHUNK: Final = "chunk-"
 _MOMENT = pa.timestamp("us", "UTC")
 
 # Scores hardly repeat: their bytes, split, take a third less room and half the time.
@@ -87,7 +84,7 @@ class PartitionPath:
     variant: str
     partition: str
 
-    def file(self, table: str) -> Path:
+    def folder(self, table: str) -> Path:
         """Return where a table ("pages" or "rows") of the partition is kept."""
         return (
             self.directory
@@ -95,68 +92,60 @@ class PartitionPath:
             / f"experiment={self.experiment}"
             / f"variant={self.variant}"
             / f"partition={self.partition}"
-            / "part-00000.parquet"
         )
 
+    def files(self, table: str) -> list[Path]:
+        """Return the files of a table that are there, in the order of the chunks."""
+        return sorted(self.folder(table).glob(f"{_CHUNK}*.parquet"))
 
-@contextmanager
-def write_partition(path: PartitionPath, page_ids: PageIds) -> Iterator[PartitionWriter]:
-    """Yield a writer of the pages of a partition; they are there when the block ends.
+    def chunk(self, table: str, number: int) -> Path:
+        """Return where a chunk of a table is kept."""
+        return self.folder(table) / f"{_CHUNK}{number:05d}.parquet"
+
+
+class ChunkTables:
+    """Gather the batches of one chunk as they come.
 
     Args:
-        path: Where.
         page_ids: Names the pages.
     """
-    targets = {kind: path.file(kind) for kind in ("pages", "rows")}
-    for target in targets.values():
-        target.parent.mkdir(parents=True, exist_ok=True)
-    # The rows are there first: whoever finds pages finds their rows too.
-    with (
-        atomic_file(targets["pages"]) as pages_file,
-        atomic_file(targets["rows"]) as rows_file,
-        pq.ParquetWriter(pages_file, PAGES_SCHEMA, compression="zstd") as pages,
-        pq.ParquetWriter(
-            rows_file,
-            ROWS_SCHEMA,
-            compression="zstd",
-            use_dictionary=_REPEATING,
-            column_encoding=_SPLIT,
-        ) as rows,
-    ):
-        writer = PartitionWriter(pages, rows, page_ids)
-        yield writer
-        writer.flush()
 
-
-class PartitionWriter:
-    """Write batches of pages as they come, holding those of one row group."""
-
-    def __init__(
-        self, pages: pq.ParquetWriter, rows: pq.ParquetWriter, page_ids: PageIds
-    ) -> None:
+    def __init__(self, page_ids: PageIds) -> None:
         self._page_ids = page_ids
-        self._writers = pages, rows
-        self._waiting: tuple[list[pa.Table], list[pa.Table]] = [], []
-        self._waiting_pages = 0
+        self._pages = [PAGES_SCHEMA.empty_table()]
+        self._rows = [ROWS_SCHEMA.empty_table()]
 
     def add(self, keys: PageKeys, assembled: AssembledPages) -> None:
         """Take in what was asked with what came back, each as long as the other."""
         page_ids = self._page_ids.of_keys(keys)
-        pages, rows = self._waiting
-        pages.append(_page_records(keys, page_ids, assembled))
-        rows.append(_row_records(page_ids, assembled))
-        self._waiting_pages += len(keys)
-        if self._waiting_pages >= PAGES_PER_ROW_GROUP:
-            self.flush()
+        self._pages.append(_page_records(keys, page_ids, assembled))
+        self._rows.append(_row_records(page_ids, assembled))
 
-    def flush(self) -> None:
-        """End the row group."""
-        for writer, waiting in zip(self._writers, self._waiting, strict=True):
-            if waiting:
-                table = pa.concat_tables(waiting)
-                writer.write_table(table, max(len(table), 1))
-                waiting.clear()
-        self._waiting_pages = 0
+    def write(self, path: PartitionPath, number: int) -> None:
+        """Write the chunk of a number of a partition."""
+        tables = {"pages": pa.concat_tables(self._pages), "rows": pa.concat_tables(self._rows)}
+        targets = {name: path.chunk(name, number) for name in tables}
+        for target in targets.values():
+            target.parent.mkdir(parents=True, exist_ok=True)
+        # The rows are there first: whoever finds pages finds their rows too.
+        with (
+            atomic_file(targets["pages"]) as pages_file,
+            atomic_file(targets["rows"]) as rows_file,
+        ):
+            pq.write_table(
+                tables["pages"],
+                pages_file,
+                row_group_size=max(len(tables["pages"]), 1),
+                compression="zstd",
+            )
+            pq.write_table(
+                tables["rows"],
+                rows_file,
+                row_group_size=max(len(tables["rows"]), 1),
+                compression="zstd",
+                use_dictionary=_REPEATING,
+                column_encoding=_SPLIT,
+            )
 
 
 def _page_records(keys: PageKeys, page_ids: pa.Array, assembled: AssembledPages) -> pa.Table:

@@ -1,16 +1,33 @@
-"""Partitions: one variant x one slice of time, each in its own stack."""
+"""Partitions: one variant x one slice of time, each in its own stack, and made in chunks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from experiments.scope.page_keys import PageKeys
     from experiments.spec import Variant
+
+
+CHUNK_PAGES: Final = 4_096
+"""Pages of a chunk, rounded to whole batches: what is made again after a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Say what is written to one file.
+
+    Args:
+        number: Its place in the partition, from 0.
+        pages: By moment; never empty.
+    """
+
+    number: int
+    pages: PageKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +53,16 @@ class Partition:
     def stack_id(self) -> str:
         """The id of its stack in the mesh."""
         return f"{self.variant.name}-{self.partition_id}"
+
+    def chunks(self, batch_pages: int) -> Iterator[Chunk]:
+        """Yield its chunks; they have the same pages in every variant.
+
+        Args:
+            batch_pages: Pages of a batch; a chunk holds whole batches.
+        """
+        size = batch_pages * max(CHUNK_PAGES // batch_pages, 1)
+        for number, first in enumerate(range(0, len(self.pages), size)):
+            yield Chunk(number, self.pages[first : first + size])
 
 
 def plan_partitions(

@@ -26,10 +26,10 @@ from core.moments import format_moment, to_micros
 from experiments.errors import ExperimentError, LowPageYield, OutputExists, StackFailed
 from experiments.generation.baseline import override_processes, start_mesh
 from experiments.generation.external_ids import PageIds, write_external_ids
-from experiments.generation.generator import Pace, generate_pages
+from experiments.generation.generator import cut_batches, generate_pages
 from experiments.generation.lineage import check_lineage
 from experiments.generation.outages import Patience
-from experiments.generation.pages import PartitionPath, write_partition
+from experiments.generation.pages import ChunkTables, PartitionPath
 from experiments.generation.partitions import plan_partitions
 from experiments.generation.pinning import pin_snapshot
 from experiments.generation.segments import lay_out_facts
@@ -54,14 +54,13 @@ from timetravel.store import Store
 from timetravel.upkeep.copies import CopyKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
     import grpc
     import pyarrow as pa
 
-    from experiments.generation.generator import Batch
     from experiments.generation.partitions import Partition
     from experiments.generation.segments import Advance, Progress
     from experiments.spec import ExperimentSpec
@@ -255,12 +254,10 @@ class _Run:
         )
         with (
             mesh.service.lease_stack(stack),
-            write_partition(path, self._page_ids) as written,
             use_context(stack.context),
         ):
             try:
-                for keys, pages in self._generate(mesh, channel, stack, partition, advance):
-                    written.add(keys, pages)
+                self._write_pages(mesh, channel, stack, partition, path, advance)
             except LowPageYield:
                 raise
             except ExperimentError as error:
@@ -279,24 +276,36 @@ class _Run:
             seconds=round(time.monotonic() - started, _MILLISECONDS),
         )
 
-    def _generate(
+    def _write_pages(
         self,
         mesh: MeshProcess,
         channel: grpc.Channel,
         stack: Stack,
         partition: Partition,
+        path: PartitionPath,
         advance: Advance,
-    ) -> Iterator[Batch]:
+    ) -> None:
         limits = self._spec.limits
         assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
-        pace = Pace(limits.batch_pages, limits.requests_in_flight)
         patience = Patience.with_stack(
             mesh, stack, lambda text: advance(0, description=self._describe_progress(text))
         )
-        for keys, pages in generate_pages(assembler, partition.pages, pace, patience):
+        batches = (
+            (chunk, batch)
+            for chunk in partition.chunks(limits.batch_pages)
+            for batch in cut_batches(chunk.pages, limits.batch_pages)
+        )
+        tables, waiting = ChunkTables(self._page_ids), 0
+        for chunk, keys, pages in generate_pages(
+            assembler, batches, limits.requests_in_flight, patience
+        ):
             check_lineage(pages, self._spec.known_by_micros, self._page_ids)
             self._page_yield.count(partition, len(keys), _find_reasons(pages))
-            yield keys, pages
+            tables.add(keys, pages)
+            waiting += len(keys)
+            if waiting == len(chunk.pages):
+                tables.write(path, chunk.number)
+                tables, waiting = ChunkTables(self._page_ids), 0
             advance(len(keys), description=self._describe_progress(""))
 
     def _describe_progress(self, waiting_for: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.generation.external_ids import PageIds
-from experiments.generation.generator import Pace, generate_pages
+from experiments.generation.generator import cut_batches, generate_pages
 from experiments.generation.lineage import find_page_leaks
 from experiments.scope.draw import take_first
 from experiments.scope.page_keys import PageKeys
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 _PAGES_AT_ONCE = 1_000
-_PACE = Pace(batch_pages=100, requests_in_flight=2)
+_BATCH_PAGES = 100
+_BATCHES_IN_FLIGHT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,8 @@ def _check_pages(
         pa.array([page.device for page in logged]).dictionary_encode(),
     )
     remaining = iter(logged)
-    for batch, pages in generate_pages(assembler, keys, _PACE, patience):
+    batches = ((None, batch) for batch in cut_batches(keys, _BATCH_PAGES))
+    for _, batch, pages in generate_pages(assembler, batches, _BATCHES_IN_FLIGHT, patience):
         failures = {failure.index: failure.message for failure in pages.failures}
         leaks = {leak.page_id: leak for leak in find_page_leaks(pages, known_by, page_ids)}
         names = page_ids.of_keys(batch).to_pylist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -83,7 +82,7 @@ def find_partitions(directory: Path, variants: Sequence[str]) -> list[list[Parti
         MismatchedPages: A variant lacks a partition.
     """
     found = (directory / "pages").glob("experiment=*/variant=*/partition=*/*.parquet")
-    names = sorted({tuple(_value(part) for part in path.parts[-4:-1]) for path in found})
+    names = {tuple(_value(part) for part in path.parts[-4:-1]) for path in found}
     slices = sorted(
         {(experiment, number) for experiment, own, number in names if own in variants}
     )
@@ -105,13 +104,19 @@ def find_partitions(directory: Path, variants: Sequence[str]) -> list[list[Parti
 
 def count_pages(partitions: Sequence[Sequence[PartitionPath]]) -> int:
     """Return how many pages each variant was asked for."""
-    return sum(pq.read_metadata(paths[0].file("pages")).num_rows for paths in partitions)
+    return sum(
+        pq.read_metadata(file).num_rows
+        for paths in partitions
+        for file in paths[0].files("pages")
+    )
 
 
 def read_profile_ids(partitions: Sequence[Sequence[PartitionPath]]) -> Sequence[int]:
     """Return whose pages a run asked for, ascending."""
     columns = [
-        pq.read_table(paths[0].file("pages"), columns=["profile_id"]) for paths in partitions
+        pq.ParquetFile(file).read(["profile_id"])
+        for paths in partitions
+        for file in paths[0].files("pages")
     ]
     profile_ids: list[int] = pa.concat_tables(columns)["profile_id"].unique().to_pylist()
     return sorted(profile_ids)
@@ -127,38 +132,37 @@ def read_slices(paths: Sequence[PartitionPath], pages: int) -> Iterator[PageSlic
     Raises:
         MismatchedPages: The variants do not hold the same pages.
     """
-    with ExitStack() as files:
-        readers = {path.variant: _PartitionReader(path, files) for path in paths}
-        while True:
-            made = {variant: reader.take(pages) for variant, reader in readers.items()}
-            control = made[paths[0].variant][0]
-            for path in paths:
-                if not made[path.variant][0]["page_id"].equals(control["page_id"]):
-                    raise _mismatched(
-                        f"{path.variant} and {paths[0].variant} hold different pages in "
-                        f"partition {path.partition}"
-                    )
-            if not len(control):
-                return
-            yield PageSlice(
-                page_ids=_column(control, "page_id"),
-                profile_ids=control["profile_id"].to_numpy(),
-                as_of=control["as_of"].cast(pa.int64()).to_numpy(),
-                devices=_column(control, "device"),
-                countries=_column(control, "country"),
-                strata=_column(control, "stratum"),
-                variants={
-                    variant: _variant_pages(own, rows) for variant, (own, rows) in made.items()
-                },
-            )
+    readers = {path.variant: _PartitionReader(path) for path in paths}
+    while True:
+        made = {variant: reader.take(pages) for variant, reader in readers.items()}
+        control = made[paths[0].variant][0]
+        for path in paths:
+            if not made[path.variant][0]["page_id"].equals(control["page_id"]):
+                raise _mismatched(
+                    f"{path.variant} and {paths[0].variant} hold different pages in "
+                    f"partition {path.partition}"
+                )
+        if not len(control):
+            return
+        yield PageSlice(
+            page_ids=_column(control, "page_id"),
+            profile_ids=control["profile_id"].to_numpy(),
+            as_of=control["as_of"].cast(pa.int64()).to_numpy(),
+            devices=_column(control, "device"),
+            countries=_column(control, "country"),
+            strata=_column(control, "stratum"),
+            variants={
+                variant: _variant_pages(own, rows) for variant, (own, rows) in made.items()
+            },
+        )
 
 
 class _PartitionReader:
     """Read the pages and rows of one variant, some pages after the other."""
 
-    def __init__(self, path: PartitionPath, files: ExitStack) -> None:
-        self._pages = _Records(path.file("pages"), _PAGE_COLUMNS, files)
-        self._rows = _Records(path.file("rows"), _ROW_COLUMNS, files)
+    def __init__(self, path: PartitionPath) -> None:
+        self._pages = _Records(path.files("pages"), _PAGE_COLUMNS)
+        self._rows = _Records(path.files("rows"), _ROW_COLUMNS)
 
     def take(self, count: int) -> tuple[pa.Table, pa.Table]:
         """Return the next pages, fewer at the end, and their rows."""
@@ -168,14 +172,11 @@ class _PartitionReader:
 
 
 class _Records:
-    """Read a Parquet file from its beginning to its end, any number of records at a time."""
+    """Read Parquet files one after the other, any number of records at a time."""
 
-    def __init__(self, path: Path, columns: Sequence[str], files: ExitStack) -> None:
-        dictionaries = [name for name in _DICTIONARIES if name in columns]
-        file = files.enter_context(pq.ParquetFile(path, read_dictionary=dictionaries))
-        self._batches = file.iter_batches(_ROWS_PER_READ, columns=list(columns))
-        schema = pa.schema([file.schema_arrow.field(name) for name in columns])
-        self._held = schema.empty_table()
+    def __init__(self, paths: Sequence[Path], columns: Sequence[str]) -> None:
+        self._batches = _read_batches(paths, columns)
+        self._held = _schema_of(paths[0], columns).empty_table()
 
     def take(self, count: int) -> pa.Table:
         """Return the next records, fewer at the end."""
@@ -186,6 +187,22 @@ class _Records:
         table = pa.concat_tables(parts)
         self._held = table.slice(count)
         return table.slice(0, count)
+
+
+def _read_batches(paths: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    for path in paths:
+        with _open(path, columns) as file:
+            yield from file.iter_batches(_ROWS_PER_READ, columns=list(columns))
+
+
+def _schema_of(path: Path, columns: Sequence[str]) -> pa.Schema:
+    with _open(path, columns) as file:
+        return pa.schema([file.schema_arrow.field(name) for name in columns])
+
+
+def _open(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
+    dictionaries = [name for name in _DICTIONARIES if name in columns]
+    return pq.ParquetFile(path, read_dictionary=dictionaries)
 
 
 def _variant_pages(pages: pa.Table, rows: pa.Table) -> VariantPages:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from experiments.generation.external_ids import PageIds
-from experiments.generation.pages import PartitionPath, write_partition
+from experiments.generation.pages import ChunkTables, PartitionPath
 from experiments.scope.strata import describe_keys
 from services.in_process import InProcessAssembler
 from services.page.canonical import canonical_bytes
@@ -80,8 +80,9 @@ def make_run(directory: Path, *, seed: int = 5, profiles: int = 12) -> Simulated
                 store.as_of(snapshot), configuration_overlay=overlay
             ).assemble(requests)
             path = PartitionPath(directory, EXPERIMENT, variant, "000")
-            with write_partition(path, PageIds.by_numbers()) as partition:
-                partition.add(keys, pages)
+            tables = ChunkTables(PageIds.by_numbers())
+            tables.add(keys, pages)
+            tables.write(path, 0)
     return SimulatedRun(directory, url, snapshot)
 
 

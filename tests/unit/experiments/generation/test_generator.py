@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from experiments.generation.generator import Pace, generate_pages
+from experiments.generation.generator import cut_batches, generate_pages
 from experiments.generation.outages import Patience, StackHealth
 from mesh.call.context import CallContext, current_context, use_context
 from services.in_process import InProcessAssembler
@@ -14,6 +14,7 @@ from tests.support.pages.page_keys import keys_of, rows_of
 from tests.support.pages.page_worlds import DAY, START, make_world
 
 if TYPE_CHECKING:
+    from experiments.scope.page_keys import PageKeys
     from services.page.model import AssembledPages, PageRequests
 
 UNDISTURBED = Patience(StackHealth, wait=lambda _seconds: None)
@@ -55,10 +56,19 @@ class FaultyAssembler:
         return self.assembler.assemble(requests)
 
 
+def generate(
+    assembler: FaultyAssembler, batch_pages: int, in_flight: int
+) -> list[tuple[PageKeys, AssembledPages]]:
+    batches = enumerate(cut_batches(KEYS, batch_pages))
+    made = list(generate_pages(assembler, batches, in_flight, UNDISTURBED))
+    assert [number for number, _, _ in made] == list(range(len(made)))
+    return [(keys, pages) for _, keys, pages in made]
+
+
 def test_batches_come_back_in_the_order_asked_with_the_context_of_the_stack() -> None:
     assembler = FaultyAssembler([])
     with use_context(CONTEXT):
-        batches = list(generate_pages(assembler, KEYS, Pace(2, 2), UNDISTURBED))
+        batches = generate(assembler, 2, 2)
     assert [row for keys, _ in batches for row in rows_of(keys)] == rows_of(KEYS)
     assert [len(pages) for _, pages in batches] == [2, 2, 2, 1]
     assert set(assembler.stacks) == {"trial"}
@@ -67,7 +77,7 @@ def test_batches_come_back_in_the_order_asked_with_the_context_of_the_stack() ->
 def test_a_batch_that_an_outage_kept_is_asked_for_again() -> None:
     assembler = FaultyAssembler([grpc.StatusCode.UNAVAILABLE] * 3)
     with use_context(CONTEXT):
-        batches = list(generate_pages(assembler, KEYS, Pace(7, 1), UNDISTURBED))
+        batches = generate(assembler, 7, 1)
     assert not batches[0][1].failures
     assert len(assembler.stacks) == 4
 
@@ -75,7 +85,7 @@ def test_a_batch_that_an_outage_kept_is_asked_for_again() -> None:
 def test_a_batch_refused_for_good_is_counted_page_by_page_and_the_rest_is_made() -> None:
     assembler = FaultyAssembler([grpc.StatusCode.INTERNAL])
     with use_context(CONTEXT):
-        batches = list(generate_pages(assembler, KEYS, Pace(4, 1), UNDISTURBED))
+        batches = generate(assembler, 4, 1)
     refused, made = (pages for _, pages in batches)
     assert [(one.index, one.code, one.message) for one in refused.failures] == [
         (index, grpc.StatusCode.INTERNAL, "injected") for index in range(4)

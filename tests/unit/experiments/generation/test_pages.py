@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import experiments.generation.pages
 from core.moments import EARLIEST_MICROS, format_moment
 from experiments.generation.external_ids import PageIds
 from experiments.generation.pages import (
+    ChunkTables,
     PartitionPath,
-    write_partition,
 )
 from services.in_process import InProcessAssembler
 from services.page.model import AssembledPages, PageFailure
@@ -92,7 +92,9 @@ def describe_rows(key: PageRow, pages: AssembledPages, index: int) -> list[dict[
 
 
 def read(path: PartitionPath, table: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = pq.read_table(path.file(table)).to_pylist()
+    found: list[dict[str, Any]] = pa.concat_tables(
+        [pq.ParquetFile(file).read() for file in path.files(table)]
+    ).to_pylist()
     return [
         {
             name: np.datetime64(value.replace(tzinfo=None), "us")
@@ -104,28 +106,21 @@ def read(path: PartitionPath, table: str) -> list[dict[str, Any]]:
     ]
 
 
-def fail_midway(path: PartitionPath) -> None:
-    with write_partition(path, PageIds.by_numbers()) as partition:
-        partition.add(KEYS[:3], make(KEYS[:3]))
-        raise ZeroDivisionError
-
-
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=8), st.integers(1, 9))
+@given(st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=3), min_size=1, max_size=4))
 @settings(max_examples=20, deadline=None)
 def test_what_is_written_is_what_was_made_however_it_is_cut(
-    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], per_group: int
+    tmp_path_factory: pytest.TempPathFactory, chunks: list[list[int]]
 ) -> None:
     path = PartitionPath(tmp_path_factory.mktemp("run"), "trial", "control", "000")
     batches, first = [], 0
-    for size in sizes:
-        if len(keys := KEYS[first : first + size]):
-            batches.append((keys, make(keys)))
-        first += size
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(experiments.generation.pages, "PAGES_PER_ROW_GROUP", per_group)
-        with write_partition(path, PageIds.by_numbers()) as partition:
-            for keys, pages in batches:
-                partition.add(keys, pages)
+    for number, sizes in enumerate(chunks):
+        tables = ChunkTables(PageIds.by_numbers())
+        for size in sizes:
+            if len(keys := KEYS[first : first + size]):
+                batches.append((keys, make(keys)))
+                tables.add(*batches[-1])
+            first += size
+        tables.write(path, number)
     made = [
         (key, pages, index)
         for keys, pages in batches
@@ -133,35 +128,35 @@ def test_what_is_written_is_what_was_made_however_it_is_cut(
     ]
     assert read(path, "pages") == [describe(*one) for one in made]
     assert read(path, "rows") == [row for one in made for row in describe_rows(*one)]
-    groups, waiting = [], 0
-    for keys, _ in batches:
-        waiting += len(keys)
-        if waiting >= per_group:
-            groups.append(waiting)
-            waiting = 0
-    groups += [waiting] if waiting else []
-    written = pq.ParquetFile(path.file("pages")).metadata
-    assert [
-        written.row_group(place).num_rows for place in range(written.num_row_groups)
-    ] == groups
+    assert {pq.read_metadata(file).num_row_groups for file in path.files("pages")} == {1}
 
 
-def test_after_an_error_neither_table_is_there_and_what_was_there_stays(tmp_path: Path) -> None:
+def test_a_chunk_that_cannot_be_written_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = PartitionPath(tmp_path, "trial", "control", "000")
+    tables = ChunkTables(PageIds.by_numbers())
+    tables.add(KEYS[:4], make(KEYS[:4]))
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
     for written in range(2):
-        with pytest.raises(ZeroDivisionError):
-            fail_midway(path)
+        with monkeypatch.context() as patched:
+            patched.setattr(pq, "write_table", fail)
+            with pytest.raises(ZeroDivisionError):
+                tables.write(path, 0)
         assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == [
-            "part-00000.parquet"
+            "chunk-00000.parquet"
         ] * (2 * written)
-        with write_partition(path, PageIds.by_numbers()) as partition:
-            partition.add(KEYS[:4], make(KEYS[:4]))
+        tables.write(path, 0)
     assert len(read(path, "pages")) == 4
 
 
 def test_a_partition_of_which_no_page_was_made_has_no_row(tmp_path: Path) -> None:
     path = PartitionPath(tmp_path, "trial", "control", "000")
-    with write_partition(path, PageIds.by_numbers()) as partition:
-        partition.add(KEYS[:2], make(KEYS[:2]))
+    tables = ChunkTables(PageIds.by_numbers())
+    tables.add(KEYS[:2], make(KEYS[:2]))
+    tables.write(path, 0)
     assert len(read(path, "pages")) == 2
     assert read(path, "rows") == []

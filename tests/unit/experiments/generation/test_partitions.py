@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import experiments.generation.partitions
 from experiments.generation.partitions import plan_partitions
 from experiments.spec import Variant
 from tests.support.pages.page_keys import keys_of, rows_of
@@ -45,3 +47,20 @@ def test_stacks_are_named_for_their_variant_and_slice() -> None:
         "control-001",
         "trial-001",
     ]
+
+
+@given(st.integers(1, 60), st.integers(1, 8), st.integers(1, 12))
+def test_chunks_hold_all_pages_of_a_partition_in_whole_batches(
+    pages: int, batch_pages: int, chunk_pages: int
+) -> None:
+    (partition,) = plan_partitions(
+        keys_of((moment, 1, "tv") for moment in range(pages)), VARIANTS[:1], 1
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(experiments.generation.partitions, "CHUNK_PAGES", chunk_pages)
+        chunks = list(partition.chunks(batch_pages))
+    assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
+    assert [key for chunk in chunks for key in rows_of(chunk.pages)] == rows_of(partition.pages)
+    size = max(chunk_pages // batch_pages, 1) * batch_pages
+    assert {len(chunk.pages) for chunk in chunks[:-1]} <= {size}
+    assert 0 < len(chunks[-1].pages) <= size

@@ -142,14 +142,14 @@ def test_when_everybody_is_gone_there_is_no_report(run: Path, own_store: Store) 
 
 
 def test_what_a_killed_process_left_unfinished_goes(run: Path, own_store: Store) -> None:
-    left = run / "pages" / ".part-00000.parquet.unfinished"
+    left = run / "pages" / ".chunk-00000.parquet.unfinished"
     left.write_bytes(b"MARKER")
     assert purge_results(run, ids(999), own_store) == 1
     assert not left.exists()
 
 
 def test_what_a_run_still_writes_stays(run: Path, own_store: Store) -> None:
-    target = run / "pages" / "part-00000.parquet"
+    target = run / "pages" / "chunk-00000.parquet"
     with atomic_file(target) as unfinished:
         assert purge_results(run, ids(999), own_store) == 0
         unfinished.write_bytes(b"whole")
