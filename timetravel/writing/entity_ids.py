@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from timetravel.database.schema import (
-    attribute_fact,
     availability_fact,
     event_fact,
     external_id,
@@ -21,6 +20,7 @@ from timetravel.facts.external_ids import ExternalIds, IdForm, check_same
 from timetravel.facts.logged_features import decode_logged_features
 from timetravel.facts.model import EntityKind
 from timetravel.queries.entity_ids import read_texts
+from timetravel.writing.bulk import insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,13 +48,8 @@ class EntityIds:
 
     def write(self, connection: sa.Connection, tx_id: int) -> None:
         """Add them."""
-        for table, rows in ((id_form, self.forms), (external_id, self.texts)):
-            if rows:
-                names = [column.name for column in table.columns]
-                connection.execute(
-                    table.insert(),
-                    [dict(zip(names, (*row, tx_id), strict=True)) for row in rows],
-                )
+        insert(connection, id_form, [(*row, tx_id) for row in self.forms])
+        insert(connection, external_id, [(*row, tx_id) for row in self.texts])
 
 
 def check_ids(
@@ -151,8 +146,8 @@ def _ids(records: Records, registry: Registry, kind: EntityKind) -> Iterator[Int
         return np.array([row[place] for row in rows.get(table, ())], np.int64)
 
     yield from (block.entity_ids for block in records.features if block.group_id in group_ids)
-    attributes = rows.get(attribute_fact, ())
-    yield np.array([row[1] for row in attributes if row[0] == kind.value], np.int64)
+    attributed = [number for one, number in records.entities if one == kind.value]
+    yield np.array(attributed, np.int64)
     if kind is EntityKind.PROFILE:
         yield column(event_fact, 0)
         yield column(logged_page, 1)
