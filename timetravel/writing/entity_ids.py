@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from timetravel.database.schema import (
+    attribute_fact,
     availability_fact,
     event_fact,
     external_id,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from timetravel.database.registry import Registry
     from timetravel.writing.records import Records
 
+NewTexts: TypeAlias = "Sequence[tuple[int, int, str]]"
+"""Kind, number and text of ids that the store does not have yet."""
 NO_TEXTS: Final = ExternalIds()
 
 
@@ -40,11 +43,11 @@ class EntityIds:
 
     Attributes:
         forms: Kinds of which these are the first facts, and the form of their ids.
-        texts: Kind, number and text of ids that the store does not have yet.
+        texts: Of ids that the store does not have yet.
     """
 
     forms: Sequence[tuple[int, int]] = field(default_factory=list)
-    texts: Sequence[tuple[int, int, str]] = field(default_factory=list)
+    texts: NewTexts = field(default_factory=list)
 
     def write(self, connection: sa.Connection, tx_id: int) -> None:
         """Add them."""
@@ -135,6 +138,38 @@ def _match(
 def find_ids(records: Records, registry: Registry, kind: EntityKind) -> Int64Array:
     """Return the entities of a kind that records are about: int64[], ascending, distinct."""
     return np.unique(np.concatenate([np.zeros(0, np.int64), *_ids(records, registry, kind)]))
+
+
+def without_new(records: Records, registry: Registry, texts: NewTexts) -> Records:
+    """Return records without attributes and features of entities that are new.
+
+    The store has none of these yet, so need not be asked: numbers of texts lie anywhere among
+    those that it has, and each would be looked for.
+
+    Args:
+        records: What is appended.
+        registry: The feature groups.
+        texts: Of entities that the store does not have yet.
+    """
+    if not texts:
+        return records
+    new = {(kind, number) for kind, number, _ in texts}
+    attributes = [row for row in records.rows.get(attribute_fact, ()) if row[:2] not in new]
+    kinds = {one.group_id: one.group.entity_kind for one in registry.groups.values()}
+    numbers = {
+        kind: np.array([number for one, number in new if one == kind.value], np.int64)
+        for kind in EntityKind
+    }
+    return replace(
+        records,
+        rows={**records.rows, attribute_fact: attributes},
+        features=[
+            block.take(
+                np.flatnonzero(~np.isin(block.entity_ids, numbers[kinds[block.group_id]]))
+            )
+            for block in records.features
+        ],
+    )
 
 
 def _ids(records: Records, registry: Registry, kind: EntityKind) -> Iterator[Int64Array]:
