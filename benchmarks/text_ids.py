@@ -98,7 +98,7 @@ def main() -> None:
         description="Compare entities named by whole numbers with entities named by texts.",
     )
     parser.add_argument("--rounds", type=int, default=2, help="loads of each kind")
-    parser.add_argument("--pages", type=int, default=10_000)
+    parser.add_argument("--pages", type=int, default=30_000)
     given = parser.parse_args()
     if given.rounds < 1 or given.pages < 2 * BATCH_PAGES:
         parser.error(f"give at least 1 round and {2 * BATCH_PAGES} pages, two batches")
