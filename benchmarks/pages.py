@@ -62,10 +62,15 @@ class Measured:
             self._rows += len(pages.row_indexes)
             self._videos += len(pages.video_ids)
 
+    @property
+    def micros_per_page(self) -> float:
+        """CPU of a page that counts."""
+        return 1e6 * self._seconds / self._pages
+
     def line(self) -> str:
         """Return the figures, and the digest."""
         return (
-            f"{1e6 * self._seconds / self._pages:8.0f} us {self._rows / self._pages:8.1f} rows "
+            f"{self.micros_per_page:8.0f} us {self._rows / self._pages:8.1f} rows "
             f"{self._videos / self._pages:8.0f} videos   {self._digest.hexdigest()}"
         )
 

@@ -63,6 +63,9 @@ class RowColumns(NamedTuple):
 def varint_size(value: np.uint64) -> int:
     """Return how many bytes a varint has."""
     size = 1
+    while value >> np.uint64(28):  # numbers of texts have nine bytes
+        value >>= np.uint64(28)
+        size += 4
     while value > np.uint64(_SEVEN_BITS):
         value >>= np.uint64(7)
         size += 1
@@ -118,7 +121,7 @@ def write_rows(columns: RowColumns, out: UInt8Array, ends: Int64Array) -> None:
             size = label_end - label_start + (5 if columns.score_bits[row] != 0 else 0)
             for video in range(first, last):
                 own = video_size(columns.video_ids[video], columns.video_score_bits[video])
-                size += 1 + varint_size(np.uint64(own)) + own
+                size += 1 + 1 + own
             out[at] = _ROWS_TAG
             at = write_varint(out, at + 1, np.uint64(size))
             for index in range(label_start, label_end):
@@ -128,13 +131,15 @@ def write_rows(columns: RowColumns, out: UInt8Array, ends: Int64Array) -> None:
                 video_id = columns.video_ids[video]
                 score_bits = columns.video_score_bits[video]
                 out[at] = _VIDEOS_TAG
-                at = write_varint(out, at + 1, np.uint64(video_size(video_id, score_bits)))
+                begin = at + 2  # the size, of one byte, is known once the video is written
+                at = begin
                 if video_id != 0:
                     out[at] = _VIDEO_ID_TAG
                     at = write_varint(out, at + 1, np.uint64(video_id))
                 if score_bits != 0:
                     out[at] = _VIDEO_SCORE_TAG
                     at = write_fixed32(out, at + 1, score_bits)
+                out[begin - 1] = at - begin
             if columns.score_bits[row] != 0:
                 out[at] = _ROW_SCORE_TAG
                 at = write_fixed32(out, at + 1, columns.score_bits[row])

@@ -113,6 +113,7 @@ class EntityNames:
 
     def __init__(self, forms: Mapping[EntityKind, IdForm]) -> None:
         self._forms = dict(forms)
+        self._numbers: dict[EntityKind, dict[str, int]] = {kind: {} for kind in EntityKind}
         self.external_ids = ExternalIds()
 
     @property
@@ -147,7 +148,11 @@ class EntityNames:
         Raises:
             InvalidFact: The text cannot be an id, or another one has the same number.
         """
-        return self.external_ids.note(kind, text, field=field)
+        known = self._numbers[kind]
+        number = known.get(text)
+        if number is None:
+            number = known[text] = self.external_ids.note(kind, text, field=field)
+        return number
 
     def number_of(self, kind: EntityKind, number: int, text: str | None, *, field: str) -> int:
         """Return the number of an entity that is named by its number or by a text.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from timetravel.database.batches import in_batches
+from timetravel.database.engine import POSTGRESQL
 from timetravel.database.schema import external_id, id_form
 from timetravel.errors import InvalidFact, InvalidQuestion, UnknownEntity
 from timetravel.facts.external_ids import IdForm, check_external_id, hash_id
@@ -30,15 +31,19 @@ def read_texts(
     connection: sa.Connection, kind: EntityKind, numbers: Sequence[int]
 ) -> dict[int, str]:
     """Return the texts of those of some numbers that have one."""
-    found: dict[int, str] = {}
-    for batch in in_batches(numbers):
-        rows = connection.execute(
-            sa.select(external_id.c.entity_id, external_id.c.external_id).where(
-                external_id.c.kind == kind.value, external_id.c.entity_id.in_(batch)
-            )
-        )
-        found.update({row.entity_id: row.external_id for row in rows})
-    return found
+    # One statement however many there are; a parameter each takes several times as long.
+    if connection.dialect.name == POSTGRESQL:
+        kinds, given = "kind = %s", "SELECT unnest(%s::bigint[])"
+        parameters: tuple[object, ...] = (kind.value, list(numbers))
+    else:
+        kinds, given = "kind = ?", "SELECT value FROM json_each(?)"
+        parameters = (kind.value, json.dumps(numbers))
+    rows = connection.exec_driver_sql(
+        f"SELECT entity_id, external_id FROM {external_id.name} "  # noqa: S608 - names of our own schema
+        f"WHERE {kinds} AND entity_id IN ({given})",
+        parameters,
+    )
+    return dict(map(tuple, rows))
 
 
 def read_external_ids(

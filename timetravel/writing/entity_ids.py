@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from timetravel.facts.external_ids import ExternalIds, IdForm, check_same
 from timetravel.facts.logged_features import decode_logged_features
 from timetravel.facts.model import EntityKind
 from timetravel.queries.entity_ids import read_texts
+from timetravel.writing.bulk import insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from timetravel.database.registry import Registry
     from timetravel.writing.records import Records
 
+NewTexts: TypeAlias = "Sequence[tuple[int, int, str]]"
+"""Kind, number and text of ids that the store does not have yet."""
 NO_TEXTS: Final = ExternalIds()
 
 
@@ -40,21 +43,16 @@ class EntityIds:
 
     Attributes:
         forms: Kinds of which these are the first facts, and the form of their ids.
-        texts: Kind, number and text of ids that the store does not have yet.
+        texts: Of ids that the store does not have yet.
     """
 
     forms: Sequence[tuple[int, int]] = field(default_factory=list)
-    texts: Sequence[tuple[int, int, str]] = field(default_factory=list)
+    texts: NewTexts = field(default_factory=list)
 
     def write(self, connection: sa.Connection, tx_id: int) -> None:
         """Add them."""
-        for table, rows in ((id_form, self.forms), (external_id, self.texts)):
-            if rows:
-                names = [column.name for column in table.columns]
-                connection.execute(
-                    table.insert(),
-                    [dict(zip(names, (*row, tx_id), strict=True)) for row in rows],
-                )
+        insert(connection, id_form, [(*row, tx_id) for row in self.forms])
+        insert(connection, external_id, [(*row, tx_id) for row in self.texts])
 
 
 def check_ids(
@@ -142,6 +140,38 @@ def find_ids(records: Records, registry: Registry, kind: EntityKind) -> Int64Arr
     return np.unique(np.concatenate([np.zeros(0, np.int64), *_ids(records, registry, kind)]))
 
 
+def without_new(records: Records, registry: Registry, texts: NewTexts) -> Records:
+    """Return records without attributes and features of entities that are new.
+
+    The store has none of these yet, so need not be asked: numbers of texts lie anywhere among
+    those that it has, and each would be looked for.
+
+    Args:
+        records: What is appended.
+        registry: The feature groups.
+        texts: Of entities that the store does not have yet.
+    """
+    if not texts:
+        return records
+    new = {(kind, number) for kind, number, _ in texts}
+    attributes = [row for row in records.rows.get(attribute_fact, ()) if row[:2] not in new]
+    kinds = {one.group_id: one.group.entity_kind for one in registry.groups.values()}
+    numbers = {
+        kind: np.array([number for one, number in new if one == kind.value], np.int64)
+        for kind in EntityKind
+    }
+    return replace(
+        records,
+        rows={**records.rows, attribute_fact: attributes},
+        features=[
+            block.take(
+                np.flatnonzero(~np.isin(block.entity_ids, numbers[kinds[block.group_id]]))
+            )
+            for block in records.features
+        ],
+    )
+
+
 def _ids(records: Records, registry: Registry, kind: EntityKind) -> Iterator[Int64Array]:
     groups = [group for group in registry.groups.values() if group.group.entity_kind is kind]
     group_ids, names = {one.group_id for one in groups}, {one.group.name for one in groups}
@@ -151,8 +181,8 @@ def _ids(records: Records, registry: Registry, kind: EntityKind) -> Iterator[Int
         return np.array([row[place] for row in rows.get(table, ())], np.int64)
 
     yield from (block.entity_ids for block in records.features if block.group_id in group_ids)
-    attributes = rows.get(attribute_fact, ())
-    yield np.array([row[1] for row in attributes if row[0] == kind.value], np.int64)
+    attributed = [number for one, number in records.entities if one == kind.value]
+    yield np.array(attributed, np.int64)
     if kind is EntityKind.PROFILE:
         yield column(event_fact, 0)
         yield column(logged_page, 1)

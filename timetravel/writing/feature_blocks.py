@@ -42,6 +42,18 @@ class FeatureBlock:
     def __len__(self) -> int:
         return len(self.entity_ids)
 
+    def take(self, places: NDArray[np.intp]) -> FeatureBlock:
+        """Return the rows at places."""
+        return FeatureBlock(
+            self.group_id,
+            self.schema_version,
+            self.entity_ids[places],
+            self.valid_from[places],
+            self.known_at[places],
+            self.ops[places],
+            self.values[places],
+        )
+
     def vectors(self) -> list[bytes | None]:
         """Return each row's vector as stored, None where nothing is asserted."""
         width = self.values.shape[1] * _FLOAT.itemsize
@@ -154,16 +166,7 @@ def _sort(
     order = np.lexsort((known_at, valid_from, entity_ids))
     same = np.flatnonzero(_equals_next(*(key[order] for key in keys)))
     _check_repeats(block, order[same], order[same + 1], name)
-    order = np.delete(order, same)
-    return FeatureBlock(
-        group_id,
-        version,
-        entity_ids[order],
-        valid_from[order],
-        known_at[order],
-        ops[order],
-        values[order],
-    )
+    return block.take(np.delete(order, same))
 
 
 def _check_repeats(

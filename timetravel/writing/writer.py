@@ -17,7 +17,7 @@ from timetravel.queries.entity_ids import read_forms
 from timetravel.writing.bulk import insert, insert_features, insert_unless_there
 from timetravel.writing.change_notes import note_changes, note_overruled
 from timetravel.writing.digest import EMPTY, chain, digest_records
-from timetravel.writing.entity_ids import NO_TEXTS, check_ids
+from timetravel.writing.entity_ids import NO_TEXTS, check_ids, without_new
 from timetravel.writing.records import to_records
 from timetravel.writing.stored_versions import contents_of, read_contents, versions_of
 from timetravel.writing.write_guard import Withheld
@@ -153,7 +153,7 @@ class Writer:
         # A refused batch must leave nothing, even if the caller goes on: check before writing.
         records, entity_ids = self._check(facts, external_ids, with_mentioned=True)
         if beside_stored:
-            self._check_beside_stored(records)
+            self._check_beside_stored(records, entity_ids)
         content = digest_records(records, self._newest_tx_id + 1)
         tx_id = self._next_transaction(source, content, synthetic=synthetic)
         insert_features(self._connection, records.features, tx_id)
@@ -237,7 +237,8 @@ class Writer:
         )
         return records, entity_ids
 
-    def _check_beside_stored(self, records: Records) -> None:
+    def _check_beside_stored(self, records: Records, entity_ids: EntityIds) -> None:
+        records = without_new(records, self.registry(), entity_ids.texts)
         stored = self.stored(versions_of(records))
         if not stored:
             return

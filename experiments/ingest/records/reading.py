@@ -27,6 +27,8 @@ from timetravel.facts.model import EntityKind, Op
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from core.arrays import Int64Array
     from experiments.ingest.files.slices import Column, Slice
     from experiments.ingest.mapping.entries import MappingEntry
@@ -135,10 +137,29 @@ class Reading:
         return np.array(self.each(field, cells, to_identity, 0), np.int64)
 
     def _numbers_of_texts(self, field: str, cells: Column, kind: EntityKind) -> Int64Array:
+        at_once = self._distinct_texts(field, cells, kind)
+        if at_once is not None:
+            return at_once
+
         def read(cell: object) -> int:
             return self.names.number(kind, to_text(cell), field=field)
 
         return np.array(self.each(field, cells, read, 0), np.int64)
+
+    def _distinct_texts(self, field: str, cells: Column, kind: EntityKind) -> Int64Array | None:
+        """Return a column at once, None if cells must be looked at one by one."""
+        if isinstance(cells, list) or cells.null_count or not pa.types.is_string(cells.type):
+            return None
+        distinct = cells.dictionary_encode()
+        try:
+            numbers = [
+                self.names.number(kind, text, field=field)
+                for text in distinct.dictionary.to_pylist()
+            ]
+        except InvalidFact:
+            return None
+        places: NDArray[np.int32] = distinct.indices.to_numpy()
+        return np.array(numbers, np.int64)[places]
 
     def _mixed(self, field: str, cells: Column, kinds: Sequence[EntityKind]) -> Int64Array:
         """Return ids where rows are about entities of several kinds."""

@@ -353,6 +353,27 @@ def test_two_texts_of_one_number_are_refused_in_one_chunk_and_in_two(
         taker.take(chunk(records=[two], sequence=2))
 
 
+@pytest.mark.parametrize("kind", ["attribute", "feature"])
+def test_what_contradicts_the_store_is_found_among_records_of_entities_that_are_new(
+    taker: ChunkTaker, kind: str
+) -> None:
+    def said(text: str, value: float) -> ingest_pb2.Record:
+        if kind == "feature":
+            found = taste(feature_entity_id=0, feature_entity_external_id=text)
+            found.feature.values[0] = value
+            return found
+        given = {"number": value}
+        return record(kind, kind=1, entity_external_id=text, name="spent", value=given)
+
+    taker.take(chunk(records=[said("p5", 1), play("p6", event_id="6")]))
+    everybody = [said(f"p{number}", 2) for number in range(10)]
+    ((index, field, rule),) = mistakes_of(taker, everybody, 2)
+    assert (index, field) == (5, "known_at")
+    assert "A fact in the store" in rule
+    del everybody[5]
+    assert taker.take(chunk(records=everybody, sequence=2)).records == len(everybody)
+
+
 def test_records_about_an_erased_profile_are_named_by_its_text(
     taker: ChunkTaker, store: Store
 ) -> None:
