@@ -29,7 +29,7 @@ from experiments.metrics.inputs.slices import (
     read_profile_ids,
     read_slices,
 )
-from experiments.metrics.measuring import Measuring
+from experiments.metrics.measuring import Measuring, PreparedSlice
 from experiments.metrics.options import MeasuredRun, MetricOptions
 from experiments.metrics.values import PAGE_METRICS_SCHEMA
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from experiments.generation.pages import PartitionPath
-    from experiments.metrics.inputs.logged import LoggedSlice
-    from experiments.metrics.inputs.slices import PageSlice
     from timetravel.queries.as_of_reader import AsOfReader
     from timetravel.segments.reader import SegmentReader
     from timetravel.store import Store
@@ -123,19 +121,19 @@ def count_page_ids(run: MeasuredRun) -> int:
 def _measure_slices(
     measuring: Measuring, partitions: Sequence[Sequence[PartitionPath]], size: int
 ) -> Iterator[tuple[int, pa.Table]]:
-    """Yield the values of every slice, and of how many pages; one is read ahead."""
+    """Yield the values of every slice, and of how many pages; one is prepared ahead."""
 
-    def measure(pages: PageSlice, logged: LoggedSlice) -> tuple[int, pa.Table]:
-        return len(pages.page_ids), measuring.measure(pages, logged)
+    def measure(prepared: PreparedSlice) -> tuple[int, pa.Table]:
+        return len(prepared.pages.page_ids), measuring.measure(prepared)
 
     with ThreadPoolExecutor(1, thread_name_prefix="measuring") as worker:
         before: Future[tuple[int, pa.Table]] | None = None
         for paths in partitions:
             for pages in read_slices(paths, size):
-                logged = measuring.read_logged(pages)
+                following = worker.submit(measure, measuring.prepare(pages))
                 if before is not None:
                     yield before.result()
-                before = worker.submit(measure, pages, logged)
+                before = following
         if before is not None:
             yield before.result()
 

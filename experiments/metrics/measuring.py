@@ -56,6 +56,15 @@ class _Measured:
     values: dict[str, Float64Array]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedSlice:
+    """Hold a slice of pages, the logged pages beside it, and all of them under common codes."""
+
+    pages: PageSlice
+    logged: LoggedSlice
+    encoded: EncodedPages
+
+
 class Measuring:
     """Hold what measuring a run needs from one slice to the next.
 
@@ -89,17 +98,22 @@ class Measuring:
         self._shown = ShownVideos()
         self._latest = EARLIEST_MICROS
 
-    def read_logged(self, pages: PageSlice) -> LoggedSlice:
-        """Return the logged pages beside a slice; slices are best asked for in their order."""
-        return self._logged.read(pages, pages.variants[self._run.variants[0]])
+    def prepare(self, pages: PageSlice) -> PreparedSlice:
+        """Read the logged pages beside a slice; slices are best prepared in their order.
 
-    def measure(self, pages: PageSlice, logged: LoggedSlice) -> pa.Table:
+        One thread may prepare slices while another measures those before.
+        """
+        logged = self._logged.read(pages, pages.variants[self._run.variants[0]])
+        made = (pages.variants[variant].table for variant in self._run.variants)
+        return PreparedSlice(pages, logged, encode_pages([*made, logged.table]))
+
+    def measure(self, prepared: PreparedSlice) -> pa.Table:
         """Return the values of a slice, as in `values.PAGE_METRICS_SCHEMA`."""
+        pages, logged, encoded = prepared.pages, prepared.logged, prepared.encoded
         self._latest = max(self._latest, int(pages.as_of.max()))
         control = self._run.variants[0]
         own = pages.variants[control]
         made = [pages.variants[variant] for variant in self._run.variants]
-        encoded = encode_pages([*(one.table for one in made), logged.table])
         facts = self._facts.read(
             pages.profile_ids, pages.as_of, pages.countries.to_pylist(), encoded.video_ids
         )
