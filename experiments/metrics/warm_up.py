@@ -28,6 +28,7 @@ def warm_up() -> None:
         contents=np.zeros((1, 1), np.int32),
         genre_starts=np.array([0, 1]),
         genres=place,
+        genre_masks=np.ones((1, 1), np.uint64),
         genre_count=1,
         added_at=np.zeros((1, 1), np.int64),
         maturity=np.zeros((1, 1), np.int64),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         Int16Array,
         Int32Array,
         Int64Array,
+        UInt64Array,
     )
 
 
@@ -59,6 +60,7 @@ class Facts(NamedTuple):
     contents: int32[catalogues, videos], the number of each video's genres.
     genre_starts: int64[contents + 1] into genres.
     genres: int32[entries], codes of the genres of each content, ascending.
+    genre_masks: uint64[contents, words], the same as bits.
     genre_count: Genres that there are.
     added_at: int64[catalogues, videos], in microseconds; NOT_ADDED where not known.
     maturity: int64[catalogues, videos]; UNRATED where not known.
@@ -74,6 +76,7 @@ class Facts(NamedTuple):
     contents: Int32Array
     genre_starts: Int64Array
     genres: Int32Array
+    genre_masks: UInt64Array
     genre_count: int
     added_at: Int64Array
     maturity: Int64Array

@@ -68,8 +68,9 @@ def genre_entropy(pages: Pages, facts: Facts, page: int) -> float:
     for cell in range(first, last):
         content = contents[pages.videos[cell]]
         start, end = facts.genre_starts[content], facts.genre_starts[content + 1]
+        share = 1.0 / max(end - start, 1)
         for entry in range(start, end):
-            weights[facts.genres[entry]] += 1.0 / (end - start)
+            weights[facts.genres[entry]] += share
     total = weights.sum()
     if total == 0:
         return np.nan
@@ -243,13 +244,20 @@ def find_cells(pages: Pages, page: int) -> tuple[int, int]:
 @kernel
 def genre_distance(facts: Facts, one: int, other: int) -> float:
     """Return the Jaccard distance of the genres of two contents; both have some."""
-    left, left_end = facts.genre_starts[one], facts.genre_starts[one + 1]
-    right, right_end = facts.genre_starts[other], facts.genre_starts[other + 1]
-    either = left_end - left + right_end - right
-    shared = 0
-    while left < left_end and right < right_end:
-        shared += facts.genres[left] == facts.genres[right]
-        step = facts.genres[left] - facts.genres[right]
-        left += step <= 0
-        right += step >= 0
-    return float(1.0 - shared / (either - shared))
+    shared = either = 0
+    for word in range(facts.genre_masks.shape[1]):
+        left, right = facts.genre_masks[one, word], facts.genre_masks[other, word]
+        shared += count_bits(left & right)
+        either += count_bits(left | right)
+    return float(1.0 - shared / either)
+
+
+@kernel
+def count_bits(bits: np.uint64) -> int:
+    """Return how many bits are set. Source: Warren, Hacker's Delight, section 5-1."""
+    pairs = bits - ((bits >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    quads = (pairs & np.uint64(0x3333333333333333)) + (
+        (pairs >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    octets = (quads + (quads >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return int((octets * np.uint64(0x0101010101010101)) >> np.uint64(56))

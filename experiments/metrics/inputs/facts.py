@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from core.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+    from core.arrays import BoolArray, Float64Array, Int32Array, Int64Array, UInt64Array
     from timetravel.facts.model import JsonValue
     from timetravel.reading.reader import FactReader
 
 PLAYS_FIELD: Final = "events_365d"
 _CAPACITY: Final = 16
+_WORD_BITS: Final = 64
 _NO_GENRES: Final = 0
 _UNLICENSED: Final = False
 
@@ -128,13 +129,16 @@ class PageFacts:
         listed = [find_positions(one.video_ids, video_ids) for one in catalogues.values]
         known = self._contents.contents()
         codes = {name: code for code, name in enumerate(genre_names(known))}
+        genre_starts = starts(np.array([len(genres) for genres, _ in known]))
+        genres = np.array([codes[name] for genres, _ in known for name in genres], np.int32)
         return Facts(
             as_of=kernel_array(as_of, np.int64),
             maturity_limits=self._read_limits(profile_ids, as_of),
             catalogue_of=catalogues.places,
             contents=_stack([one.contents for one in catalogues.values], listed, _NO_GENRES),
-            genre_starts=starts(np.array([len(genres) for genres, _ in known])),
-            genres=np.array([codes[name] for genres, _ in known for name in genres], np.int32),
+            genre_starts=genre_starts,
+            genres=genres,
+            genre_masks=mask_genres(genre_starts, genres, len(codes)),
             genre_count=len(codes),
             added_at=_stack([one.added_at for one in catalogues.values], listed, NOT_ADDED),
             maturity=_stack([one.maturity for one in catalogues.values], listed, UNRATED),
@@ -204,6 +208,22 @@ def _epoch(at: int, unchanged_until: int | None, value: Value) -> Epoch[Value]:
 
 def _read_moment(value: JsonValue) -> int:
     return value if isinstance(value, int) else NOT_ADDED
+
+
+def mask_genres(genre_starts: Int64Array, genres: Int32Array, count: int) -> UInt64Array:
+    """Return genres of contents as bits; see `Facts.genre_masks`.
+
+    Args:
+        genre_starts: int64[contents + 1] into genres.
+        genres: int32[entries], codes.
+        count: Genres that there are.
+    """
+    contents = len(genre_starts) - 1
+    has_genre = np.zeros((contents, max(-(-count // _WORD_BITS), 1) * _WORD_BITS), np.bool_)
+    has_genre[np.repeat(np.arange(contents), np.diff(genre_starts)), genres] = True
+    return kernel_array(
+        np.packbits(has_genre, axis=1, bitorder="little").view("<u8"), np.uint64
+    )
 
 
 def _stack(

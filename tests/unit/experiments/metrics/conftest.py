@@ -18,6 +18,7 @@ from experiments.metrics.definitions.columns import (
 )
 from experiments.metrics.definitions.similarity import Scratch
 from experiments.metrics.inputs.encoding import ROWS_SCHEMA, PageTable, encode_pages
+from experiments.metrics.inputs.facts import mask_genres
 from experiments.metrics.values import compare_pages, measure_pages
 from services.page.ranges import starts
 from tests.unit.experiments.metrics.plain_metrics import PlainVideo
@@ -119,6 +120,8 @@ def _facts(pages: Sequence[PlainPage], facts: PlainFacts, video_ids: Sequence[in
     def repeat(values: Sequence[object], dtype: type[np.generic]) -> np.ndarray:
         return kernel_array(np.tile(np.array(values, dtype), (len(pages), 1)), dtype)
 
+    genre_starts = starts(np.array([len(own) for own in genres]))
+    codes = np.array([code for own in genres for code in own], np.int32)
     return Facts(
         as_of=np.array([page.as_of for page in pages]),
         maturity_limits=np.array(
@@ -126,8 +129,9 @@ def _facts(pages: Sequence[PlainPage], facts: PlainFacts, video_ids: Sequence[in
         ),
         catalogue_of=places,
         contents=repeat(range(len(videos)), np.int32),
-        genre_starts=starts(np.array([len(own) for own in genres])),
-        genres=np.array([code for own in genres for code in own], np.int32),
+        genre_starts=genre_starts,
+        genres=codes,
+        genre_masks=mask_genres(genre_starts, codes, len(names)),
         genre_count=len(names),
         added_at=repeat(
             [NOT_ADDED if video.added_at is None else video.added_at for video in videos],
