@@ -7,6 +7,7 @@ From the ground up; a room imports only from those above it in this list:
 - `spec/`: the experiment file.
 - `scope/`, `ingest/`, `history/`: which pages an experiment makes; facts from files; the
   history of an entity as people look at it.
+- `queue/`: the durable queue of the chunks of a run.
 - `generation/`: making the pages: partitions, stacks, batches, files.
 - `metrics/`: measuring pages, and comparing variants with control.
 - `report/`: the answer, in HTML and in the terminal.

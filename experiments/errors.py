@@ -13,11 +13,13 @@
         ├── UnknownSnapshot    (NotFound)      an append position that the store has not reached
         ├── TooFewProfiles     (WrongState)    strata that cannot be filled
         ├── OutputExists       (AlreadyExists) a directory that holds something
+        ├── RunUnderWay        (WrongState)    a run that another process makes
         ├── RunNotFound        (NotFound)      no finished run where one was named
         ├── PageNotFound       (NotFound)
         ├── FieldNotFound      (NotFound)      of an entity whose history is shown
         ├── LowPageYield       (WrongState)    too many pages could not be made
         ├── LeakedPages        (WrongState)    pages that used what was not yet known
+        ├── LeaseLost          (WrongState)    a chunk that another worker has taken over
         └── StackFailed        (Unavailable)   a stack stopped answering
 """
 
@@ -73,6 +75,10 @@ class OutputExists(ExperimentError, AlreadyExists):
     """Refuse to write a run over something else."""
 
 
+class RunUnderWay(ExperimentError, WrongState):
+    """Refuse to go on with a run that another process makes."""
+
+
 class RunNotFound(ExperimentError, NotFound):
     """Refuse a directory that holds no run."""
 
@@ -91,6 +97,10 @@ class LowPageYield(ExperimentError, WrongState):
 
 class LeakedPages(ExperimentError, WrongState):
     """Refuse pages that used facts before they were known."""
+
+
+class LeaseLost(ExperimentError, WrongState):
+    """Refuse the work of whoever held a chunk that another worker has taken over."""
 
 
 class StackFailed(ExperimentError, Unavailable):

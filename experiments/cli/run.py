@@ -21,6 +21,7 @@ from experiments.cli.terminal import (
 )
 from experiments.generation.pinning import pin_snapshot
 from experiments.report.terminal import render
+from experiments.runs.beginning import find_unfinished
 from experiments.runs.runner import run_experiment
 from experiments.scope.known_names import read_known_names
 from experiments.spec import load_spec
@@ -35,7 +36,8 @@ from timetravel.store import Store
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIRECTORY",
-    help="Directory of the run; runs/NAME-TIME if left out. Must be empty or not exist.",
+    help="Directory of the run; runs/NAME-TIME if left out. Must be empty, not exist, or hold "
+    "the same run, stopped before it was over: then it goes on.",
 )
 @click.option(
     "--snapshot",
@@ -59,7 +61,8 @@ def run(
     """Run an experiment: make the pages of every variant, compare, and report.
 
     Starts Envoy, the services and a stack per partition; all of them end with the run,
-    however it ends. See docs/experiment-file.md for the file.
+    however it ends. A run that was stopped goes on when it is started again with the same
+    --output, and makes the same pages. See docs/experiment-file.md for the file.
     """
     url = absolute_store(store)
     with Store.open(url) as opened:
@@ -67,6 +70,8 @@ def run(
         spec = load_spec(experiment, names=names)
     now = datetime.now(UTC)
     directory = output or Path("runs") / f"{spec.name}-{now:%Y%m%dT%H%M%SZ}"
+    if find_unfinished(directory) is not None:
+        console.print(f"Going on with the run in {directory}.", soft_wrap=True)
     result = run_experiment(
         spec,
         url,

@@ -7,27 +7,35 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from experiments.scope.page_keys import PageKeys
     from experiments.spec import Variant
-
 
 CHUNK_PAGES: Final = 4_096
 """Pages of a chunk, rounded to whole batches: what is made again after a failure."""
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """Say what is written to one file.
+class Slice:
+    """Say what every variant makes of a slice of time.
 
     Args:
-        number: Its place in the partition, from 0.
-        pages: By moment; never empty.
+        number: Of the slice, e.g. "000".
+        chunks: Its pages, by moment, in the pieces that are written to a file each; never
+            empty, though chunks may be when profiles were erased.
     """
 
-    number: int
-    pages: PageKeys
+    number: str
+    chunks: tuple[PageKeys, ...]
+
+    def __len__(self) -> int:
+        return sum(len(pages) for pages in self.chunks)
+
+    @property
+    def as_of_micros(self) -> int:
+        """The latest moment of its pages."""
+        return max(int(pages.as_of_micros[-1]) for pages in self.chunks if len(pages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,51 +43,52 @@ class Partition:
     """Say what one stack makes: a variant's pages of one slice of time.
 
     Args:
-        partition_id: The slice's number, e.g. "000"; the same in every variant.
         variant: Whose pages.
-        pages: By moment; never empty.
+        slice: The pages; the same in every variant.
     """
 
-    partition_id: str
     variant: Variant
-    pages: PageKeys
+    slice: Slice
+
+    def __len__(self) -> int:
+        return len(self.slice)
 
     @property
-    def as_of_micros(self) -> int:
-        """The stack's clock: the latest moment of its pages."""
-        return int(self.pages.as_of_micros[-1])
+    def partition_id(self) -> str:
+        """The slice's number, e.g. "000"; the same in every variant."""
+        return self.slice.number
 
     @property
     def stack_id(self) -> str:
         """The id of its stack in the mesh."""
-        return f"{self.variant.name}-{self.partition_id}"
-
-    def chunks(self, batch_pages: int) -> Iterator[Chunk]:
-        """Yield its chunks; they have the same pages in every variant.
-
-        Args:
-            batch_pages: Pages of a batch; a chunk holds whole batches.
-        """
-        size = batch_pages * max(CHUNK_PAGES // batch_pages, 1)
-        for number, first in enumerate(range(0, len(self.pages), size)):
-            yield Chunk(number, self.pages[first : first + size])
+        return f"{self.variant.name}-{self.slice.number}"
 
 
-def plan_partitions(
-    pages: PageKeys, variants: Sequence[Variant], slices: int
-) -> tuple[Partition, ...]:
-    """Return the partitions of an experiment, slice by slice, control first.
+def plan_slices(pages: PageKeys, slices: int, batch_pages: int) -> tuple[Slice, ...]:
+    """Return the slices of an experiment that have pages.
 
     Args:
         pages: What every variant makes.
-        variants: Control first.
         slices: Slices of time; each gets as many pages as the next, give or take one.
+        batch_pages: Pages of a batch; a chunk holds whole batches.
     """
     ordered = pages.by_moment()
     bounds = [len(ordered) * number // slices for number in range(slices + 1)]
+    size = batch_pages * max(CHUNK_PAGES // batch_pages, 1)
     return tuple(
-        Partition(f"{number:03d}", variant, ordered[first:last])
+        Slice(
+            f"{number:03d}",
+            tuple(
+                ordered[start : min(start + size, last)] for start in range(first, last, size)
+            ),
+        )
         for number, (first, last) in enumerate(pairwise(bounds))
         if first < last
-        for variant in variants
     )
+
+
+def plan_partitions(
+    slices: Sequence[Slice], variants: Sequence[Variant]
+) -> tuple[Partition, ...]:
+    """Return the partitions of an experiment, slice by slice, control first."""
+    return tuple(Partition(variant, one) for one in slices for variant in variants)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from experiments.errors import LowPageYield
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from experiments.generation.partitions import Partition
 
@@ -70,9 +70,9 @@ class PageYield:
         for partition in partitions:
             name = f"variant {partition.variant.name}"
             whole = self._variants.setdefault(partition.variant.name, Tally(name))
-            whole.pages += len(partition.pages)
+            whole.pages += len(partition)
             self._partitions[partition.stack_id] = Tally(
-                f"partition {partition.partition_id} of {name}", len(partition.pages)
+                f"partition {partition.partition_id} of {name}", len(partition)
             )
 
     @property
@@ -86,22 +86,19 @@ class PageYield:
         with self._lock:
             return Counter(self._partitions[partition.stack_id].reasons)
 
-    def count(self, partition: Partition, tried: int, reasons: Sequence[str]) -> None:
+    def count(self, partition: Partition, tried: int, reasons: Counter[str]) -> None:
         """Take in that pages of a partition were tried.
 
         Args:
             partition: Whose.
             tried: How many pages.
-            reasons: Why they could not be made, one for each that failed.
+            reasons: Those that could not be made, by the reason.
 
         Raises:
             LowPageYield: The partition or its variant has too few pages.
         """
         with self._lock:
-            judged = (
-                self._variants[partition.variant.name],
-                self._partitions[partition.stack_id],
-            )
+            judged = self._judged(partition)
             for tally in judged:
                 tally.tried += tried
                 tally.reasons.update(reasons)
@@ -111,6 +108,16 @@ class PageYield:
                 f"{' '.join(low)} At least {self._minimum:.1%} must be made.",
                 remedy="Fix the cause, or lower limits.page_yield.",
             )
+
+    def take_back(self, partition: Partition, tried: int, reasons: Counter[str]) -> None:
+        """Take back what was counted of a chunk that is to be made again."""
+        with self._lock:
+            for tally in self._judged(partition):
+                tally.tried -= tried
+                tally.reasons -= reasons
+
+    def _judged(self, partition: Partition) -> tuple[Tally, Tally]:
+        return self._variants[partition.variant.name], self._partitions[partition.stack_id]
 
 
 def find_most_frequent(reasons: Counter[str]) -> tuple[str, int]:

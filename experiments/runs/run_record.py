@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from experiments.generation.partitions import Partition
     from timetravel.facts.model import JsonValue
 
 RECORD_FILE = "run.json"
@@ -58,6 +59,7 @@ class RunRecord:
         snapshot: Append position that every variant read up to.
         version: Of pagesim.
         started_at: RFC 3339.
+        upkeep: The newest erasure of the store when the run began to read.
         population: Profiles that the scope could draw from, by stratum; empty in records of
             before it was counted.
         state: How far it came.
@@ -71,6 +73,7 @@ class RunRecord:
     snapshot: int
     version: str
     started_at: str
+    upkeep: int = 0
     population: Mapping[str, int] = field(default_factory=dict)
     state: RunState = RunState.RUNNING
     reason: str = ""
@@ -130,6 +133,13 @@ class RunRecord:
             store=self.store,
             version=self.version,
             started_at=self.started_at,
+        )
+
+    def has(self, partition: Partition) -> bool:
+        """Return whether a partition is done."""
+        return any(
+            (one.variant, one.partition_id) == (partition.variant.name, partition.partition_id)
+            for one in self.partitions
         )
 
     def add(self, partition: PartitionRecord) -> RunRecord:

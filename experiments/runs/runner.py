@@ -1,8 +1,11 @@
 """Runs an experiment in one process: stacks, pages, metrics, report, teardown.
 
+A run that was stopped goes on when it is started again with the same directory.
+
 ::
 
     RUN/run.json                 what was run, and how far it came
+    RUN/requests/ RUN/queue.db   what is to be made (see `experiments.runs.beginning`)
     RUN/pages/ RUN/rows/         the pages (see `experiments.generation.pages`)
     RUN/ids/                     texts of ids (see `experiments.generation.external_ids`)
     RUN/results/ RUN/report.html what they show
@@ -12,46 +15,46 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import numpy as np
+import structlog
 
 from core.atomic_files import atomic_file
 from core.errors import PagesimError
 from core.moments import format_moment, to_micros
-from experiments.errors import ExperimentError, LowPageYield, OutputExists, StackFailed
+from experiments.errors import StackFailed
 from experiments.generation.baseline import override_processes, start_mesh
 from experiments.generation.external_ids import PageIds, write_external_ids
-from experiments.generation.generator import cut_batches, generate_pages
-from experiments.generation.lineage import check_lineage
 from experiments.generation.outages import Patience
-from experiments.generation.pages import ChunkTables, PartitionPath
+from experiments.generation.pages import PartitionPath
 from experiments.generation.partitions import plan_partitions
-from experiments.generation.pinning import pin_snapshot
 from experiments.generation.segments import lay_out_facts
 from experiments.metrics.compute import compute_metrics, count_page_ids
+from experiments.queue.schema import ChunkState
 from experiments.report.document import write_report
+from experiments.runs.beginning import ATTEMPTS, begin_run
+from experiments.runs.chunk_work import PartitionWork, make_chunks
 from experiments.runs.page_yield import PageYield, find_most_frequent
 from experiments.runs.purge import purge_erased_since
+from experiments.runs.requests import find_profiles
 from experiments.runs.run_record import (
     PartitionRecord,
     RunRecord,
     RunState,
     write_record,
 )
-from experiments.scope.known_names import check_names
-from experiments.scope.scope import find_candidates, select_pages
 from mesh.call.context import use_context
 from mesh.serving import connect
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
 from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
-from timetravel.upkeep.copies import CopyKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,13 +66,17 @@ if TYPE_CHECKING:
 
     from experiments.generation.partitions import Partition
     from experiments.generation.segments import Advance, Progress
+    from experiments.queue.chunk_queue import ChunkQueue
     from experiments.spec import ExperimentSpec
     from mesh.client.mesh_process import MeshProcess
-    from services.page.model import AssembledPages
 
 _CALL_TIMEOUT_SECONDS = 300.0
+_PAUSE_SECONDS = 1.0
+_TO_BE_MADE = {ChunkState.WAITING, ChunkState.LEASED}
 _MAKING = "Making pages"
 _MILLISECONDS = 3
+
+_log = structlog.get_logger("experiments.runs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ def run_experiment(
     Args:
         spec: What to run.
         store_url: The store that holds the facts and logged pages.
-        directory: Gets everything; must be empty or not there.
+        directory: Gets everything; not there, empty, or of the same run that was stopped.
         segments: Folder in which snapshots are laid out, for this run and the next.
         snapshot: Append position up to which every variant reads; the newest if left out.
         tls: Directory of certificates with which mesh, services and run prove who they are.
@@ -116,37 +123,33 @@ def run_experiment(
         InvalidSpec: It names what the store does not have.
         UnknownSnapshot: The store has not reached it.
         BeforeRetention: The store no longer has what it saw.
-        OutputExists: The directory holds something.
+        OutputExists: The directory holds something else.
+        RunUnderWay: Another process makes the run.
         NoLoggedPages: The scope is empty.
         TooFewProfiles: The scope asks for too many.
         LowPageYield: Too many pages could not be made.
         LeakedPages: A page used what was not yet known.
         PagesimError: The store, the mesh or a stack failed.
     """
-    with Store.open(store_url) as store:
-        upkeep, snapshot = store.newest_upkeep(), pin_snapshot(store, snapshot)
-        check_names(spec, store, snapshot)
-        candidates = find_candidates(store, spec.scope, snapshot)
-        selection = select_pages(candidates, spec.scope, spec.seed, store.as_of(snapshot))
-        pages = selection.pages
-        partitions = plan_partitions(pages, spec.variants, spec.slices)
-        _make_directory(directory)
-        store.note_copies(directory, CopyKind.RESULTS, snapshot)
-        record = RunRecord(
-            experiment=spec.to_document(),
-            store=store.url,
-            snapshot=snapshot,
-            version=version("pagesim"),
-            started_at=format_moment(to_micros(now())),
-            population=selection.population,
-        )
-        page_yield = PageYield(partitions, spec.limits.page_yield)
-        profile_ids = np.unique(pages.profile_ids)
-        page_ids = PageIds.of_store(store, profile_ids)
+    with (
+        Store.open(store_url) as store,
+        begin_run(spec, store, directory, snapshot=snapshot, now=now) as begun,
+    ):
+        snapshot, upkeep = begun.record.snapshot, begun.record.upkeep
+        partitions = plan_partitions(begun.slices, spec.variants)
+        profile_ids = find_profiles(begun.slices)
         run = _Run(
-            spec, store_url, segments, directory, progress, record, tls, page_yield, page_ids
+            spec,
+            store_url,
+            segments,
+            directory,
+            progress,
+            begun.record,
+            tls,
+            begun.queue,
+            PageYield(partitions, spec.limits.page_yield),
+            PageIds.of_store(store, profile_ids),
         )
-        write_record(directory, record)
         try:
             write_external_ids(directory, store, profile_ids, snapshot)
             segment = lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
@@ -164,16 +167,6 @@ def run_experiment(
         return RunResult(directory, run.record, metrics, report)
 
 
-def _make_directory(directory: Path) -> None:
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise OutputExists(
-            f"{directory} holds something already.",
-            remedy="Name another --output, or remove it first.",
-            field="--output",
-        )
-    directory.mkdir(parents=True, exist_ok=True)
-
-
 class _Run:
     """One run under way: what is known of it so far."""
 
@@ -186,6 +179,7 @@ class _Run:
         progress: Progress,
         record: RunRecord,
         tls: Path | None,
+        queue: ChunkQueue,
         page_yield: PageYield,
         page_ids: PageIds,
     ) -> None:
@@ -196,15 +190,24 @@ class _Run:
         self._progress = progress
         self.record = record
         self._tls = tls
+        self._queue = queue
         self._page_yield = page_yield
         self._page_ids = page_ids
 
     def make_pages(self, partitions: tuple[Partition, ...]) -> None:
-        """Make the pages of all partitions, a few stacks at a time."""
+        """Make the pages of all partitions that lack any, a few stacks at a time."""
+        for partition in partitions:
+            self._queue.post(partition.stack_id, map(len, partition.slice.chunks))
+        done = sum(self._count_done(partition) for partition in partitions)
+        total = sum(map(len, partitions))
+        for partition in partitions:
+            self._note_done(partition, seconds=0.0)
+        lacking = [partition for partition in partitions if not self.record.has(partition)]
+        if not lacking:
+            return
         with self._progress("Starting the mesh and its baseline", None):
             logs = self._directory / "logs"
             mesh = start_mesh(self._store_url, self._segments, logs, tls=self._tls)
-        total = sum(len(partition.pages) for partition in partitions)
         stacks = self._spec.limits.concurrent_stacks
         with (
             mesh,
@@ -212,14 +215,16 @@ class _Run:
             self._progress(_MAKING, total) as advance,
             ThreadPoolExecutor(stacks, thread_name_prefix="partition") as executor,
         ):
-            work = [
-                executor.submit(self._make_partition, mesh, channel, partition, advance)
-                for partition in partitions
-            ]
+            advance(done)
+            work = {
+                executor.submit(self._make_partition, mesh, channel, partition, advance): (
+                    partition
+                )
+                for partition in lacking
+            }
             try:
-                for done in as_completed(work):
-                    self.record = self.record.add(done.result())
-                    write_record(self._directory, self.record)
+                for made in as_completed(work):
+                    self._note_done(work[made], seconds=made.result())
             except BaseException:
                 executor.shutdown(wait=False, cancel_futures=True)
                 mesh.close()  # calls under way end at once, so no thread is waited for long
@@ -240,73 +245,84 @@ class _Run:
         self.record = replace(self.record, state=state, reason=reason, ended_at=ended_at)
         write_record(self._directory, self.record)
 
+    def _count_done(self, partition: Partition) -> int:
+        """Count the pages of chunks that were done before; a low yield of theirs counts."""
+        pages = 0
+        for chunk in self._queue.done(partition.stack_id):
+            size = len(partition.slice.chunks[chunk.number])
+            self._page_yield.count(partition, size, Counter(chunk.failures))
+            pages += size
+        return pages
+
+    def _note_done(self, partition: Partition, *, seconds: float) -> None:
+        """Record a partition, if it is done and not recorded yet."""
+        chunks = self._queue.done(partition.stack_id)
+        if len(chunks) < len(partition.slice.chunks) or self.record.has(partition):
+            return
+        reasons: Counter[str] = sum((Counter(one.failures) for one in chunks), Counter())
+        self.record = self.record.add(
+            PartitionRecord(
+                partition_id=partition.partition_id,
+                variant=partition.variant.name,
+                as_of=format_moment(partition.slice.as_of_micros),
+                pages=len(partition),
+                failures=reasons.total(),
+                reason=find_most_frequent(reasons)[0],
+                seconds=round(seconds, _MILLISECONDS),
+            )
+        )
+        write_record(self._directory, self.record)
+
     def _make_partition(
         self,
         mesh: MeshProcess,
         channel: grpc.Channel,
         partition: Partition,
         advance: Advance,
-    ) -> PartitionRecord:
+    ) -> float:
+        """Make the chunks of a partition that wait; return how many seconds that took."""
         started = time.monotonic()
         stack = self._stack_of(partition)
-        path = PartitionPath(
-            self._directory, self._spec.name, partition.variant.name, partition.partition_id
+        work = PartitionWork(
+            partition=partition,
+            path=PartitionPath(
+                self._directory, self._spec.name, partition.variant.name, partition.partition_id
+            ),
+            queue=self._queue,
+            worker=f"{socket.gethostname()}/{os.getpid()}",
+            page_yield=self._page_yield,
+            page_ids=self._page_ids,
+            limits=self._spec.limits,
+            known_by_micros=self._spec.known_by_micros,
         )
-        with (
-            mesh.service.lease_stack(stack),
-            use_context(stack.context),
-        ):
-            try:
-                self._write_pages(mesh, channel, stack, partition, path, advance)
-            except LowPageYield:
-                raise
-            except ExperimentError as error:
-                mesh.check()
-                raise StackFailed(
-                    f"Stack {stack.stack_id}: {error.problem}", remedy=error.remedy
-                ) from error
-        reasons = self._page_yield.reasons_of(partition)
-        return PartitionRecord(
-            partition_id=partition.partition_id,
-            variant=partition.variant.name,
-            as_of=format_moment(partition.as_of_micros),
-            pages=len(partition.pages),
-            failures=reasons.total(),
-            reason=find_most_frequent(reasons)[0],
-            seconds=round(time.monotonic() - started, _MILLISECONDS),
-        )
-
-    def _write_pages(
-        self,
-        mesh: MeshProcess,
-        channel: grpc.Channel,
-        stack: Stack,
-        partition: Partition,
-        path: PartitionPath,
-        advance: Advance,
-    ) -> None:
-        limits = self._spec.limits
         assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
-        patience = Patience.with_stack(
-            mesh, stack, lambda text: advance(0, description=self._describe_progress(text))
-        )
-        batches = (
-            (chunk, batch)
-            for chunk in partition.chunks(limits.batch_pages)
-            for batch in cut_batches(chunk.pages, limits.batch_pages)
-        )
-        tables, waiting = ChunkTables(self._page_ids), 0
-        for chunk, keys, pages in generate_pages(
-            assembler, batches, limits.requests_in_flight, patience
-        ):
-            check_lineage(pages, self._spec.known_by_micros, self._page_ids)
-            self._page_yield.count(partition, len(keys), _find_reasons(pages))
-            tables.add(keys, pages)
-            waiting += len(keys)
-            if waiting == len(chunk.pages):
-                tables.write(path, chunk.number)
-                tables, waiting = ChunkTables(self._page_ids), 0
-            advance(len(keys), description=self._describe_progress(""))
+
+        def tell(pages: int) -> None:
+            advance(pages, description=self._describe_progress(""))
+
+        while self._is_unfinished(partition):
+            try:
+                with mesh.service.lease_stack(stack), use_context(stack.context):
+                    patience = Patience.with_stack(
+                        mesh,
+                        stack,
+                        lambda text: advance(0, description=self._describe_progress(text)),
+                    )
+                    make_chunks(work, assembler, patience, tell)
+            except StackFailed as error:
+                mesh.check()
+                if ChunkState.DEAD in self._queue.count(partition.stack_id):
+                    raise StackFailed(
+                        f"Stack {stack.stack_id} failed {ATTEMPTS} times, at last with this: "
+                        f"{error.problem}",
+                        remedy=error.remedy,
+                    ) from error
+                _log.warning("stack_failed", stack=stack.stack_id, reason=error.problem)
+            time.sleep(_PAUSE_SECONDS if self._is_unfinished(partition) else 0)
+        return time.monotonic() - started
+
+    def _is_unfinished(self, partition: Partition) -> bool:
+        return bool(self._queue.count(partition.stack_id).keys() & _TO_BE_MADE)
 
     def _describe_progress(self, waiting_for: str) -> str:
         failures = self._page_yield.failures
@@ -323,13 +339,9 @@ class _Run:
                 unfinished.write_text(text, encoding="utf-8")
         return Stack(
             stack_id=partition.stack_id,
-            as_of_micros=partition.as_of_micros,
+            as_of_micros=partition.slice.as_of_micros,
             known_by_micros=self._spec.known_by_micros,
             snapshot=self.record.snapshot,
             overrides=override_processes(overlay, overlay_file),
             variant=partition.variant.name,
         )
-
-
-def _find_reasons(pages: AssembledPages) -> list[str]:
-    return [f"{failure.code.name}: {failure.message}" for failure in pages.failures]

@@ -140,6 +140,24 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
+def changing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Hold a short transaction that changes some rows; on PostgreSQL others may change others.
+
+    Raises:
+        StoreUnavailable: The database cannot be reached or is locked for too long.
+    """
+    options = (
+        {"isolation_level": "READ COMMITTED"}
+        if engine.dialect.name == POSTGRESQL
+        else {_WRITES: True}
+    )
+    with translated_errors(engine.url), engine.connect() as connection:
+        connection.execution_options(**options)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
 def translated_errors(url: sa.URL) -> Iterator[None]:
     """Turn what the database driver raises about its server or file into our errors."""
     try:

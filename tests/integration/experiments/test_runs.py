@@ -243,16 +243,13 @@ def test_a_run_of_too_few_pages_fails_by_name_and_reason(
         pytest.param(signal.SIGINT, marks=pytest.mark.long),
     ],
 )
-def test_a_killed_run_leaves_no_process_and_no_half_written_file(
-    signal_number: signal.Signals,
-    lived_store: str,
-    write_experiment: Callable[..., Path],
-    tmp_path: Path,
+def test_a_killed_run_leaves_no_process_and_goes_on_to_the_same_bytes(
+    signal_number: signal.Signals, finished: Path, lived_store: str, tmp_path: Path
 ) -> None:
-    scope = {"source": "logged_pages", "profiles": 40, "pages_per_profile": 50}
-    run = tmp_path / "run"
-    experiment = write_experiment(scope=scope, slices=4)
-    process = start_pagesim("run", experiment, "--store", lived_store, "--output", run)
+    run, experiment = tmp_path / "run", tmp_path / "experiment.yaml"
+    experiment.write_text(EXPERIMENT + OTHER_VARIANTS)
+    command = ("run", experiment, "--store", lived_store, "--output", run)
+    process = start_pagesim(*command)
     while not list(run.glob("pages/**/*.parquet")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
@@ -262,9 +259,19 @@ def test_a_killed_run_leaves_no_process_and_no_half_written_file(
     process.communicate()
     assert process.returncode != 0
     assert wait_gone(started) == set()
-    for path in run.glob("*/**/part-*.parquet"):
-        assert ds.dataset(path).count_rows() > 0
     record = json.loads((run / "run.json").read_text())
     if signal_number is signal.SIGINT:
         assert process.returncode == 130
         assert record["state"] == "failed"
+
+    kept = {path: path.stat().st_mtime_ns for path in run.glob("pages/**/*.parquet")}
+    outcome = check_pagesim(*command, "--json")
+    assert "Going on" in outcome.messages
+    undisturbed = json.loads((finished / "run.json").read_text())
+    assert outcome.document["pages"] == undisturbed["pages"]
+    variants = ("control", "no-dedup", "again", "popular-first")
+    assert page_files(run, variants) == page_files(finished, variants)
+    assert len(page_files(run, variants)) > len(kept) > 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert not list(run.rglob("*.unfinished"))
+    assert json.loads((run / "run.json").read_text())["started_at"] == record["started_at"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from experiments.errors import LowPageYield
-from experiments.generation.partitions import Partition, plan_partitions
+from experiments.generation.partitions import Partition, plan_partitions, plan_slices
 from experiments.runs.page_yield import PageYield
 from experiments.spec import Variant
 from tests.support.pages.page_keys import keys_of
@@ -20,7 +22,9 @@ Tried = tuple[int, int, int, int]
 def plan(variants: int, slices: int, pages: int) -> dict[tuple[int, int], Partition]:
     """Return partitions of so many pages each, by variant and slice."""
     keys = keys_of((number, 1, "tv") for number in range(slices * pages))
-    made = plan_partitions(keys, [Variant(f"v{one}") for one in range(variants)], slices)
+    made = plan_partitions(
+        plan_slices(keys, slices, 512), [Variant(f"v{one}") for one in range(variants)]
+    )
     return {
         (int(partition.variant.name[1:]), int(partition.partition_id)): partition
         for partition in made
@@ -32,7 +36,7 @@ def judge(partitions: dict[tuple[int, int], Partition], tried: list[Tried]) -> s
     page_yield = PageYield(partitions.values(), MINIMUM)
     try:
         for variant, number, pages, failed in tried:
-            page_yield.count(partitions[variant, number], pages, [BROKEN] * failed)
+            page_yield.count(partitions[variant, number], pages, Counter({BROKEN: failed}))
     except LowPageYield as error:
         return error.problem
     return ""
@@ -114,5 +118,5 @@ def test_the_most_frequent_reason_is_told_with_its_count() -> None:
     page_yield = PageYield(partitions.values(), MINIMUM)
     reasons = ["NOT_FOUND: b", BROKEN, "NOT_FOUND: a", BROKEN, BROKEN]
     with pytest.raises(LowPageYield, match=r"most often \(3 times\) because of FAILED_PREC"):
-        page_yield.count(partitions[0, 0], 10, reasons)
+        page_yield.count(partitions[0, 0], 10, Counter(reasons))
     assert page_yield.failures == len(reasons)

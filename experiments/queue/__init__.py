@@ -1,0 +1,1 @@
+"""The durable queue of chunks: leases, attempts, dead letters."""

@@ -1,0 +1,217 @@
+"""Begins a run, or goes on with one that was stopped.
+
+What decides the pages is fixed when a run is planned: the experiment, the snapshot, the page
+requests, and how they are cut into chunks. `run.json` is written last; a directory without it
+holds no run yet, and is planned anew. Whoever makes a run holds a lock on its directory.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+import sqlalchemy as sa
+
+from core.moments import format_moment, to_micros
+from experiments.errors import OutputExists, RunUnderWay
+from experiments.generation.partitions import plan_slices
+from experiments.generation.pinning import pin_snapshot
+from experiments.queue.chunk_queue import ChunkQueue, open_queue_database
+from experiments.runs.requests import FOLDER, read_requests, write_requests
+from experiments.runs.run_record import (
+    RECORD_FILE,
+    RunRecord,
+    RunState,
+    read_record,
+    write_record,
+)
+from experiments.scope.known_names import check_names
+from experiments.scope.scope import find_candidates, select_pages
+from timetravel.database.engine import SQLITE
+from timetravel.upkeep.copies import CopyKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from experiments.generation.partitions import Slice
+    from experiments.spec import ExperimentSpec
+    from timetravel.store import Store
+
+ATTEMPTS: Final = 3
+"""How often a chunk is tried before its run fails."""
+QUEUE_FILE: Final = "queue.db"
+_LOCK_FILE: Final = ".run.lock"
+_PLANNED: Final = (FOLDER, QUEUE_FILE, f"{QUEUE_FILE}-wal", f"{QUEUE_FILE}-shm", _LOCK_FILE)
+_RUN_ID: Final = "run"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BegunRun:
+    """Hold what is known of a run when pages are to be made.
+
+    Attributes:
+        record: Of the run.
+        slices: What every variant makes.
+        queue: The chunks of its partitions.
+    """
+
+    record: RunRecord
+    slices: tuple[Slice, ...]
+    queue: ChunkQueue
+
+
+@contextmanager
+def begin_run(
+    spec: ExperimentSpec,
+    store: Store,
+    directory: Path,
+    *,
+    snapshot: int | None,
+    now: Callable[[], datetime],
+) -> Iterator[BegunRun]:
+    """Hold a run that is to be made, by this process alone.
+
+    Args:
+        spec: The experiment.
+        store: Holds facts and logged pages.
+        directory: Of the run: not there, empty, or of the same run that was stopped.
+        snapshot: Append position up to which is read; the newest if left out.
+        now: The wall clock.
+
+    Raises:
+        OutputExists: The directory holds something else.
+        RunUnderWay: Another process makes the run.
+        InvalidSpec: It names what the store does not have.
+        UnknownSnapshot: The store has not reached it.
+        NoLoggedPages: The scope is empty.
+        TooFewProfiles: The scope asks for too many.
+    """
+    begun = _find_begun(directory, spec, store, snapshot)
+    if begun is None:
+        record, slices = _plan(spec, store, snapshot, now)
+    else:
+        record = replace(
+            begun,
+            experiment=spec.to_document(),
+            state=RunState.RUNNING,
+            reason="",
+            ended_at="",
+        )
+        slices = read_requests(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with _lock(directory):
+        if begun is None:
+            _clear(directory)
+            store.note_copies(directory, CopyKind.RESULTS, record.snapshot)
+            write_requests(directory, slices)
+        url = sa.URL.create(SQLITE, database=str(directory / QUEUE_FILE))
+        engine = open_queue_database(url)
+        try:
+            queue = ChunkQueue(
+                engine, _RUN_ID, attempts=ATTEMPTS, now_micros=lambda: to_micros(now())
+            )
+            queue.reclaim()
+            queue.post_again()
+            write_record(directory, record)
+            yield BegunRun(record, slices, queue)
+        finally:
+            engine.dispose()
+
+
+def find_unfinished(directory: Path) -> RunRecord | None:
+    """Return the record of a run that was stopped before it was over; None if there is none."""
+    if not (directory / RECORD_FILE).is_file():
+        return None
+    record = read_record(directory)
+    return None if record.state is RunState.FINISHED else record
+
+
+def _plan(
+    spec: ExperimentSpec, store: Store, wanted: int | None, now: Callable[[], datetime]
+) -> tuple[RunRecord, tuple[Slice, ...]]:
+    """Return the record of a new run, and what it asks for."""
+    upkeep, snapshot = store.newest_upkeep(), pin_snapshot(store, wanted)
+    check_names(spec, store, snapshot)
+    candidates = find_candidates(store, spec.scope, snapshot)
+    selection = select_pages(candidates, spec.scope, spec.seed, store.as_of(snapshot))
+    record = RunRecord(
+        experiment=spec.to_document(),
+        store=store.url,
+        snapshot=snapshot,
+        version=version("pagesim"),
+        started_at=format_moment(to_micros(now())),
+        upkeep=upkeep,
+        population=selection.population,
+    )
+    return record, plan_slices(selection.pages, spec.slices, spec.limits.batch_pages)
+
+
+def _find_begun(
+    directory: Path, spec: ExperimentSpec, store: Store, snapshot: int | None
+) -> RunRecord | None:
+    """Return the record of the same run, if it was begun."""
+    if not directory.exists():
+        return None
+    found = {path.name for path in directory.iterdir()} if directory.is_dir() else {""}
+    if found <= set(_PLANNED):
+        return None
+    record = find_unfinished(directory)
+    if record is None or not (directory / QUEUE_FILE).is_file():
+        raise OutputExists(
+            f"{directory} holds something already.",
+            remedy="Name another --output, or remove it first.",
+            field="--output",
+        )
+    differing = _find_difference(record, spec, store, snapshot)
+    if differing:
+        raise OutputExists(
+            f"{directory} holds a run that was stopped, of another {differing}.",
+            remedy="Go on with it as it was begun, name another --output, or remove it first.",
+            field="--output",
+        )
+    return record
+
+
+def _find_difference(
+    record: RunRecord, spec: ExperimentSpec, store: Store, snapshot: int | None
+) -> str:
+    """Return what decides the pages of a run and is not as it was; empty if all is."""
+    # Limits decide no page: who lost a run to one may go on with another.
+    asked, begun = ({**own, "limits": None} for own in (spec.to_document(), record.experiment))
+    if asked != begun:
+        return "experiment file"
+    if record.store != store.url:
+        return f"store, {record.store}"
+    if snapshot not in {None, record.snapshot}:
+        return f"snapshot, {record.snapshot}"
+    if record.version != version("pagesim"):
+        return f"pagesim, {record.version}"
+    return ""
+
+
+def _clear(directory: Path) -> None:
+    """Remove what a process has left that was stopped while it planned."""
+    shutil.rmtree(directory / FOLDER, ignore_errors=True)
+    for name in _PLANNED:
+        if name not in {FOLDER, _LOCK_FILE}:
+            (directory / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _lock(directory: Path) -> Iterator[None]:
+    with (directory / _LOCK_FILE).open("w") as lock:  # dying gives it back, too
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunUnderWay(
+                f"Another process makes the run in {directory}.",
+                remedy="Wait until it ends, or name another --output.",
+                field="--output",
+            ) from None
+        yield

@@ -1,0 +1,155 @@
+"""Makes the chunks of a partition: leases them, writes their pages, and acknowledges them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from experiments.errors import StackFailed
+from experiments.generation.generator import cut_batches, generate_pages
+from experiments.generation.lineage import check_lineage
+from experiments.generation.pages import ChunkTables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from experiments.generation.external_ids import PageIds
+    from experiments.generation.generator import Assembler
+    from experiments.generation.outages import Patience
+    from experiments.generation.pages import PartitionPath
+    from experiments.generation.partitions import Partition
+    from experiments.queue.chunk_queue import ChunkQueue, Lease
+    from experiments.runs.page_yield import PageYield
+    from experiments.scope.page_keys import PageKeys
+    from experiments.spec.model import Limits
+    from services.page.model import AssembledPages
+
+LEASE_SECONDS: Final = 600.0
+"""Longer than a batch may take, with the outage that it may wait for."""
+_RENEW_AFTER_SECONDS: Final = LEASE_SECONDS / 4
+_PAUSE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionWork:
+    """What a worker of a partition works with.
+
+    Attributes:
+        partition: What is made.
+        path: Where it is written.
+        queue: The chunks.
+        worker: What the worker is called in the queue.
+        page_yield: Judges the failures.
+        page_ids: Names the pages.
+        limits: How much is asked for at once.
+        known_by_micros: What facts are read by; None means each page's as-of.
+        monotonic_seconds: The clock of leases.
+    """
+
+    partition: Partition
+    path: PartitionPath
+    queue: ChunkQueue
+    worker: str
+    page_yield: PageYield
+    page_ids: PageIds
+    limits: Limits
+    known_by_micros: int | None
+    monotonic_seconds: Callable[[], float] = time.monotonic
+
+
+@dataclass(slots=True)
+class _OpenChunk:
+    """A chunk under way: what of it has come back so far."""
+
+    lease: Lease
+    missing: int
+    tables: ChunkTables
+    renewed_at: float
+    tried: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def make_chunks(
+    work: PartitionWork,
+    assembler: Assembler,
+    patience: Patience,
+    advance: Callable[[int], None],
+) -> None:
+    """Make the chunks of a partition that wait, until none does.
+
+    Batches go on from one chunk to the next without a gap. Chunks that are under way when
+    the stack fails are given back to the queue.
+
+    Args:
+        work: What is made.
+        assembler: Called with the context of the partition's stack.
+        patience: Waits while the mesh restarts what died.
+        advance: Told how many more pages were tried; fewer than none if chunks are given back.
+
+    Raises:
+        StackFailed: What died was not restarted in time, or is given up.
+        LowPageYield: Too many pages could not be made.
+        LeakedPages: A page used what was not yet known.
+    """
+    under_way: dict[Lease, _OpenChunk] = {}
+    try:
+        made = generate_pages(
+            assembler, _lease_batches(work, under_way), work.limits.requests_in_flight, patience
+        )
+        for chunk, keys, pages in made:
+            check_lineage(pages, work.known_by_micros, work.page_ids)
+            _take_in(work, chunk, keys, pages)
+            if not chunk.missing:
+                _finish(work, under_way.pop(chunk.lease))
+            else:
+                _renew(work, chunk)
+            advance(len(keys))
+    except StackFailed as error:
+        for chunk in under_way.values():
+            work.page_yield.take_back(work.partition, chunk.tried, chunk.reasons)
+            work.queue.fail(chunk.lease, str(error), pause_seconds=_PAUSE_SECONDS)
+            advance(-chunk.tried)
+        raise
+
+
+def _lease_batches(
+    work: PartitionWork, under_way: dict[Lease, _OpenChunk]
+) -> Iterator[tuple[_OpenChunk, PageKeys]]:
+    """Yield the batches of chunks, each leased when its first batch is to be asked for."""
+    queue, partition = work.queue, work.partition
+    while (lease := queue.lease(partition.stack_id, work.worker, LEASE_SECONDS)) is not None:
+        pages = partition.slice.chunks[lease.number]
+        chunk = _OpenChunk(
+            lease, len(pages), ChunkTables(work.page_ids), work.monotonic_seconds()
+        )
+        if not len(pages):  # all its members were erased
+            _finish(work, chunk)
+            continue
+        under_way[lease] = chunk
+        for keys in cut_batches(pages, work.limits.batch_pages):
+            yield chunk, keys
+
+
+def _take_in(
+    work: PartitionWork, chunk: _OpenChunk, keys: PageKeys, pages: AssembledPages
+) -> None:
+    chunk.tables.add(keys, pages)
+    chunk.missing -= len(keys)
+    chunk.tried += len(keys)
+    reasons = Counter(f"{one.code.name}: {one.message}" for one in pages.failures)
+    chunk.reasons.update(reasons)
+    work.page_yield.count(work.partition, len(keys), reasons)
+
+
+def _finish(work: PartitionWork, chunk: _OpenChunk) -> None:
+    chunk.tables.write(work.path, chunk.lease.number)
+    work.queue.acknowledge(chunk.lease, chunk.reasons)
+
+
+def _renew(work: PartitionWork, chunk: _OpenChunk) -> None:
+    now = work.monotonic_seconds()
+    if now - chunk.renewed_at >= _RENEW_AFTER_SECONDS:
+        work.queue.renew(chunk.lease, LEASE_SECONDS)
+        chunk.renewed_at = now

@@ -1,0 +1,165 @@
+"""A run begins where nothing is, and goes on where it was stopped; nowhere else."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+from experiments.errors import InvalidSpec, OutputExists, RunUnderWay
+from experiments.queue.schema import ChunkState
+from experiments.runs.beginning import QUEUE_FILE, BegunRun, begin_run
+from experiments.runs.requests import FOLDER
+from experiments.runs.run_record import RECORD_FILE, RunState, write_record
+from experiments.spec import ExperimentSpec, load_spec
+from timetravel.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tests.support.pages.simulated_runs import SimulatedRun
+
+SPEC = """
+experiment: trial
+seed: 5
+scope: {source: logged_pages, profiles: 12, pages_per_profile: 2, strata: [country]}
+slices: 2
+variants:
+  - {name: control}
+  - {name: popularity, configuration: {ranking: {model: popularity}}}
+"""
+
+Begin: TypeAlias = "Callable[..., AbstractContextManager[BegunRun]]"
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ExperimentSpec:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(SPEC)
+    return load_spec(path)
+
+
+@pytest.fixture
+def begin(simulated_run: SimulatedRun, tmp_path: Path) -> Iterator[Begin]:
+    path = shutil.copy(simulated_run.directory / "store.db", tmp_path / "store.db")
+    with Store.open(f"sqlite:///{path}") as store:
+        yield partial(
+            begin_run,
+            store=store,
+            directory=tmp_path / "run",
+            now=lambda: datetime(2024, 5, 6, tzinfo=UTC),
+        )
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_was_planned(
+    begin: Begin, spec: ExperimentSpec
+) -> None:
+    with begin(spec, snapshot=None) as begun:
+        first = begun.record
+        assert sum(map(len, begun.slices)) == 24
+        begun.queue.post("control-000", [12, 12])
+        lease = begun.queue.lease("control-000", "worker", 60.0)
+        assert lease is not None
+    for asked in (None, first.snapshot):
+        with begin(spec, snapshot=asked) as again:
+            assert again.record == first
+            assert [one.number for one in again.slices] == ["000", "001"]
+            assert again.queue.count("control-000") == {ChunkState.WAITING: 2}
+
+
+def test_a_run_that_failed_goes_on_with_other_limits(
+    begin: Begin,
+    spec: ExperimentSpec,
+    tmp_path: Path,
+) -> None:
+    with begin(spec, snapshot=None) as begun:
+        failed = replace(begun.record, state=RunState.FAILED, reason="Too few.", ended_at="now")
+        write_record(tmp_path / "run", failed)
+    lenient = replace(spec, limits=replace(spec.limits, page_yield=0.1))
+    with begin(lenient, snapshot=None) as begun:
+        assert begun.record.spec == lenient
+        assert (begun.record.state, begun.record.reason) == (RunState.RUNNING, "")
+
+
+def test_what_another_experiment_has_left_stays(
+    begin: Begin,
+    spec: ExperimentSpec,
+    tmp_path: Path,
+) -> None:
+    with begin(spec, snapshot=None) as begun:
+        record = begun.record
+    for asked, told in (
+        ({"spec": replace(spec, seed=6), "snapshot": None}, "another experiment file"),
+        ({"spec": spec, "snapshot": record.snapshot - 1}, "another snapshot"),
+    ):
+        with pytest.raises(OutputExists, match=told), begin(**asked):
+            pass
+    for changed, told in (
+        ({"store": "sqlite:///elsewhere.db"}, "another store"),
+        ({"version": "0.0.1"}, "another pagesim, 0.0.1"),
+        ({"state": RunState.FINISHED}, "holds something already"),
+    ):
+        write_record(tmp_path / "run", replace(record, **changed))
+        with pytest.raises(OutputExists, match=told), begin(spec, snapshot=None):
+            pass
+
+
+@pytest.mark.parametrize("stranger", ["notes.txt", f"{FOLDER}.txt", RECORD_FILE])
+def test_a_directory_with_anything_else_is_refused(
+    begin: Begin,
+    spec: ExperimentSpec,
+    tmp_path: Path,
+    stranger: str,
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / stranger).write_text("{}")
+    with ExitStack() as refused:
+        refused.enter_context(pytest.raises(Exception, match=r"holds|another format"))
+        refused.enter_context(begin(spec, snapshot=None))
+    assert [one.name for one in (tmp_path / "run").iterdir()] == [stranger]
+
+
+def test_what_was_stopped_while_it_was_planned_is_planned_anew(
+    begin: Begin,
+    spec: ExperimentSpec,
+    tmp_path: Path,
+) -> None:
+    with begin(spec, snapshot=None) as begun:
+        begun.queue.post("control-000", [99])
+    (tmp_path / "run" / RECORD_FILE).unlink()
+    (tmp_path / "run" / FOLDER / "slice=999.parquet").write_bytes(b"half")
+    with begin(spec, snapshot=None) as begun:
+        assert begun.queue.count("control-000") == {}
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {FOLDER, QUEUE_FILE, RECORD_FILE} <= names
+    assert len(list((tmp_path / "run" / FOLDER).iterdir())) == 2
+
+
+def test_two_processes_do_not_make_one_run(begin: Begin, spec: ExperimentSpec) -> None:
+    with (
+        begin(spec, snapshot=None),
+        pytest.raises(RunUnderWay, match="Another process"),
+        begin(spec, snapshot=None),
+    ):
+        pass
+    with begin(spec, snapshot=None):
+        pass
+
+
+def test_an_experiment_that_cannot_be_run_leaves_nothing(
+    begin: Begin,
+    spec: ExperimentSpec,
+    tmp_path: Path,
+) -> None:
+    unknown = replace(spec.variants[1], configuration={"ranking": {"model": "unheard"}})
+    asked = replace(spec, variants=(spec.variants[0], unknown))
+    with pytest.raises(InvalidSpec), begin(asked, snapshot=None):
+        pass
+    assert not (tmp_path / "run").exists()
