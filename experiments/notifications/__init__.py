@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from experiments.notifications.channels import open_channels
+from experiments.notifications.channels import forget_addresses, open_channels
 from experiments.notifications.delivery import Persistence
 from experiments.notifications.events import Ended, Started, Trouble, Troubled
 from experiments.notifications.messages import Notifications
@@ -24,5 +24,6 @@ __all__ = [
     "Started",
     "Trouble",
     "Troubled",
+    "forget_addresses",
     "open_channels",
 ]

@@ -7,20 +7,10 @@ from typing import Final
 from experiments.notifications.events import Ended, Event, Occasion
 from experiments.notifications.templates import Template
 
-_STYLE: Final = "font-family:sans-serif;line-height:1.5"
-_CELL: Final = "padding:0 1.5em 0 0;vertical-align:top;text-align:left"
 
-
-def _table(**rows: str) -> str:
-    lines = "".join(
-        f'<tr><th style="{_CELL}">{name.capitalize()}</th><td>{value}</td></tr>\n'
-        for name, value in rows.items()
-    )
-    return f"<table>\n{lines}</table>\n"
-
-
-def _page(body: str) -> str:
-    return f'<div style="{_STYLE}">\n<p>Hello {{owner}},</p>\n{body}</div>\n'
+def _page(*paragraphs: str) -> str:
+    body = "".join(f"<p>{text}</p>\n" for text in ("Hello {owner},", *paragraphs))
+    return f'<div style="font-family:sans-serif;line-height:1.5">\n{body}</div>\n'
 
 
 _STARTED: Final = Template(
@@ -35,9 +25,9 @@ Run: {run}
 You will be told of trouble, and when it ends.
 """,
     html=_page(
-        "<p><b>{experiment}</b> has started: {pages} pages are to be made.</p>\n"
-        + _table(run="{run}")
-        + "<p>You will be told of trouble, and when it ends.</p>\n"
+        "<b>{experiment}</b> has started: {pages} pages are to be made.",
+        "Run: {run}",
+        "You will be told of trouble, and when it ends.",
     ),
 )
 
@@ -52,8 +42,8 @@ Failed so far: {failures} of {pages} pages
 Run: {run}
 """,
     html=_page(
-        "<p><b>{experiment}</b> is in trouble. {reason}</p>\n"
-        + _table(failures="{failures} of {pages} pages so far", run="{run}")
+        "<b>{experiment}</b> is in trouble. {reason}",
+        "Failed so far: {failures} of {pages} pages<br>Run: {run}",
     ),
 )
 
@@ -70,8 +60,9 @@ Report: {report}
 Failed: {failures} of {pages} pages
 """,
     html=_page(
-        "<p><b>{experiment}</b> has finished.</p>\n<p>{figures}</p>\n"
-        + _table(report="{report}", failures="{failures} of {pages} pages")
+        "<b>{experiment}</b> has finished.",
+        "{figures}",
+        "Report: {report}<br>Failed: {failures} of {pages} pages",
     ),
 )
 
@@ -86,8 +77,8 @@ Failed: {failures} of {pages} pages
 Run: {run}
 """,
     html=_page(
-        "<p><b>{experiment}</b> has failed. {reason}</p>\n"
-        + _table(failures="{failures} of {pages} pages", run="{run}")
+        "<b>{experiment}</b> has failed. {reason}",
+        "Failed: {failures} of {pages} pages<br>Run: {run}",
     ),
 )
 

@@ -13,7 +13,7 @@ from experiments.errors import ChannelNotGiven
 from experiments.notifications.messages import is_email
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
     from apprise import AppriseAsset, NotifyBase
 
@@ -94,6 +94,13 @@ def open_channels(
             field="owners",
         )
     return opened
+
+
+def forget_addresses(environment: MutableMapping[str, str]) -> None:
+    """Remove all addresses, so that processes started from now on do not inherit them."""
+    for name in [*environment]:
+        if name == MAIL_VARIABLE or name.startswith(CHANNEL_VARIABLE):
+            del environment[name]
 
 
 def find_variable(channel: str) -> str:

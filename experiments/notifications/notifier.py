@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from core.errors import InvalidInput
 from experiments.notifications.delivery import Lane, Parcel, Persistence
 from experiments.notifications.events import Occasion
 from experiments.notifications.messages import compose_messages
@@ -33,6 +34,9 @@ class Notifier:
         persistence: How long delivery is tried.
         clock: Seconds that only grow, e.g. `time.monotonic`.
         wait: Waits for an event, e.g. `threading.Event.wait`.
+
+    Raises:
+        InvalidInput: A channel of an owner is missing.
     """
 
     def __init__(
@@ -44,6 +48,13 @@ class Notifier:
         clock: Clock,
         wait: Wait,
     ) -> None:
+        wanted = {name for owner in notifications.owners for name in owner.channels}
+        if not wanted <= channels.keys():
+            raise InvalidInput(
+                f"{sorted(wanted - channels.keys())} are not among the channels.",
+                remedy="Open those of all owners.",
+                field="channels",
+            )
         self._notifications = notifications
         self._persistence = persistence
         self._clock = clock

@@ -130,7 +130,7 @@ def fill_html(template: str, values: Mapping[str, str]) -> str:
 
 def escape(text: str) -> str:
     """Return text as HTML shows it, lines as lines."""
-    return html.escape(text).replace("\n", "<br>\n")
+    return html.escape(text).replace("\n", "<br>")
 
 
 def _replace(found: re.Match[str], values: Mapping[str, str]) -> str:

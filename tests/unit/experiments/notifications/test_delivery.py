@@ -22,6 +22,7 @@ from experiments.notifications import (
     Started,
     Trouble,
     Troubled,
+    forget_addresses,
     open_channels,
 )
 from experiments.notifications.events import Occasion
@@ -285,3 +286,14 @@ def test_pauses_grow_up_to_the_longest(
 def test_a_persistence_without_an_attempt_cannot_be_built() -> None:
     with pytest.raises(InvalidInput):
         Persistence(attempts=0)
+
+
+def test_a_notifier_needs_the_channels_of_all_owners() -> None:
+    with pytest.raises(InvalidInput, match="'team-chat'"):
+        notifier(TOLD, {"ana@example.com": Line()})
+
+
+def test_addresses_can_be_kept_from_processes_started_later() -> None:
+    environment = {"PAGESIM_MAIL": "a", "PAGESIM_CHANNEL_TEAM_CHAT": "b", "PAGESIM_STORE": "c"}
+    forget_addresses(environment)
+    assert environment == {"PAGESIM_STORE": "c"}

@@ -92,7 +92,7 @@ def test_an_owner_without_a_field_gets_its_default() -> None:
 def test_what_the_file_leaves_out_of_a_template_is_made_up_for() -> None:
     composed = message(Template("<{experiment}>\nRun: {run}"), EVENTS[3], ANA)
     assert composed.subject == "demo has failed"
-    assert composed.html == "<p>&lt;demo&gt;<br>\nRun: runs/demo</p>"
+    assert composed.html == "<p>&lt;demo&gt;<br>Run: runs/demo</p>"
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=["start", "trouble", "finish", "failure"])
@@ -188,7 +188,7 @@ def test_html_shows_values_and_takes_nothing_in_them_for_markup(value: str) -> N
 
 def test_lines_of_a_value_are_lines_of_html() -> None:
     told = message(Template("{figures}", html="<p>{figures}</p>"), EVENTS[2], ANA)
-    assert told.html == "<p>One.<br>\nTwo.</p>"
+    assert told.html == "<p>One.<br>Two.</p>"
 
 
 def test_a_subject_stays_one_line() -> None:
