@@ -4,6 +4,7 @@ From the ground up; a room imports only from those above it in this list:
 
 - `errors`: what can go wrong.
 - `documents/`: YAML files that people write: their text with lines, and all mistakes at once.
+- `notifications/`: telling the owners of an experiment of its start, trouble and end.
 - `spec/`: the experiment file.
 - `scope/`, `ingest/`, `history/`: which pages an experiment makes; facts from files; the
   history of an entity as people look at it.

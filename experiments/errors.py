@@ -7,6 +7,7 @@
         ├── SpecNotFound       (NotFound)
         ├── InvalidSpec        (InvalidInput)  every mistake of an experiment file
         ├── InvalidMapping     (InvalidInput)  every mistake of a mapping file
+        ├── ChannelNotGiven    (NotFound)      owners that cannot be told
         ├── DataNotFound       (NotFound)      a data file or mapping that is not there
         ├── UnreadableData     (InvalidInput)  a data file that is not of its format
         ├── NoLoggedPages      (NotFound)      the scope holds no page
@@ -49,6 +50,10 @@ class InvalidSpec(ExperimentError, InvalidInput):
 
 class InvalidMapping(ExperimentError, InvalidInput):
     """Refuse a mapping file, naming every mistake in it."""
+
+
+class ChannelNotGiven(ExperimentError, NotFound):
+    """Refuse to tell owners over channels whose addresses the environment does not give."""
 
 
 class DataNotFound(ExperimentError, NotFound):

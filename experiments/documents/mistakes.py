@@ -89,7 +89,10 @@ def spell_path(path: Path) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value of a file as a message shows it, in quotes if it is text; never long."""
+    """Return a value of a file as a message shows it, in quotes if it is text; never long.
+
+    Of a URL only the beginning is shown: the rest may be a password.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
@@ -98,6 +101,8 @@ def show(value: object) -> str:
         return "A list"
     if value is None:
         return "Nothing"
+    if isinstance(value, str) and "://" in value:
+        value = f"{value.partition('://')[0]}://..."
     text = repr(value)
     if len(text) <= _SHOWN_LENGTH:
         return text

@@ -6,6 +6,7 @@ examples and bounds feed the messages, the JSON Schema and docs/experiment-file.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
@@ -15,7 +16,19 @@ from core.errors import InvalidInput
 from core.moments import parse_moment
 from experiments.documents.entry import OWN_RULE, Entry
 from experiments.documents.mistakes import show
-from experiments.documents.patterns import NAME_PATTERN, STRATUM_PATTERN
+from experiments.documents.patterns import NAME_PATTERN, PATTERNS, STRATUM_PATTERN
+from experiments.notifications.channels import find_variable
+from experiments.notifications.messages import (
+    MAXIMUM_BODY,
+    MAXIMUM_CHANNELS,
+    MAXIMUM_OWNER_NAME,
+    MAXIMUM_OWNERS,
+    MAXIMUM_SUBJECT,
+    MAXIMUM_VALUE,
+    is_channel_name,
+    is_email,
+    is_owner_name,
+)
 from experiments.spec.model import (
     AS_OF,
     BATCH_PAGES,
@@ -36,6 +49,7 @@ from experiments.spec.model import (
 )
 
 _MOMENT_LENGTH = 40
+_HARMLESS = re.compile(r"[A-Za-z0-9 _.-]{1,20}")
 _DEFAULTS = Limits()
 
 
@@ -62,6 +76,39 @@ def _check_known_by(text: str) -> str:
         raise PydanticCustomError(OWN_RULE, "{problem}", told) from None
 
 
+def _check_channel(text: str) -> str:
+    if is_email(text) or is_channel_name(text):
+        return text
+    rule, joint = PATTERNS[NAME_PATTERN]
+    slug = re.sub(r"[^a-z0-9]+", joint, text.casefold()).strip(joint)
+    if "@" in text and not {":", "/"} & {*text}:
+        problem = f"{show(text)} is no e-mail address."
+        remedy = "Write one such as ana@example.com."
+    elif _HARMLESS.fullmatch(text) and is_channel_name(slug):
+        problem = f"{show(text)} is no e-mail address, and no name of a channel: {rule}."
+        remedy = f"Write e.g. {slug}; {find_variable(slug)} then gives its address."
+    else:
+        problem = (
+            "What stands here is neither an e-mail address nor the name of a channel; "
+            "addresses with secrets do not belong in the file."
+        )
+        remedy = (
+            f"Write a name, e.g. team-chat, and give the address in "
+            f"{find_variable('team-chat')}."
+        )
+    raise PydanticCustomError(OWN_RULE, "{problem}", {"problem": problem, "remedy": remedy})
+
+
+def _check_owner_name(text: str) -> str:
+    if is_owner_name(text):
+        return text
+    told = {
+        "problem": f"{show(text)} is not a name of one line, 1 to {MAXIMUM_OWNER_NAME} long.",
+        "remedy": "Write the name that messages begin with, e.g. Ana.",
+    }
+    raise PydanticCustomError(OWN_RULE, "{problem}", told)
+
+
 def _within(bounds: Bounds, default: Any = ..., **more: Any) -> Any:  # noqa: ANN401 - as pydantic's own Field
     return Field(default, ge=bounds.least, le=bounds.most, **more)
 
@@ -70,6 +117,10 @@ Name: TypeAlias = Annotated[str, Field(pattern=NAME_PATTERN)]
 Stratum: TypeAlias = Annotated[str, Field(pattern=STRATUM_PATTERN)]
 Description: TypeAlias = Annotated[str, Field(max_length=MAXIMUM_DESCRIPTION)]
 Moment: TypeAlias = Annotated[str, AfterValidator(_check_moment)]
+OwnerName: TypeAlias = Annotated[str, AfterValidator(_check_owner_name)]
+Channel: TypeAlias = Annotated[str, AfterValidator(_check_channel)]
+FieldValue: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAXIMUM_VALUE)]
+DefaultValue: TypeAlias = Annotated[str, Field(max_length=MAXIMUM_VALUE)]
 KnownBy: TypeAlias = Annotated[str, AfterValidator(_check_known_by)]
 
 
@@ -172,6 +223,93 @@ class LimitsEntry(Entry):
     )
 
 
+class OwnerEntry(Entry):
+    """One who is told of the start, of trouble and of the end.
+
+    [Notifications](notifications.md) has more.
+    """
+
+    name: OwnerName = Field(
+        description=f"As messages address them, at most {MAXIMUM_OWNER_NAME} characters; "
+        "unique in the file.",
+        examples=["Ana"],
+    )
+    channels: list[Channel] = Field(
+        max_length=MAXIMUM_CHANNELS,
+        json_schema_extra={"minItems": 1},
+        description="E-mail addresses, and names of channels (made like those of variants) "
+        f"whose addresses the operator gives: that of `team-chat` in "
+        f"`{find_variable('team-chat')}`.",
+        examples=["[ana@example.com, team-chat]"],
+    )
+    fields: dict[str, FieldValue] = Field(
+        default_factory=dict,
+        description="The owner's own fields, which templates may name. Names are lower-case "
+        "letters, digits and `_`.",
+        examples=["{team: growth}"],
+    )
+
+
+class TemplateEntry(Entry):
+    """A message. Each part may name fields in braces, `{experiment}`."""
+
+    subject: str = Field(
+        "",
+        max_length=MAXIMUM_SUBJECT,
+        description="One line. Left out, that of the built-in message.",
+        examples=['"{experiment} is {state}"'],
+    )
+    text: str = Field(
+        min_length=1,
+        max_length=MAXIMUM_BODY,
+        description="The message as plain text, for chats and webhooks.",
+        examples=['"{experiment} is {state}: {reason}"'],
+    )
+    html: str = Field(
+        "",
+        max_length=MAXIMUM_BODY,
+        description="The message as HTML, for mail; values are escaped. Left out, the text.",
+        examples=['"<p>{experiment} is {state}.</p>"'],
+    )
+
+
+class TemplatesEntry(Entry):
+    """Messages in place of the built-in ones."""
+
+    start: TemplateEntry | None = Field(
+        default=None,
+        description="When the first pages are about to be made.",
+        examples=['{text: "{experiment} has started"}'],
+    )
+    trouble: TemplateEntry | None = Field(
+        default=None,
+        description="When a partition failed, too few pages could be made, or a piece of "
+        "work was given up.",
+        examples=['{text: "{experiment}: {reason}"}'],
+    )
+    end: TemplateEntry | None = Field(
+        default=None,
+        description="When it has finished or failed.",
+        examples=['{text: "{experiment} has {state}: {report}"}'],
+    )
+
+
+class NotificationsEntry(Entry):
+    """In which words owners are told."""
+
+    templates: TemplatesEntry = Field(
+        default_factory=TemplatesEntry,
+        description="Messages in place of the built-in ones.",
+        examples=['{end: {text: "{experiment} has {state}: {report}"}}'],
+    )
+    defaults: dict[str, DefaultValue] = Field(
+        default_factory=dict,
+        description="What stands for a field that has no value: one that an owner lacks, or "
+        "the report before there is one.",
+        examples=["{report: not there yet}"],
+    )
+
+
 class ExperimentEntry(Entry):
     """The whole file."""
 
@@ -218,4 +356,15 @@ class ExperimentEntry(Entry):
         "A moment: as they were known then, so that one later than a correction shows what "
         "the correction changes.",
         examples=[AS_OF],
+    )
+    owners: list[OwnerEntry] = Field(
+        default_factory=list,
+        max_length=MAXIMUM_OWNERS,
+        description="Who is told of the start, of trouble and of the end.",
+        examples=["[{name: Ana, channels: [ana@example.com]}]"],
+    )
+    notifications: NotificationsEntry = Field(
+        default_factory=NotificationsEntry,
+        description="In which words owners are told.",
+        examples=["{defaults: {report: not there yet}}"],
     )

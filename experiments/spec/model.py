@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from core.moments import format_moment, to_micros
 from experiments.documents.patterns import NAME_PATTERN, STRATUM_PATTERN
 from experiments.errors import InvalidSpec
+from experiments.notifications.messages import Notifications
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,6 +168,7 @@ class ExperimentSpec:
         variants: Control first.
         limits: What it takes and may lose.
         known_by_micros: Read facts as known by this moment; None means each page's as-of.
+        notifications: Who is told of its start, trouble and end, and in which words.
     """
 
     name: str
@@ -177,6 +179,7 @@ class ExperimentSpec:
     variants: tuple[Variant, ...]
     limits: Limits
     known_by_micros: int | None = None
+    notifications: Notifications = field(default_factory=Notifications)
 
     def __post_init__(self) -> None:
         _require_match(NAME_PATTERN, self.name, "experiment")
@@ -239,6 +242,7 @@ class ExperimentSpec:
             "known_by": AS_OF
             if self.known_by_micros is None
             else format_moment(self.known_by_micros),
+            **self.notifications.to_documents(),
         }
 
 

@@ -57,6 +57,10 @@ _ENTRIES: Final[Mapping[str, str]] = {
     "WindowEntry": "scope.window",
     "VariantEntry": "each of variants",
     "LimitsEntry": "limits",
+    "OwnerEntry": "each of owners",
+    "NotificationsEntry": "notifications",
+    "TemplatesEntry": "notifications.templates",
+    "TemplateEntry": "each of notifications.templates",
 }
 _PARTS: Final = {
     "RowTemplate": "each of rows",

@@ -24,6 +24,7 @@ from experiments.spec.model import (
     Variant,
     Window,
 )
+from experiments.spec.notifications import build_notifications, find_notification_mistakes
 from experiments.spec.overlays import find_overlay_mistakes
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def find_mistakes(document: JsonValue) -> Iterator[Mistake]:
             yield describe_error(fault, ExperimentEntry)
     if isinstance(document, Mapping):
         yield from _find_variant_mistakes(document.get("variants"))
+        yield from find_notification_mistakes(document)
         scope = document.get("scope")
         if isinstance(scope, Mapping):
             yield from _find_window_mistakes(scope.get("window"))
@@ -155,6 +157,7 @@ def _build(entry: ExperimentEntry) -> ExperimentSpec:
             entry.limits.page_yield,
         ),
         known_by_micros=None if entry.known_by == AS_OF else parse_moment(entry.known_by),
+        notifications=build_notifications(entry),
     )
 
 

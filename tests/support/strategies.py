@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from hypothesis import strategies as st
 
+from experiments.notifications.events import Occasion
+from experiments.notifications.messages import Notifications, Owner
+from experiments.notifications.templates import BUILT_IN, Template
 from experiments.spec import ExperimentSpec, Limits, Scope, ScopeSource, Variant, Window
 from experiments.spec.model import MOMENT
 from services.page.model import PageRequests
@@ -96,6 +99,37 @@ def page_overlays(draw: st.DrawFn) -> dict[str, JsonValue]:
 
 
 @st.composite
+def notifications(draw: st.DrawFn) -> Notifications:
+    """Return owners and messages that a file can describe."""
+    texts = st.text(st.characters(codec="utf-8"), max_size=20)
+    values = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+    channels = st.from_regex(r"[a-z][a-z0-9-]{0,39}", fullmatch=True) | st.just("a+b@c.example")
+    own = ("team", "desk")
+    owners = tuple(
+        Owner(
+            name,
+            tuple(draw(st.lists(channels, min_size=1, max_size=3, unique=True))),
+            draw(st.dictionaries(st.sampled_from(own), values)),
+        )
+        for name in draw(st.lists(st.sampled_from(["Ana", "Ben", "Zoë"]), unique=True))
+    )
+    pieces = st.sampled_from([f"{{{name}}}" for name in (*BUILT_IN, *own)]) | texts.map(
+        lambda text: text.replace("{", "{{").replace("}", "}}")
+    )
+    parts = st.lists(pieces, max_size=4).map("".join)
+    template = st.builds(Template, st.just("{team}"), parts, parts)
+    templates = draw(st.dictionaries(st.sampled_from(Occasion), template))
+    told = [text for one in templates.values() for text in one.parts.values()]
+    return Notifications(
+        owners,
+        templates,
+        # What a template names needs a value for every owner.
+        {name: draw(values) for name in own if any(f"{{{name}}}" in text for text in told)}
+        | draw(st.dictionaries(st.sampled_from([*BUILT_IN]), texts)),
+    )
+
+
+@st.composite
 def experiment_specs(draw: st.DrawFn) -> ExperimentSpec:
     """Return experiments that a file can describe."""
     names = st.from_regex(r"[a-z][a-z0-9-]{0,39}", fullmatch=True)
@@ -128,4 +162,5 @@ def experiment_specs(draw: st.DrawFn) -> ExperimentSpec:
             page_yield=draw(st.floats(0, 1)),
         ),
         known_by_micros=draw(st.none() | moments),
+        notifications=draw(notifications()),
     )

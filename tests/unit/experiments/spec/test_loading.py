@@ -23,7 +23,11 @@ from experiments.spec import (
 from experiments.spec.entries import (
     ExperimentEntry,
     LimitsEntry,
+    NotificationsEntry,
+    OwnerEntry,
     ScopeEntry,
+    TemplateEntry,
+    TemplatesEntry,
     VariantEntry,
     WindowEntry,
 )
@@ -125,12 +129,17 @@ def test_all_that_a_file_may_say_is_in_the_document_of_a_run(spec: ExperimentSpe
     # What is accepted and documented, and read by nothing, would be missing here.
     document: Any = spec.to_document()
     scope = document["scope"]
+    notifications = document["notifications"]
     for entry, found in (
         (ExperimentEntry, document),
         (ScopeEntry, scope),
         (WindowEntry, scope["window"]),
         (LimitsEntry, document["limits"]),
         (VariantEntry, document["variants"][0]),
+        (OwnerEntry, next(iter(document["owners"]), None)),
+        (NotificationsEntry, notifications),
+        (TemplatesEntry, notifications["templates"]),
+        (TemplateEntry, notifications["templates"]["end"]),
     ):
         assert found is None or found.keys() == entry.model_fields.keys()
 
