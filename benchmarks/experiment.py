@@ -31,6 +31,7 @@ import numpy as np
 import psutil
 
 from experiments.generation.stored_pages import open_table
+from experiments.notifications import Notifications, Notifier, Persistence
 from experiments.runs.runner import run_experiment
 from experiments.spec.loading import load_spec
 from services.in_process import InProcessAssembler
@@ -229,6 +230,9 @@ def measure(directory: Path, pages: int) -> Outcome:
         segments=directory / "segments",
         now=lambda: datetime.now(UTC),
         progress=watch.progress,
+        notifier=Notifier(
+            Notifications(), {}, Persistence(), clock=time.monotonic, wait=threading.Event.wait
+        ),
     )
     seconds = time.monotonic() - began
     watch.stop()

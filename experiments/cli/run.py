@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +23,12 @@ from experiments.cli.terminal import (
     tls_option,
 )
 from experiments.generation.pinning import pin_snapshot
+from experiments.notifications import (
+    Notifier,
+    Persistence,
+    forget_addresses,
+    open_channels,
+)
 from experiments.report.terminal import render
 from experiments.runs.beginning import find_unfinished
 from experiments.runs.runner import run_experiment
@@ -68,6 +77,8 @@ def run(
     with Store.open(url) as opened:
         names = read_known_names(opened, pin_snapshot(opened, snapshot))
         spec = load_spec(experiment, names=names)
+    channels = open_channels(spec.notifications.owners, os.environ)
+    forget_addresses(os.environ)  # the processes of the mesh inherit our environment
     now = datetime.now(UTC)
     directory = output or Path("runs") / f"{spec.name}-{now:%Y%m%dT%H%M%SZ}"
     if find_unfinished(directory) is not None:
@@ -81,6 +92,13 @@ def run(
         tls=tls,
         now=lambda: datetime.now(UTC),
         progress=progress,
+        notifier=Notifier(
+            spec.notifications,
+            channels,
+            Persistence(),
+            clock=time.monotonic,
+            wait=threading.Event.wait,
+        ),
     )
     if as_json:
         print_json(

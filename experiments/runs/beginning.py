@@ -49,6 +49,8 @@ QUEUE_FILE: Final = "queue.db"
 _LOCK_FILE: Final = ".run.lock"
 _PLANNED: Final = (FOLDER, QUEUE_FILE, f"{QUEUE_FILE}-wal", f"{QUEUE_FILE}-shm", _LOCK_FILE)
 _RUN_ID: Final = "run"
+_DECIDES_NO_PAGE: Final = {"description", "limits", "owners", "notifications"}
+"""Keys of an experiment that may differ when a run goes on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,8 +184,10 @@ def _find_difference(
     record: RunRecord, spec: ExperimentSpec, store: Store, snapshot: int | None
 ) -> str:
     """Return what decides the pages of a run and is not as it was; empty if all is."""
-    # Limits decide no page: who lost a run to one may go on with another.
-    asked, begun = ({**own, "limits": None} for own in (spec.to_document(), record.experiment))
+    asked, begun = (
+        {name: value for name, value in own.items() if name not in _DECIDES_NO_PAGE}
+        for own in (spec.to_document(), record.experiment)
+    )
     if asked != begun:
         return "experiment file"
     if record.store != store.url:

@@ -36,8 +36,11 @@ from experiments.generation.pages import PartitionPath
 from experiments.generation.partitions import plan_partitions
 from experiments.generation.segments import lay_out_facts
 from experiments.metrics.compute import compute_metrics, count_page_ids
+from experiments.notifications import Ended, Started, Trouble, Troubled
 from experiments.queue.schema import ChunkState
+from experiments.report.answers import make_headline
 from experiments.report.document import write_report
+from experiments.report.findings import Findings
 from experiments.runs.beginning import ATTEMPTS, begin_run
 from experiments.runs.chunk_work import PartitionWork, make_chunks
 from experiments.runs.page_yield import PageYield, find_most_frequent
@@ -57,7 +60,7 @@ from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
     from pathlib import Path
 
@@ -66,7 +69,9 @@ if TYPE_CHECKING:
 
     from experiments.generation.partitions import Partition
     from experiments.generation.segments import Advance, Progress
+    from experiments.notifications import Notifier
     from experiments.queue.chunk_queue import ChunkQueue
+    from experiments.report.description import VariantYield
     from experiments.spec import ExperimentSpec
     from mesh.client.mesh_process import MeshProcess
 
@@ -106,6 +111,7 @@ def run_experiment(
     tls: Path | None = None,
     now: Callable[[], datetime],
     progress: Progress,
+    notifier: Notifier,
 ) -> RunResult:
     """Run the experiment and return what it found.
 
@@ -118,6 +124,7 @@ def run_experiment(
         tls: Directory of certificates with which mesh, services and run prove who they are.
         now: The wall clock, for the record alone.
         progress: Shows how far it is.
+        notifier: Tells the owners; closed at the end.
 
     Raises:
         InvalidSpec: It names what the store does not have.
@@ -132,6 +139,7 @@ def run_experiment(
         PagesimError: The store, the mesh or a stack failed.
     """
     with (
+        notifier,
         Store.open(store_url) as store,
         begin_run(spec, store, directory, snapshot=snapshot, now=now) as begun,
     ):
@@ -149,7 +157,10 @@ def run_experiment(
             begun.queue,
             PageYield(partitions, spec.limits.page_yield),
             PageIds.of_store(store, profile_ids),
+            notifier,
         )
+        total = sum(map(len, partitions))
+        notifier.tell(Started(spec.name, str(directory), total))
         try:
             write_external_ids(directory, store, profile_ids, snapshot)
             segment = lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
@@ -160,11 +171,31 @@ def run_experiment(
         except BaseException as error:
             reason = str(error) if isinstance(error, PagesimError) else type(error).__name__
             run.end(RunState.FAILED, now(), reason)
+            notifier.tell(
+                Ended(
+                    *(spec.name, str(directory), total, run.failures),
+                    failed=True,
+                    reason=reason,
+                )
+            )
             purge_erased_since(upkeep, directory, store)
             raise
         run.end(RunState.FINISHED, now())
         purge_erased_since(upkeep, directory, store)
+        notifier.tell(
+            Ended(
+                *(spec.name, str(directory), total, run.failures),
+                report=str(report),
+                figures=describe_figures(metrics, run.record.yields),
+            )
+        )
         return RunResult(directory, run.record, metrics, report)
+
+
+def describe_figures(metrics: pa.Table, yields: Iterable[VariantYield]) -> tuple[str, ...]:
+    """Return what a run has found in a few lines: its answer, and whose pages failed."""
+    failed = (one.sentence for one in yields if one.failures)
+    return (make_headline(Findings.of(metrics)), *failed)
 
 
 class _Run:
@@ -182,6 +213,7 @@ class _Run:
         queue: ChunkQueue,
         page_yield: PageYield,
         page_ids: PageIds,
+        notifier: Notifier,
     ) -> None:
         self._spec = spec
         self._store_url = store_url
@@ -193,13 +225,20 @@ class _Run:
         self._queue = queue
         self._page_yield = page_yield
         self._page_ids = page_ids
+        self._notifier = notifier
+        self._pages = 0
+
+    @property
+    def failures(self) -> int:
+        """Pages that could not be made so far."""
+        return self._page_yield.failures
 
     def make_pages(self, partitions: tuple[Partition, ...]) -> None:
         """Make the pages of all partitions that lack any, a few stacks at a time."""
         for partition in partitions:
             self._queue.post(partition.stack_id, map(len, partition.slice.chunks))
         done = sum(self._count_done(partition) for partition in partitions)
-        total = sum(map(len, partitions))
+        self._pages = total = sum(map(len, partitions))
         for partition in partitions:
             self._note_done(partition, seconds=0.0)
         lacking = [partition for partition in partitions if not self.record.has(partition)]
@@ -318,11 +357,24 @@ class _Run:
                         remedy=error.remedy,
                     ) from error
                 _log.warning("stack_failed", stack=stack.stack_id, reason=error.problem)
+                self._tell_trouble(f"Stack {stack.stack_id}: {error.problem}")
             time.sleep(_PAUSE_SECONDS if self._is_unfinished(partition) else 0)
         return time.monotonic() - started
 
     def _is_unfinished(self, partition: Partition) -> bool:
         return bool(self._queue.count(partition.stack_id).keys() & _TO_BE_MADE)
+
+    def _tell_trouble(self, reason: str) -> None:
+        self._notifier.tell(
+            Troubled(
+                self._spec.name,
+                str(self._directory),
+                self._pages,
+                self.failures,
+                trouble=Trouble.FAILED_PARTITION,
+                reason=reason,
+            )
+        )
 
     def _describe_progress(self, waiting_for: str) -> str:
         failures = self._page_yield.failures

@@ -83,7 +83,7 @@ def _check_channel(text: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", joint, text.casefold()).strip(joint)
     if "@" in text and not {":", "/"} & {*text}:
         problem = f"{show(text)} is no e-mail address."
-        remedy = "Write one such as ana@example.com."
+        remedy = "Write one such as growth@example.com."
     elif _HARMLESS.fullmatch(text) and is_channel_name(slug):
         problem = f"{show(text)} is no e-mail address, and no name of a channel: {rule}."
         remedy = f"Write e.g. {slug}; {find_variable(slug)} then gives its address."
@@ -104,7 +104,7 @@ def _check_owner_name(text: str) -> str:
         return text
     told = {
         "problem": f"{show(text)} is not a name of one line, 1 to {MAXIMUM_OWNER_NAME} long.",
-        "remedy": "Write the name that messages begin with, e.g. Ana.",
+        "remedy": "Write the name that messages begin with, e.g. Growth.",
     }
     raise PydanticCustomError(OWN_RULE, "{problem}", told)
 
@@ -232,7 +232,7 @@ class OwnerEntry(Entry):
     name: OwnerName = Field(
         description=f"As messages address them, at most {MAXIMUM_OWNER_NAME} characters; "
         "unique in the file.",
-        examples=["Ana"],
+        examples=["Growth"],
     )
     channels: list[Channel] = Field(
         max_length=MAXIMUM_CHANNELS,
@@ -240,7 +240,7 @@ class OwnerEntry(Entry):
         description="E-mail addresses, and names of channels (made like those of variants) "
         f"whose addresses the operator gives: that of `team-chat` in "
         f"`{find_variable('team-chat')}`.",
-        examples=["[ana@example.com, team-chat]"],
+        examples=["[growth@example.com, team-chat]"],
     )
     fields: dict[str, FieldValue] = Field(
         default_factory=dict,
@@ -361,7 +361,7 @@ class ExperimentEntry(Entry):
         default_factory=list,
         max_length=MAXIMUM_OWNERS,
         description="Who is told of the start, of trouble and of the end.",
-        examples=["[{name: Ana, channels: [ana@example.com]}]"],
+        examples=["[{name: Growth, channels: [growth@example.com]}]"],
     )
     notifications: NotificationsEntry = Field(
         default_factory=NotificationsEntry,

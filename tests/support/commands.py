@@ -93,9 +93,9 @@ def assert_refused(outcome: Outcome, *words: str) -> None:
         assert word in outcome.messages
 
 
-def check_pagesim(*arguments: object) -> Outcome:
+def check_pagesim(*arguments: object, extra: Mapping[str, str] | None = None) -> Outcome:
     """Run the command to its end; fail with its messages if it does."""
-    outcome = run_pagesim(*arguments)
+    outcome = run_pagesim(*arguments, extra=extra)
     assert outcome.exit_code == 0, outcome.messages
     return outcome
 

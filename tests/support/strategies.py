@@ -111,7 +111,7 @@ def notifications(draw: st.DrawFn) -> Notifications:
             tuple(draw(st.lists(channels, min_size=1, max_size=3, unique=True))),
             draw(st.dictionaries(st.sampled_from(own), values)),
         )
-        for name in draw(st.lists(st.sampled_from(["Ana", "Ben", "Zoë"]), unique=True))
+        for name in draw(st.lists(st.sampled_from(["Growth", "Search", "Zoë"]), unique=True))
     )
     pieces = st.sampled_from([f"{{{name}}}" for name in (*BUILT_IN, *own)]) | texts.map(
         lambda text: text.replace("{", "{{").replace("}", "}}")

@@ -16,12 +16,13 @@ import pytest
 from core.moments import parse_moment
 from services.page.inputs import BLOCKED_GENRES
 from tests.support.commands import check_invoked, check_pagesim, invoke_pagesim, start_pagesim
+from tests.support.listeners import Mailbox, Webhook, mail_server, webhook_server
 from tests.support.mesh.processes import descendants, wait_gone
 from timetravel.facts.model import AttributeFact, EntityKind
 from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -42,6 +43,13 @@ OTHER_VARIANTS = """
   - name: popular-first
     configuration: {ranking: {model: popularity}}
 """
+
+
+OWNERS = """
+owners:
+  - {name: Growth, channels: [growth@example.com, chat]}
+"""
+PATH_OF_HOOK = "t0k3n-of-the-hook"
 
 
 def read(directory: Path, table: str) -> dict[str, list[dict[str, Any]]]:
@@ -65,12 +73,35 @@ def page_files(directory: Path, variants: Sequence[str]) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def finished(lived_store: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of control against itself, another ranker, and another dedup."""
+def mailbox() -> Iterator[Mailbox]:
+    with mail_server() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[Webhook]:
+    with webhook_server(failures=1) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def finished(
+    lived_store: str,
+    mailbox: Mailbox,
+    webhook: Webhook,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A run of control against itself, another ranker, and another dedup, with owners."""
     directory = tmp_path_factory.mktemp("finished")
     experiment = directory / "experiment.yaml"
-    experiment.write_text(EXPERIMENT + OTHER_VARIANTS)
-    check_pagesim("run", experiment, "--store", lived_store, "--output", directory / "run")
+    experiment.write_text(EXPERIMENT + OTHER_VARIANTS + OWNERS)
+    check_pagesim(
+        *("run", experiment, "--store", lived_store, "--output", directory / "run"),
+        extra={
+            "PAGESIM_MAIL": f"mailto://{mailbox.address}?from=pagesim@example.com",
+            "PAGESIM_CHANNEL_CHAT": f"json://{webhook.address}/{PATH_OF_HOOK}",
+        },
+    )
     return directory / "run"
 
 
@@ -152,6 +183,20 @@ def test_what_a_run_found_is_weighed_by_whom_it_could_draw(finished: Path) -> No
 
 
 @pytest.mark.long
+def test_the_owners_of_a_run_are_told_of_its_start_and_end(
+    finished: Path, mailbox: Mailbox, webhook: Webhook
+) -> None:
+    assert webhook.refused == 1
+    start, end = (posted["message"] for posted in webhook.posted)
+    assert "three-ways" in start
+    assert str(finished / "report.html") in end
+    mails = [mail.get_body().get_content() for mail in mailbox.mails["growth@example.com"]]  # type: ignore[union-attr]
+    assert len(mails) == 2
+    assert "Growth" in mails[0]
+    written = [path for path in finished.rglob("*") if path.is_file()]
+    assert not any(PATH_OF_HOOK.encode() in path.read_bytes() for path in written)
+
+
 def test_a_run_over_tls_makes_the_same_pages_as_one_without(
     finished: Path, lived_store: str, tmp_path: Path
 ) -> None:

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 HASTY = Persistence(attempts=4, first_pause_seconds=0.01, closing_seconds=20)
 STARTED = Started("demo", "runs/demo", 3000)
 ENDED = Ended("demo", "runs/demo", 3000, 7, report="runs/demo/report.html")
-ANA = Owner("Ana", ("ana@example.com",), {"team": "growth"})
-BEN = Owner("Ben", ("ben+x@example.com", "team-chat"))
+GROWTH = Owner("Growth", ("growth@example.com",), {"team": "homepage"})
+SEARCH = Owner("Search", ("search+x@example.com", "team-chat"))
 TOLD = Notifications(
-    (ANA, BEN),
+    (GROWTH, SEARCH),
     {
         Occasion.END: Template(
             "{owner} of {team}: {report}", "{state}", "<b>{owner} of {team}</b>"
@@ -102,17 +102,17 @@ def test_owners_are_told_by_mail_and_webhook_each_in_their_own_words() -> None:
             part.get_content().strip() for part in mail.walk() if not part.is_multipart()
         ]
     assert bodies == {
-        "ana@example.com": ["Ana of growth", "<b>Ana of growth</b>"],
-        "ben+x@example.com": ["Ben of your <team>", "<b>Ben of your &lt;team&gt;</b>"],
+        "growth@example.com": ["Growth of homepage", "<b>Growth of homepage</b>"],
+        "search+x@example.com": ["Search of your <team>", "<b>Search of your &lt;team&gt;</b>"],
     }
     (posted,) = webhook.posted
     assert posted["title"] == "finished"
-    assert posted["message"] == "Ben of your <team>: runs/demo/report.html"
+    assert posted["message"] == "Search of your <team>: runs/demo/report.html"
     assert posted["type"] == "success"
 
 
 def test_a_channel_that_fails_twice_and_then_works_is_delivered_to_once() -> None:
-    told = Notifications((Owner("Ana", ("team-chat",)),))
+    told = Notifications((Owner("Growth", ("team-chat",)),))
     with webhook_server(failures=2) as webhook:
         given_ = {"PAGESIM_CHANNEL_TEAM_CHAT": f"json://{webhook.address}"}
         channels = open_channels(told.owners, given_)
@@ -125,14 +125,14 @@ def test_a_channel_that_fails_twice_and_then_works_is_delivered_to_once() -> Non
 def test_a_channel_that_never_works_is_given_up_and_logged_and_fails_nothing(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    told = Notifications((Owner("Ana", ("ana@example.com", "team-chat", "gone")),))
+    told = Notifications((Owner("Growth", ("growth@example.com", "team-chat", "gone")),))
     caplog.set_level(1)
     with mail_server() as mailbox, webhook_server(failures=100) as webhook:
         channels = open_channels(
             told.owners,
             {
                 # The server takes no passwords.
-                "PAGESIM_MAIL": f"mailto://ana:s3cret@{mailbox.address}?from=a@example.com",
+                "PAGESIM_MAIL": f"mailto://growth:s3cret@{mailbox.address}?from=a@example.com",
                 "PAGESIM_CHANNEL_TEAM_CHAT": f"json://u:s3cret@{webhook.address}/s3cret",
                 "PAGESIM_CHANNEL_GONE": "json://127.0.0.1:1/s3cret",
             },
@@ -140,15 +140,15 @@ def test_a_channel_that_never_works_is_given_up_and_logged_and_fails_nothing(
         with capture_logs() as logs, notifier(told, channels) as telling:
             telling.tell(STARTED)
     assert sorted(log.pop("channel") for log in logs) == [
-        "ana@example.com",
         "gone",
+        "growth@example.com",
         "team-chat",
     ]
     for log in logs:
         assert log == {
             "event": "notification_given_up",
             "log_level": "warning",
-            "owner": "Ana",
+            "owner": "Growth",
             "occasion": "start",
             "attempts": 4,
             "reason": "refused or not reached",
@@ -160,7 +160,7 @@ def test_a_channel_that_never_works_is_given_up_and_logged_and_fails_nothing(
 
 def test_what_a_channel_raises_is_logged_by_its_kind_alone() -> None:
     line = Line(failures=100)
-    told = Notifications((Owner("Ana", ("a",)),))
+    told = Notifications((Owner("Growth", ("a",)),))
     with capture_logs() as logs, notifier(told, {"a": line}) as telling:
         telling.tell(STARTED)
     assert [(log["event"], log["reason"]) for log in logs] == [
@@ -170,7 +170,7 @@ def test_what_a_channel_raises_is_logged_by_its_kind_alone() -> None:
 
 def test_messages_of_a_channel_keep_the_order_of_the_events() -> None:
     line = Line(failures=2)
-    told = Notifications((Owner("Ana", ("a",)),))
+    told = Notifications((Owner("Growth", ("a",)),))
     with notifier(told, {"a": line}) as telling:
         for event in (STARTED, troubled("Why."), ENDED):
             telling.tell(event)
@@ -180,7 +180,7 @@ def test_messages_of_a_channel_keep_the_order_of_the_events() -> None:
 def test_a_channel_that_hangs_holds_up_neither_the_run_nor_other_channels() -> None:
     free = threading.Event()
     hanging, working = Line(free=free), Line()
-    told = Notifications((Owner("Ana", ("a", "b")),))
+    told = Notifications((Owner("Growth", ("a", "b")),))
     with capture_logs() as logs:
         telling = notifier(told, {"a": hanging, "b": working}, Persistence(closing_seconds=0.2))
         with telling:
@@ -196,7 +196,7 @@ def test_a_channel_that_hangs_holds_up_neither_the_run_nor_other_channels() -> N
 
 def test_the_end_of_a_run_cuts_a_long_pause_short() -> None:
     line = Line(failures=1)
-    told = Notifications((Owner("Ana", ("a",)),))
+    told = Notifications((Owner("Growth", ("a",)),))
     patient = Persistence(attempts=400, first_pause_seconds=60, closing_seconds=20)
     with capture_logs() as logs, notifier(told, {"a": line}, patient) as telling:
         telling.tell(STARTED)
@@ -213,7 +213,7 @@ def test_pauses_and_tries_end_after_so_long() -> None:
         return event.wait(0 if event.is_set() else 0.01)
 
     line = Line(failures=100)
-    told = Notifications((Owner("Ana", ("a",)),))
+    told = Notifications((Owner("Growth", ("a",)),))
     telling = Notifier(told, {"a": line}, Persistence(), clock=lambda: next(moments), wait=wait)
     with capture_logs() as logs:
         telling.tell(STARTED)
@@ -226,7 +226,7 @@ def test_pauses_and_tries_end_after_so_long() -> None:
 
 def test_trouble_is_told_so_often_and_the_end_all_the_same() -> None:
     line = Line()
-    told = Notifications((Owner("Ana", ("a",)),))
+    told = Notifications((Owner("Growth", ("a",)),))
     with capture_logs() as logs, notifier(told, {"a": line}) as telling:
         for number in range(12):
             telling.tell(troubled(str(number)))
@@ -237,7 +237,7 @@ def test_trouble_is_told_so_often_and_the_end_all_the_same() -> None:
 
 def test_after_the_end_nothing_is_told() -> None:
     line = Line()
-    telling = notifier(Notifications((Owner("Ana", ("a",)),)), {"a": line})
+    telling = notifier(Notifications((Owner("Growth", ("a",)),)), {"a": line})
     telling.close()
     telling.close()
     with capture_logs() as logs:
@@ -255,17 +255,18 @@ def test_without_owners_nothing_happens() -> None:
 
 def test_every_channel_that_is_not_given_is_refused_with_its_variable() -> None:
     given_ = {
-        "PAGESIM_MAIL": "json://ana:s3cret@example.com",
+        "PAGESIM_MAIL": "json://growth:s3cret@example.com",
         "PAGESIM_CHANNEL_B": "no-such-service://s3cret",
         "PAGESIM_CHANNEL_C": "json://127.0.0.1/s3cret",
     }
-    owner = Owner("Ana", ("ana@example.com", "team-chat", "b", "c"))
+    owner = Owner("Growth", ("growth@example.com", "team-chat", "b", "c"))
     with pytest.raises(ChannelNotGiven) as caught:
         open_channels([owner], given_)
     assert str(caught.value) == (
-        "owners: PAGESIM_MAIL holds no address that can be used ('ana@example.com' of Ana); "
-        "PAGESIM_CHANNEL_TEAM_CHAT is not set ('team-chat' of Ana); "
-        "PAGESIM_CHANNEL_B holds no address that can be used ('b' of Ana). "
+        "owners: PAGESIM_MAIL holds no address that can be used "
+        "('growth@example.com' of Growth); "
+        "PAGESIM_CHANNEL_TEAM_CHAT is not set ('team-chat' of Growth); "
+        "PAGESIM_CHANNEL_B holds no address that can be used ('b' of Growth). "
         "Set PAGESIM_MAIL to the mail server, as an Apprise URL: "
         "mailtos://USER:PASSWORD@smtp.example.com?from=pagesim@example.com. "
         "Set each channel's variable to its Apprise URL, e.g. slack://...; "
@@ -290,7 +291,7 @@ def test_a_persistence_without_an_attempt_cannot_be_built() -> None:
 
 def test_a_notifier_needs_the_channels_of_all_owners() -> None:
     with pytest.raises(InvalidInput, match="'team-chat'"):
-        notifier(TOLD, {"ana@example.com": Line()})
+        notifier(TOLD, {"growth@example.com": Line()})
 
 
 def test_addresses_can_be_kept_from_processes_started_later() -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from experiments.notifications.messages import Message
 
-KNOWN = KnownFields({"Ana": frozenset({"team"}), "Ben": frozenset()}, frozenset())
+KNOWN = KnownFields({"Growth": frozenset({"team"}), "Search": frozenset()}, frozenset())
 
 EVENTS = (
     Started("demo", "runs/demo", 3000),
@@ -72,25 +72,27 @@ def message(template: Template, event: Event, owner: Owner, **defaults: str) -> 
     return composed
 
 
-ANA = Owner("Ana", ("ana@example.com",), {"team": "growth"})
+GROWTH = Owner("Growth", ("growth@example.com",), {"team": "homepage"})
 
 
 def test_fields_are_replaced_by_their_values() -> None:
     template = Template("{owner} ({team}): {experiment} has {state}, {{all}} of {pages}")
-    composed = message(template, EVENTS[2], ANA)
-    assert composed.text == "Ana (growth): demo has finished, {all} of 3,000"
+    composed = message(template, EVENTS[2], GROWTH)
+    assert composed.text == "Growth (homepage): demo has finished, {all} of 3,000"
 
 
 def test_an_owner_without_a_field_gets_its_default() -> None:
     template = Template("{team}, {report}")
-    ben = Owner("Ben", ("team-chat",))
-    assert message(template, EVENTS[0], ben, team="your team").text == "your team, not written"
-    told = message(template, EVENTS[0], ANA, team="your team", report="soon")
-    assert told.text == "growth, soon"
+    search = Owner("Search", ("team-chat",))
+    assert (
+        message(template, EVENTS[0], search, team="your team").text == "your team, not written"
+    )
+    told = message(template, EVENTS[0], GROWTH, team="your team", report="soon")
+    assert told.text == "homepage, soon"
 
 
 def test_what_the_file_leaves_out_of_a_template_is_made_up_for() -> None:
-    composed = message(Template("<{experiment}>\nRun: {run}"), EVENTS[3], ANA)
+    composed = message(Template("<{experiment}>\nRun: {run}"), EVENTS[3], GROWTH)
     assert composed.subject == "demo has failed"
     assert composed.html == "<p>&lt;demo&gt;<br>Run: runs/demo</p>"
 
@@ -99,7 +101,7 @@ def test_what_the_file_leaves_out_of_a_template_is_made_up_for() -> None:
 def test_the_built_in_messages_tell_what_happened(
     event: Event, golden: Callable[[str, str], None]
 ) -> None:
-    ((_, told),) = compose_messages(Notifications((ANA,)), event)
+    ((_, told),) = compose_messages(Notifications((GROWTH,)), event)
     shown = f"{told.tone}: {told.subject}\n\n{told.text}\n{told.html}"
     name = told.subject.replace(" ", "-")
     golden(f"experiments/notifications/{name}.txt", shown)
@@ -118,7 +120,7 @@ def test_a_field_that_nobody_has_is_refused_with_the_one_that_was_meant() -> Non
 def test_a_field_that_one_owner_lacks_needs_a_default() -> None:
     (mistake,) = spell_mistakes("{team}")
     assert mistake == (
-        "'{team}' has no value for 'Ben'. Add team to the owner's fields, or to "
+        "'{team}' has no value for 'Search'. Add team to the owner's fields, or to "
         "notifications.defaults."
     )
 
@@ -187,13 +189,13 @@ def test_html_shows_values_and_takes_nothing_in_them_for_markup(value: str) -> N
 
 
 def test_lines_of_a_value_are_lines_of_html() -> None:
-    told = message(Template("{figures}", html="<p>{figures}</p>"), EVENTS[2], ANA)
+    told = message(Template("{figures}", html="<p>{figures}</p>"), EVENTS[2], GROWTH)
     assert told.html == "<p>One.<br>Two.</p>"
 
 
 def test_a_subject_stays_one_line() -> None:
     event = Troubled("demo", "x", 1, trouble=Trouble.DEAD_LETTER, reason="a\r\nBcc: b\x00")
-    told = message(Template("x", subject="{reason}"), event, ANA)
+    told = message(Template("x", subject="{reason}"), event, GROWTH)
     assert told.subject == "A piece of work was given up: a Bcc: b\\u0000"
 
 
@@ -202,12 +204,12 @@ def test_a_subject_stays_one_line() -> None:
     [
         lambda: Owner("", ("team-chat",)),
         lambda: Owner("A\nB", ("team-chat",)),
-        lambda: Owner("Ana", ()),
-        lambda: Owner("Ana", ("team-chat", "team-chat")),
-        lambda: Owner("Ana", ("slack://secret",)),
-        lambda: Owner("Ana", ("team-chat",), {"owner": "Ben"}),
-        lambda: Notifications((ANA, ANA)),
-        lambda: Notifications((ANA,), {Occasion.START: Template("{rport}")}),
+        lambda: Owner("Growth", ()),
+        lambda: Owner("Growth", ("team-chat", "team-chat")),
+        lambda: Owner("Growth", ("slack://secret",)),
+        lambda: Owner("Growth", ("team-chat",), {"owner": "Search"}),
+        lambda: Notifications((GROWTH, GROWTH)),
+        lambda: Notifications((GROWTH,), {Occasion.START: Template("{rport}")}),
         lambda: Notifications((), {Occasion.START: Template("")}),
     ],
 )

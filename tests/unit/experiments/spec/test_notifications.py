@@ -24,10 +24,10 @@ variants: [{name: control}, {name: popular-first}]
 
 TOLD: Final = """\
 owners:
-  - name: Ana
-    channels: [ana@example.com, team-chat]
-    fields: {team: growth}
-  - name: Ben
+  - name: Growth
+    channels: [growth@example.com, team-chat]
+    fields: {team: homepage}
+  - name: Search
     channels: [team-chat]
 notifications:
   templates:
@@ -41,15 +41,15 @@ notifications:
 
 EVERY_MISTAKE: Final = """\
 owners:
-  - name: Ana
-    channels: [https://hooks.example.com/T0/s3cret, ana@, Team Chat, team-chat, team-chat]
+  - name: Growth
+    channels: [https://hooks.example.com/T0/s3cret, growth@, Team Chat, team-chat, team-chat]
     fields: {team: growth, report: mine, Desk: 7, floor: ""}
-  - name: Ana
+  - name: Growth
     channels: []
   - name: ""
     channels: slack://s3cret
-  - channels: [ben:s3cret@example.com]
-  - mailto://ben:s3cret@example.com
+  - channels: [search:s3cret@example.com]
+  - mailto://search:s3cret@example.com
 notifications:
   templates:
     start:
@@ -66,8 +66,8 @@ def test_a_file_names_owners_and_their_messages(tmp_path: Path) -> None:
     path.write_text(VALID + TOLD)
     assert load_spec(path).notifications == Notifications(
         owners=(
-            Owner("Ana", ("ana@example.com", "team-chat"), {"team": "growth"}),
-            Owner("Ben", ("team-chat",)),
+            Owner("Growth", ("growth@example.com", "team-chat"), {"team": "homepage"}),
+            Owner("Search", ("team-chat",)),
         ),
         templates={
             Occasion.END: Template("{figures}\n{report}\n", "{experiment} of {team}"),
@@ -88,6 +88,6 @@ def test_no_message_shows_an_address_that_stands_in_a_file(
     assert "s3cret" not in refusal(VALID + EVERY_MISTAKE)
 
 
-@pytest.mark.parametrize("owner", ["Ana", "[ana@example.com]", "{name: Ana}", "~"])
+@pytest.mark.parametrize("owner", ["Growth", "[growth@example.com]", "{name: Growth}", "~"])
 def test_an_owner_needs_a_name_and_a_channel(owner: str, refusal: Callable[[str], str]) -> None:
     assert "owners[0]" in refusal(f"{VALID}owners: [{owner}]\n")
