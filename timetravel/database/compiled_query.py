@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
-from timetravel.database.engine import POSTGRESQL
+from timetravel.database.engine import POSTGRESQL, SQLITE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +99,33 @@ def row_parameters(
         names = (*_ROW, *more)
         return {f"row_{name}": column for name, column in zip(names, columns, strict=True)}
     return {"rows": json.dumps(list(zip(*columns, strict=True)))}
+
+
+class NumbersGiven(FunctionElement[int]):
+    """Stand for the numbers in a JSON list, after IN.
+
+    One parameter however many there are: as one each they are compiled anew at every use.
+    """
+
+    name = "numbers_given"
+    inherit_cache = True
+    type = sa.BigInteger()
+
+
+@compiles(NumbersGiven, SQLITE)
+def _compile_for_sqlite(
+    given: NumbersGiven, compiler: sa.sql.compiler.SQLCompiler, **options: object
+) -> str:
+    text = compiler.process(given.clauses, **options)
+    return f"(SELECT value FROM json_each({text}))"  # noqa: S608 - a parameter's place
+
+
+@compiles(NumbersGiven, POSTGRESQL)
+def _compile_for_postgresql(
+    given: NumbersGiven, compiler: sa.sql.compiler.SQLCompiler, **options: object
+) -> str:
+    text = compiler.process(given.clauses, **options)
+    return f"(SELECT CAST(json_array_elements_text(CAST({text} AS json)) AS bigint))"
 
 
 def names_asked(dialect: sa.Dialect) -> FromClause:

@@ -12,7 +12,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from core.moments import EARLIEST_MICROS, LAST_MICROS
-from timetravel.database.compiled_query import Question
+from timetravel.database.compiled_query import NumbersGiven, Question
 from timetravel.database.schema import logged_feature, logged_page
 from timetravel.facts.logged_features import decode_logged_features
 from timetravel.queries.visibility import (
@@ -108,9 +108,9 @@ class LoggedPageFilter:
         if self.until is not None:
             statement = statement.where(logged_page.c.shown_at < self.until)
         if self.profile_ids is not None:
-            statement = statement.where(
-                logged_page.c.profile_id.in_([int(identity) for identity in self.profile_ids])
-            )
+            given = json.dumps([int(identity) for identity in self.profile_ids])
+            is_given = logged_page.c.profile_id.op("IN", is_comparison=True)
+            statement = statement.where(is_given(NumbersGiven(sa.literal(given))))
         return statement
 
 

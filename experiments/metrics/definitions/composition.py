@@ -92,21 +92,26 @@ def intra_list_diversity(pages: Pages, facts: Facts, page: int) -> float:
     """
     contents = facts.contents[facts.catalogue_of[page]]
     first, last = find_cells(pages, page)
-    seen = np.empty(last - first, np.int32)
+    words = facts.genre_masks.shape[1]
+    masks = np.empty((last - first, words), np.uint64)
+    sizes = np.empty(last - first, np.int64)
     count = 0
     for cell in range(first, last):
-        content = contents[pages.videos[cell]]
-        has_genres = facts.genre_starts[content + 1] > facts.genre_starts[content]
-        if has_genres and pages.steps[cell] == 0 and not pages.is_repeat_in_view[cell]:
-            seen[count] = content
-            count += 1
+        if pages.steps[cell] == 0 and not pages.is_repeat_in_view[cell]:
+            content = contents[pages.videos[cell]]
+            sizes[count] = facts.genre_starts[content + 1] - facts.genre_starts[content]
+            masks[count] = facts.genre_masks[content]
+            count += sizes[count] > 0
     pairs = count * (count - 1) / 2
     if pairs == 0:
         return np.nan
     total = 0.0
     for one in range(count):
         for other in range(one):
-            total += genre_distance(facts, seen[one], seen[other])
+            shared = 0
+            for word in range(words):
+                shared += count_bits(masks[one, word] & masks[other, word])
+            total += 1.0 - shared / (sizes[one] + sizes[other] - shared)
     return total / pairs
 
 
@@ -239,17 +244,6 @@ def find_cells(pages: Pages, page: int) -> tuple[int, int]:
     """Return the first cell of a page, and the one behind its last."""
     first, last = pages.row_starts[page], pages.row_starts[page + 1]
     return pages.cell_starts[first], pages.cell_starts[last]
-
-
-@kernel
-def genre_distance(facts: Facts, one: int, other: int) -> float:
-    """Return the Jaccard distance of the genres of two contents; both have some."""
-    shared = either = 0
-    for word in range(facts.genre_masks.shape[1]):
-        left, right = facts.genre_masks[one, word], facts.genre_masks[other, word]
-        shared += count_bits(left & right)
-        either += count_bits(left | right)
-    return float(1.0 - shared / either)
 
 
 @kernel
