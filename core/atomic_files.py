@@ -46,6 +46,18 @@ def atomic_file(target: Path, *, private: bool = False) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def remove_unfinished(directory: Path) -> int:
+    """Remove what killed processes left unfinished below a directory; return how many files."""
+    left = [
+        path
+        for path in directory.rglob(f".*{UNFINISHED}")
+        if path.is_file() and not is_being_written(path)
+    ]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
 def is_being_written(unfinished: Path) -> bool:
     """Return whether a process still writes an unfinished file; False of one that is gone."""
     try:

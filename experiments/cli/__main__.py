@@ -31,6 +31,9 @@ COMMANDS = {
         "experiments.cli.ingest", "ingest", "Load facts from CSV, JSON Lines or Parquet."
     ),
     "run": LazyCommand("experiments.cli.run", "run", "Run an experiment, to its report."),
+    "metrics": LazyCommand(
+        "experiments.cli.metrics", "metrics", "Measure the pages of a run again."
+    ),
     "validate": LazyCommand(
         "experiments.cli.validate", "validate", "Compare simulated pages with logged ones."
     ),

@@ -26,11 +26,9 @@ from experiments.generation.pinning import pin_snapshot
 from experiments.notifications import (
     Notifier,
     Persistence,
-    forget_addresses,
     open_channels,
 )
 from experiments.report.terminal import render
-from experiments.runs.beginning import find_unfinished
 from experiments.runs.runner import run_experiment
 from experiments.scope.known_names import read_known_names
 from experiments.spec import load_spec
@@ -78,11 +76,8 @@ def run(
         names = read_known_names(opened, pin_snapshot(opened, snapshot))
         spec = load_spec(experiment, names=names)
     channels = open_channels(spec.notifications.owners, os.environ)
-    forget_addresses(os.environ)  # the processes of the mesh inherit our environment
     now = datetime.now(UTC)
     directory = output or Path("runs") / f"{spec.name}-{now:%Y%m%dT%H%M%SZ}"
-    if find_unfinished(directory) is not None:
-        console.print(f"Going on with the run in {directory}.", soft_wrap=True)
     result = run_experiment(
         spec,
         url,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from experiments.generation.outages import OUTAGE_SECONDS
+from experiments.notifications import forget_addresses
 from mesh.client.mesh_process import MeshProcess
 from mesh.topology.service_process import ServiceProcess
 from services.page.arguments import OVERLAY_ARGUMENT
@@ -55,6 +57,7 @@ def start_mesh(
     Raises:
         ProcessFailed: A process did not start; the message holds the end of its log.
     """
+    forget_addresses(os.environ)  # its processes inherit our environment
     return MeshProcess.start(
         baseline_processes(segments),
         directory,

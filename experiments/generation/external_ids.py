@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from core.atomic_files import atomic_file
 from core.moments import format_moment
 from timetravel.facts.model import EntityKind
+from timetravel.queries.entity_ids import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from timetravel.store import Store
 
 _DATE_LENGTH: Final = len("2018-05-01")
-_UNKNOWN: Final = "(unknown)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ class PageIds:
             return pa.array(profile_ids).cast(pa.string())
         places = np.minimum(np.searchsorted(self.numbers, profile_ids), len(self.numbers) - 1)
         erased = self.numbers[places] != profile_ids
-        return self.texts.take(pa.array(places, mask=erased)).fill_null(_UNKNOWN)
+        return self.texts.take(pa.array(places, mask=erased)).fill_null(UNKNOWN)
 
 
 def moment_of(page_id: str) -> str:

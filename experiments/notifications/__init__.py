@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from experiments.notifications.channels import forget_addresses, open_channels
 from experiments.notifications.delivery import Persistence
-from experiments.notifications.events import Ended, Started, Trouble, Troubled
+from experiments.notifications.events import Ended, Started, Troubled
 from experiments.notifications.messages import Notifications
 from experiments.notifications.notifier import Notifier
 
@@ -22,7 +22,6 @@ __all__ = [
     "Notifier",
     "Persistence",
     "Started",
-    "Trouble",
     "Troubled",
     "forget_addresses",
     "open_channels",

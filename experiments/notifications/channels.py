@@ -23,7 +23,7 @@ MAIL_VARIABLE: Final = "PAGESIM_MAIL"
 CHANNEL_VARIABLE: Final = "PAGESIM_CHANNEL_"
 
 _MAIL_SCHEMAS: Final = ("mailto", "mailtos")
-_TALKATIVE: Final = ("apprise", "urllib3")
+_LOGGERS_WITH_ADDRESSES: Final = ("apprise", "urllib3")
 """Libraries whose logs may hold parts of addresses."""
 
 
@@ -71,7 +71,7 @@ def open_channels(
     # Apprise takes a tenth of a second to load, and most experiments have no owners.
     from apprise import AppriseAsset  # noqa: PLC0415
 
-    for name in _TALKATIVE:
+    for name in _LOGGERS_WITH_ADDRESSES:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     asset = AppriseAsset(
         app_id="pagesim", app_desc="pagesim", app_url="", image_url_mask="", image_url_logo=""

@@ -59,7 +59,7 @@ class Persistence:
         )
         if not legal:
             raise InvalidInput(
-                f"{self} is no way to go on.",
+                f"{self} cannot be used.",
                 remedy="Give at least one attempt and trouble, and pauses that do not shrink.",
             )
 

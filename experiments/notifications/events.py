@@ -28,14 +28,6 @@ class Tone(StrEnum):
     FAILURE = "failure"
 
 
-class Trouble(StrEnum):
-    """Say what went wrong, in the words of the message."""
-
-    FAILED_PARTITION = "A partition failed"
-    LOW_PAGE_YIELD = "Too few pages could be made"
-    DEAD_LETTER = "A piece of work was given up"
-
-
 @dataclass(frozen=True, slots=True)
 class Event(ABC):
     """Say what happened to an experiment.
@@ -94,16 +86,14 @@ class Started(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Troubled(Event):
-    """Say that something went wrong, whether or not the experiment goes on.
+    """Say that a partition failed and is tried again.
 
     Args:
-        trouble: What.
         reason: Why, as a sentence.
     """
 
     occasion: ClassVar[Occasion] = Occasion.TROUBLE
 
-    trouble: Trouble
     reason: str
 
     @property
@@ -118,7 +108,7 @@ class Troubled(Event):
 
     def to_fields(self) -> Mapping[str, str]:
         """Return what templates may name."""
-        return {**Event.to_fields(self), "reason": f"{self.trouble.value}: {self.reason}"}
+        return {**Event.to_fields(self), "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

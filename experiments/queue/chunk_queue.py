@@ -32,7 +32,7 @@ class Lease:
     Attributes:
         partition: Of the chunk.
         number: Of the chunk in its partition.
-        token: The how many-th lease of this chunk it is, from 1.
+        token: Counts the leases of this chunk, from 1.
     """
 
     partition: str

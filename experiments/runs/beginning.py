@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
+from core.atomic_files import UNFINISHED, remove_unfinished
 from core.moments import format_moment, to_micros
-from experiments.errors import OutputExists, RunUnderWay
+from experiments.errors import NoLoggedPages, OutputExists, RunNotFound, RunUnderWay
 from experiments.generation.partitions import plan_slices
 from experiments.generation.pinning import pin_snapshot
 from experiments.queue.chunk_queue import ChunkQueue, open_queue_database
 from experiments.runs.requests import FOLDER, read_requests, write_requests
 from experiments.runs.run_record import (
-    RECORD_FILE,
     RunRecord,
     RunState,
     read_record,
@@ -61,11 +61,13 @@ class BegunRun:
         record: Of the run.
         slices: What every variant makes.
         queue: The chunks of its partitions.
+        goes_on: Whether it was begun before.
     """
 
     record: RunRecord
     slices: tuple[Slice, ...]
     queue: ChunkQueue
+    goes_on: bool
 
 
 @contextmanager
@@ -94,24 +96,37 @@ def begin_run(
         NoLoggedPages: The scope is empty.
         TooFewProfiles: The scope asks for too many.
     """
-    begun = _find_begun(directory, spec, store, snapshot)
-    if begun is None:
-        record, slices = _plan(spec, store, snapshot, now)
-    else:
-        record = replace(
-            begun,
-            experiment=spec.to_document(),
-            state=RunState.RUNNING,
-            reason="",
-            ended_at="",
-        )
-        slices = read_requests(directory)
+    planned = None
+    if _find_begun(directory, spec, store, snapshot) is None:
+        planned = _plan(spec, store, snapshot, now)
     directory.mkdir(parents=True, exist_ok=True)
     with _lock(directory):
+        remove_unfinished(directory)
+        begun = _find_begun(directory, spec, store, snapshot)
+        if (begun is None) is not (planned is not None):
+            raise _under_way(directory)  # and has begun, or is over, since we looked first
         if begun is None:
+            assert planned is not None  # noqa: S101 - as was just found
+            record, slices = planned
             _clear(directory)
             store.note_copies(directory, CopyKind.RESULTS, record.snapshot)
             write_requests(directory, slices)
+        else:
+            record = replace(
+                begun,
+                experiment=spec.to_document(),
+                state=RunState.RUNNING,
+                reason="",
+                ended_at="",
+            )
+            slices = read_requests(directory)
+            store.note_copies(directory, CopyKind.RESULTS, record.snapshot)
+        if not slices:
+            raise NoLoggedPages(
+                f"All profiles of the run in {directory} were erased since it was begun.",
+                remedy="Begin another one.",
+                field="--output",
+            )
         url = sa.URL.create(SQLITE, database=str(directory / QUEUE_FILE))
         engine = open_queue_database(url)
         try:
@@ -121,17 +136,9 @@ def begin_run(
             queue.reclaim()
             queue.post_again()
             write_record(directory, record)
-            yield BegunRun(record, slices, queue)
+            yield BegunRun(record, slices, queue, goes_on=begun is not None)
         finally:
             engine.dispose()
-
-
-def find_unfinished(directory: Path) -> RunRecord | None:
-    """Return the record of a run that was stopped before it was over; None if there is none."""
-    if not (directory / RECORD_FILE).is_file():
-        return None
-    record = read_record(directory)
-    return None if record.state is RunState.FINISHED else record
 
 
 def _plan(
@@ -161,9 +168,9 @@ def _find_begun(
     if not directory.exists():
         return None
     found = {path.name for path in directory.iterdir()} if directory.is_dir() else {""}
-    if found <= set(_PLANNED):
+    if {name for name in found if not name.endswith(UNFINISHED)} <= set(_PLANNED):
         return None
-    record = find_unfinished(directory)
+    record = _find_unfinished(directory)
     if record is None or not (directory / QUEUE_FILE).is_file():
         raise OutputExists(
             f"{directory} holds something already.",
@@ -178,6 +185,15 @@ def _find_begun(
             field="--output",
         )
     return record
+
+
+def _find_unfinished(directory: Path) -> RunRecord | None:
+    """Return the record of a run that was stopped before it was over; None if there is none."""
+    try:
+        record = read_record(directory)
+    except RunNotFound:
+        return None
+    return None if record.state is RunState.FINISHED else record
 
 
 def _find_difference(
@@ -213,9 +229,13 @@ def _lock(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunUnderWay(
-                f"Another process makes the run in {directory}.",
-                remedy="Wait until it ends, or name another --output.",
-                field="--output",
-            ) from None
+            raise _under_way(directory) from None
         yield
+
+
+def _under_way(directory: Path) -> RunUnderWay:
+    return RunUnderWay(
+        f"Another process makes the run in {directory}.",
+        remedy="Wait until it ends, or name another --output.",
+        field="--output",
+    )

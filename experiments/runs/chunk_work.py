@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -13,7 +12,7 @@ from experiments.generation.lineage import check_lineage
 from experiments.generation.pages import ChunkTables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from experiments.generation.external_ids import PageIds
     from experiments.generation.generator import Assembler
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
     from services.page.model import AssembledPages
 
 LEASE_SECONDS: Final = 600.0
-"""Longer than a batch may take, with the outage that it may wait for."""
-_RENEW_AFTER_SECONDS: Final = LEASE_SECONDS / 4
-_PAUSE_SECONDS: Final = 1.0
+"""Longer than a chunk may take, with the outages that it may wait for."""
+PAUSE_SECONDS: Final = 1.0
+"""After which a chunk that a stack failed to make may be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,6 @@ class PartitionWork:
         page_ids: Names the pages.
         limits: How much is asked for at once.
         known_by_micros: What facts are read by; None means each page's as-of.
-        monotonic_seconds: The clock of leases.
     """
 
     partition: Partition
@@ -56,7 +54,6 @@ class PartitionWork:
     page_ids: PageIds
     limits: Limits
     known_by_micros: int | None
-    monotonic_seconds: Callable[[], float] = time.monotonic
 
 
 @dataclass(slots=True)
@@ -66,7 +63,6 @@ class _OpenChunk:
     lease: Lease
     missing: int
     tables: ChunkTables
-    renewed_at: float
     tried: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
@@ -103,27 +99,35 @@ def make_chunks(
             _take_in(work, chunk, keys, pages)
             if not chunk.missing:
                 _finish(work, under_way.pop(chunk.lease))
-            else:
-                _renew(work, chunk)
             advance(len(keys))
     except StackFailed as error:
         for chunk in under_way.values():
             work.page_yield.take_back(work.partition, chunk.tried, chunk.reasons)
-            work.queue.fail(chunk.lease, str(error), pause_seconds=_PAUSE_SECONDS)
+            work.queue.fail(chunk.lease, str(error), pause_seconds=PAUSE_SECONDS)
             advance(-chunk.tried)
         raise
+
+
+def _lease_next(work: PartitionWork, under_way: Iterable[Lease]) -> Lease | None:
+    # A clock that jumps, as after a suspended machine wakes, must not end what we hold.
+    for held in under_way:
+        work.queue.renew(held, LEASE_SECONDS)
+    return work.queue.lease(work.partition.stack_id, work.worker, LEASE_SECONDS)
 
 
 def _lease_batches(
     work: PartitionWork, under_way: dict[Lease, _OpenChunk]
 ) -> Iterator[tuple[_OpenChunk, PageKeys]]:
     """Yield the batches of chunks, each leased when its first batch is to be asked for."""
-    queue, partition = work.queue, work.partition
-    while (lease := queue.lease(partition.stack_id, work.worker, LEASE_SECONDS)) is not None:
-        pages = partition.slice.chunks[lease.number]
-        chunk = _OpenChunk(
-            lease, len(pages), ChunkTables(work.page_ids), work.monotonic_seconds()
-        )
+    while (lease := _lease_next(work, under_way)) is not None:
+        ours = [one for one in under_way.values() if one.lease.number == lease.number]
+        if ours:  # the clock has jumped since they were renewed
+            (chunk,) = ours
+            under_way[lease] = under_way.pop(chunk.lease)
+            chunk.lease = lease
+            continue
+        pages = work.partition.slice.chunks[lease.number]
+        chunk = _OpenChunk(lease, len(pages), ChunkTables(work.page_ids))
         if not len(pages):  # all its members were erased
             _finish(work, chunk)
             continue
@@ -146,10 +150,3 @@ def _take_in(
 def _finish(work: PartitionWork, chunk: _OpenChunk) -> None:
     chunk.tables.write(work.path, chunk.lease.number)
     work.queue.acknowledge(chunk.lease, chunk.reasons)
-
-
-def _renew(work: PartitionWork, chunk: _OpenChunk) -> None:
-    now = work.monotonic_seconds()
-    if now - chunk.renewed_at >= _RENEW_AFTER_SECONDS:
-        work.queue.renew(chunk.lease, LEASE_SECONDS)
-        chunk.renewed_at = now

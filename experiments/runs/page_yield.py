@@ -81,11 +81,6 @@ class PageYield:
         with self._lock:
             return sum(tally.failures for tally in self._variants.values())
 
-    def reasons_of(self, partition: Partition) -> Counter[str]:
-        """Return the failed pages of a partition by what kept them from being made."""
-        with self._lock:
-            return Counter(self._partitions[partition.stack_id].reasons)
-
     def count(self, partition: Partition, tried: int, reasons: Counter[str]) -> None:
         """Take in that pages of a partition were tried.
 

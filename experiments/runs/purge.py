@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.atomic_files import UNFINISHED, atomic_file, is_being_written
+from core.atomic_files import atomic_file, remove_unfinished
 from experiments.runs.run_record import RECORD_FILE, RunState, read_record
 from timetravel.errors import BeforeRetention
 
@@ -52,16 +52,10 @@ def purge_results(directory: Path, profile_ids: Int64Array, store: Store) -> int
     """
     # What a killed process left unfinished is nobody's, and may hold anything. What is still
     # written belongs to a run that takes out the erased by itself.
-    unfinished = [
-        path
-        for path in directory.rglob(f".*{UNFINISHED}")
-        if path.is_file() and not is_being_written(path)
-    ]
-    for path in unfinished:
-        path.unlink(missing_ok=True)
+    unfinished = remove_unfinished(directory)
     rewritten = [path for path in _tables(directory) if _rewrite(path, profile_ids)]
     if not rewritten:
-        return len(unfinished)
+        return unfinished
     shutil.rmtree(directory / "logs", ignore_errors=True)
     report = directory / _REPORT
     if report.is_file():
@@ -69,7 +63,7 @@ def purge_results(directory: Path, profile_ids: Int64Array, store: Store) -> int
         rewritten.append(report)
         with suppress(BeforeRetention):  # then nobody can write it again
             _write_report(directory, store)
-    return len(rewritten) + len(unfinished)
+    return len(rewritten) + unfinished
 
 
 def purge_erased_since(upkeep: int, directory: Path, store: Store) -> None:

@@ -35,14 +35,13 @@ from experiments.generation.outages import Patience
 from experiments.generation.pages import PartitionPath
 from experiments.generation.partitions import plan_partitions
 from experiments.generation.segments import lay_out_facts
-from experiments.metrics.compute import compute_metrics, count_page_ids
-from experiments.notifications import Ended, Started, Trouble, Troubled
+from experiments.notifications import Ended, Started, Troubled
 from experiments.queue.schema import ChunkState
 from experiments.report.answers import make_headline
-from experiments.report.document import write_report
 from experiments.report.findings import Findings
 from experiments.runs.beginning import ATTEMPTS, begin_run
-from experiments.runs.chunk_work import PartitionWork, make_chunks
+from experiments.runs.chunk_work import PAUSE_SECONDS, PartitionWork, make_chunks
+from experiments.runs.measurement import measure_run
 from experiments.runs.page_yield import PageYield, find_most_frequent
 from experiments.runs.purge import purge_erased_since
 from experiments.runs.requests import find_profiles
@@ -76,7 +75,6 @@ if TYPE_CHECKING:
     from mesh.client.mesh_process import MeshProcess
 
 _CALL_TIMEOUT_SECONDS = 300.0
-_PAUSE_SECONDS = 1.0
 _TO_BE_MADE = {ChunkState.WAITING, ChunkState.LEASED}
 _MAKING = "Making pages"
 _MILLISECONDS = 3
@@ -160,6 +158,9 @@ def run_experiment(
             notifier,
         )
         total = sum(map(len, partitions))
+        if begun.goes_on:
+            with progress("Going on with the run where it was stopped", None):
+                pass
         notifier.tell(Started(spec.name, str(directory), total))
         try:
             write_external_ids(directory, store, profile_ids, snapshot)
@@ -167,10 +168,12 @@ def run_experiment(
             run.make_pages(partitions)
             # Partitions made before an erasure and after it must hold the same pages.
             purge_erased_since(upkeep, directory, store)
-            metrics, report = run.measure(store, SegmentReader(segment))
+            metrics, report = measure_run(
+                run.record, directory, store, SegmentReader(segment), progress=progress
+            )
         except BaseException as error:
-            reason = str(error) if isinstance(error, PagesimError) else type(error).__name__
-            run.end(RunState.FAILED, now(), reason)
+            reason = _explain(error)
+            # First, as it writes no file: a full disk ends runs, too.
             notifier.tell(
                 Ended(
                     *(spec.name, str(directory), total, run.failures),
@@ -178,6 +181,7 @@ def run_experiment(
                     reason=reason,
                 )
             )
+            run.end(RunState.FAILED, now(), reason)
             purge_erased_since(upkeep, directory, store)
             raise
         run.end(RunState.FINISHED, now())
@@ -190,6 +194,12 @@ def run_experiment(
             )
         )
         return RunResult(directory, run.record, metrics, report)
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "It was interrupted."
+    return str(error) if isinstance(error, PagesimError) else type(error).__name__
 
 
 def describe_figures(metrics: pa.Table, yields: Iterable[VariantYield]) -> tuple[str, ...]:
@@ -269,15 +279,6 @@ class _Run:
                 mesh.close()  # calls under way end at once, so no thread is waited for long
                 raise
 
-    def measure(self, store: Store, reader: SegmentReader) -> tuple[pa.Table, Path]:
-        """Measure the pages, write the report, and return both."""
-        description = self.record.describe(self._directory)
-        total = count_page_ids(description.measured)
-        with self._progress("Measuring pages", total) as advance:
-            metrics = compute_metrics(description.measured, store, reader, advance=advance)
-        with self._progress("Writing the report", None):
-            return metrics, write_report(description, store)
-
     def end(self, state: RunState, moment: datetime, reason: str = "") -> None:
         """Record how the run ended."""
         ended_at = format_moment(to_micros(moment))
@@ -288,9 +289,9 @@ class _Run:
         """Count the pages of chunks that were done before; a low yield of theirs counts."""
         pages = 0
         for chunk in self._queue.done(partition.stack_id):
-            size = len(partition.slice.chunks[chunk.number])
-            self._page_yield.count(partition, size, Counter(chunk.failures))
-            pages += size
+            # Of members who were erased since, too: their failures are among those counted.
+            self._page_yield.count(partition, chunk.pages, Counter(chunk.failures))
+            pages += len(partition.slice.chunks[chunk.number])
         return pages
 
     def _note_done(self, partition: Partition, *, seconds: float) -> None:
@@ -304,7 +305,7 @@ class _Run:
                 partition_id=partition.partition_id,
                 variant=partition.variant.name,
                 as_of=format_moment(partition.slice.as_of_micros),
-                pages=len(partition),
+                pages=sum(one.pages for one in chunks),
                 failures=reasons.total(),
                 reason=find_most_frequent(reasons)[0],
                 seconds=round(seconds, _MILLISECONDS),
@@ -339,7 +340,9 @@ class _Run:
         def tell(pages: int) -> None:
             advance(pages, description=self._describe_progress(""))
 
+        failures_in_a_row = 0
         while self._is_unfinished(partition):
+            before = len(self._queue.done(partition.stack_id))
             try:
                 with mesh.service.lease_stack(stack), use_context(stack.context):
                     patience = Patience.with_stack(
@@ -350,7 +353,9 @@ class _Run:
                     make_chunks(work, assembler, patience, tell)
             except StackFailed as error:
                 mesh.check()
-                if ChunkState.DEAD in self._queue.count(partition.stack_id):
+                has_progressed = len(self._queue.done(partition.stack_id)) > before
+                failures_in_a_row = 0 if has_progressed else failures_in_a_row + 1
+                if self._is_given_up(partition) or failures_in_a_row >= ATTEMPTS:
                     raise StackFailed(
                         f"Stack {stack.stack_id} failed {ATTEMPTS} times, at last with this: "
                         f"{error.problem}",
@@ -358,8 +363,11 @@ class _Run:
                     ) from error
                 _log.warning("stack_failed", stack=stack.stack_id, reason=error.problem)
                 self._tell_trouble(f"Stack {stack.stack_id}: {error.problem}")
-            time.sleep(_PAUSE_SECONDS if self._is_unfinished(partition) else 0)
+            time.sleep(PAUSE_SECONDS if self._is_unfinished(partition) else 0)
         return time.monotonic() - started
+
+    def _is_given_up(self, partition: Partition) -> bool:
+        return any(one.partition == partition.stack_id for one in self._queue.dead())
 
     def _is_unfinished(self, partition: Partition) -> bool:
         return bool(self._queue.count(partition.stack_id).keys() & _TO_BE_MADE)
@@ -371,7 +379,6 @@ class _Run:
                 str(self._directory),
                 self._pages,
                 self.failures,
-                trouble=Trouble.FAILED_PARTITION,
                 reason=reason,
             )
         )

@@ -283,8 +283,7 @@ class TemplatesEntry(Entry):
     )
     trouble: TemplateEntry | None = Field(
         default=None,
-        description="When a partition failed, too few pages could be made, or a piece of "
-        "work was given up.",
+        description="When a partition failed and is tried again.",
         examples=['{text: "{experiment}: {reason}"}'],
     )
     end: TemplateEntry | None = Field(

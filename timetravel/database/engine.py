@@ -124,14 +124,8 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     Raises:
         StoreUnavailable: The database cannot be reached or is locked for too long.
     """
-    # Under READ COMMITTED the lock is waited for before anything is seen.
-    options = (
-        {"isolation_level": "READ COMMITTED"}
-        if engine.dialect.name == POSTGRESQL
-        else {_WRITES: True}
-    )
     with translated_errors(engine.url), engine.connect() as connection:
-        connection.execution_options(**options)
+        connection.execution_options(**_writing_options(engine))
         with connection.begin():
             if engine.dialect.name == POSTGRESQL:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
@@ -146,15 +140,17 @@ def changing(engine: sa.Engine) -> Iterator[sa.Connection]:
     Raises:
         StoreUnavailable: The database cannot be reached or is locked for too long.
     """
-    options = (
-        {"isolation_level": "READ COMMITTED"}
-        if engine.dialect.name == POSTGRESQL
-        else {_WRITES: True}
-    )
     with translated_errors(engine.url), engine.connect() as connection:
-        connection.execution_options(**options)
+        connection.execution_options(**_writing_options(engine))
         with connection.begin():
             yield connection
+
+
+def _writing_options(engine: sa.Engine) -> dict[str, Any]:
+    if engine.dialect.name == POSTGRESQL:
+        # A lock is waited for before anything is seen.
+        return {"isolation_level": "READ COMMITTED"}
+    return {_WRITES: True}
 
 
 @contextmanager

@@ -183,6 +183,25 @@ def test_what_a_run_found_is_weighed_by_whom_it_could_draw(finished: Path) -> No
 
 
 @pytest.mark.long
+def test_the_pages_of_a_run_are_measured_again_to_the_same_results(
+    finished: Path, lived_store: str, tmp_path: Path
+) -> None:
+    copied = shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(copied / "results")
+    (copied / "report.html").unlink()
+    told = check_invoked("metrics", copied, "--store", lived_store, "--json").document
+    results = {path.name: path.read_bytes() for path in (finished / "results").iterdir()}
+    assert {path.name: path.read_bytes() for path in (copied / "results").iterdir()} == results
+    assert told["metrics"] == pq.read_table(copied / "results/metrics.parquet").to_pylist()
+    assert (copied / "report.html").read_bytes() == (finished / "report.html").read_bytes()
+
+    other = invoke_pagesim("metrics", copied, "--store", f"sqlite:///{tmp_path / 'no.db'}")
+    assert other.exit_code == 1
+    shutil.rmtree(copied / "pages")
+    empty = invoke_pagesim("metrics", copied, "--store", lived_store)
+    assert "holds no page of control" in empty.messages
+
+
 def test_the_owners_of_a_run_are_told_of_its_start_and_end(
     finished: Path, mailbox: Mailbox, webhook: Webhook
 ) -> None:

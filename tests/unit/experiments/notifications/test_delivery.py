@@ -20,7 +20,6 @@ from experiments.notifications import (
     Notifier,
     Persistence,
     Started,
-    Trouble,
     Troubled,
     forget_addresses,
     open_channels,
@@ -61,7 +60,7 @@ def notifier(
 
 
 def troubled(reason: str) -> Troubled:
-    return Troubled("demo", "", 1, trouble=Trouble.DEAD_LETTER, reason=reason)
+    return Troubled("demo", "", 1, reason=reason)
 
 
 @dataclass(slots=True)

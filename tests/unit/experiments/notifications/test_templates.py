@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.errors import InvalidSpec
-from experiments.notifications import Ended, Notifications, Started, Trouble, Troubled
+from experiments.notifications import Ended, Notifications, Started, Troubled
 from experiments.notifications.events import Event, Occasion
 from experiments.notifications.messages import MAXIMUM_SUBJECT, Owner, compose_messages
 from experiments.notifications.templates import (
@@ -35,7 +35,7 @@ KNOWN = KnownFields({"Growth": frozenset({"team"}), "Search": frozenset()}, froz
 
 EVENTS = (
     Started("demo", "runs/demo", 3000),
-    Troubled("demo", "runs/demo", 3000, 7, trouble=Trouble.LOW_PAGE_YIELD, reason="Because."),
+    Troubled("demo", "runs/demo", 3000, 7, reason="Because."),
     Ended(
         "demo", "runs/demo", 3000, 7, report="runs/demo/report.html", figures=("One.", "Two.")
     ),
@@ -49,9 +49,7 @@ def events() -> st.SearchStrategy[Event]:
     count = st.integers(0, 10**9)
     return st.one_of(
         st.builds(Started, text, text, count, count),
-        st.builds(
-            Troubled, text, text, count, count, trouble=st.sampled_from(Trouble), reason=text
-        ),
+        st.builds(Troubled, text, text, count, count, reason=text),
         st.builds(
             Ended,
             text,
@@ -194,9 +192,9 @@ def test_lines_of_a_value_are_lines_of_html() -> None:
 
 
 def test_a_subject_stays_one_line() -> None:
-    event = Troubled("demo", "x", 1, trouble=Trouble.DEAD_LETTER, reason="a\r\nBcc: b\x00")
+    event = Troubled("demo", "x", 1, reason="a\r\nBcc: b\x00")
     told = message(Template("x", subject="{reason}"), event, GROWTH)
-    assert told.subject == "A piece of work was given up: a Bcc: b\\u0000"
+    assert told.subject == "a Bcc: b\\u0000"
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from experiments.errors import InvalidSpec, OutputExists, RunUnderWay
+from core.atomic_files import UNFINISHED
+from experiments.errors import InvalidSpec, NoLoggedPages, OutputExists, RunUnderWay
 from experiments.queue.schema import ChunkState
 from experiments.runs.beginning import QUEUE_FILE, BegunRun, begin_run
-from experiments.runs.requests import FOLDER
+from experiments.runs.purge import purge_results
+from experiments.runs.requests import FOLDER, find_profiles
 from experiments.runs.run_record import RECORD_FILE, RunState, write_record
 from experiments.spec import ExperimentSpec, load_spec
 from timetravel.store import Store
@@ -121,7 +123,7 @@ def test_a_directory_with_anything_else_is_refused(
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / stranger).write_text("{}")
     with ExitStack() as refused:
-        refused.enter_context(pytest.raises(Exception, match=r"holds|another format"))
+        refused.enter_context(pytest.raises(Exception, match=r"holds something already"))
         refused.enter_context(begin(spec, snapshot=None))
     assert [one.name for one in (tmp_path / "run").iterdir()] == [stranger]
 
@@ -140,6 +142,28 @@ def test_what_was_stopped_while_it_was_planned_is_planned_anew(
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {FOLDER, QUEUE_FILE, RECORD_FILE} <= names
     assert len(list((tmp_path / "run" / FOLDER).iterdir())) == 2
+
+
+def test_a_run_of_which_everybody_was_erased_does_not_go_on(
+    begin: Begin, spec: ExperimentSpec, tmp_path: Path
+) -> None:
+    with begin(spec, snapshot=None) as begun:
+        assert not begun.goes_on
+        everybody = find_profiles(begun.slices)
+    with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        purge_results(tmp_path / "run", everybody, store)
+    with pytest.raises(NoLoggedPages, match="were erased"), begin(spec, snapshot=None):
+        pass
+
+
+def test_what_a_killed_process_left_half_written_is_removed(
+    begin: Begin, spec: ExperimentSpec, tmp_path: Path
+) -> None:
+    left = tmp_path / "run" / f".run.json.1234{UNFINISHED}"
+    left.parent.mkdir()
+    left.write_text("{")
+    with begin(spec, snapshot=None):
+        assert not left.exists()
 
 
 def test_two_processes_do_not_make_one_run(begin: Begin, spec: ExperimentSpec) -> None:

@@ -17,7 +17,7 @@ from experiments.generation.pages import PartitionPath
 from experiments.generation.partitions import plan_partitions, plan_slices
 from experiments.queue.chunk_queue import ChunkQueue, DoneChunk, open_queue_database
 from experiments.queue.schema import ChunkState
-from experiments.runs.chunk_work import PartitionWork, make_chunks
+from experiments.runs.chunk_work import LEASE_SECONDS, PartitionWork, make_chunks
 from experiments.runs.page_yield import PageYield
 from experiments.spec import Variant
 from experiments.spec.model import Limits
@@ -66,7 +66,11 @@ def plan(
     """Plan a partition of ten pages in chunks of four, so that three of its pages fail."""
     monkeypatch.setattr(experiments.generation.partitions, "CHUNK_PAGES", 4)
 
-    def plan(name: str, strangers: tuple[int, ...] = (1, 2, 9)) -> PartitionWork:
+    def plan(
+        name: str,
+        strangers: tuple[int, ...] = (1, 2, 9),
+        jumps_at: int | None = None,
+    ) -> PartitionWork:
         members = WORLD.profile_ids
         keys = keys_of(
             (
@@ -79,8 +83,15 @@ def plan(
         (partition,) = plan_partitions(
             plan_slices(keys, 1, LIMITS.batch_pages), [Variant(name)]
         )
-        clock = count(step=10_000_000)  # no pause outlasts a look at the clock
-        queue = ChunkQueue(engine, name, attempts=2, now_micros=lambda: next(clock))
+        looks = count()
+
+        def now_micros() -> int:
+            look = next(looks)
+            jumped = jumps_at is not None and look >= jumps_at
+            # No pause outlasts a look at the clock.
+            return look * 10_000_000 + jumped * round(2 * LEASE_SECONDS * 1e6)
+
+        queue = ChunkQueue(engine, name, attempts=2, now_micros=now_micros)
         queue.post(partition.stack_id, map(len, partition.slice.chunks))
         return PartitionWork(
             partition=partition,
@@ -128,6 +139,14 @@ def test_every_chunk_is_written_and_acknowledged_with_its_failures(
     assert make(work, FailingAssembler()) == 10
     assert reasons_in(work) == [(0, 4, [2]), (1, 4, []), (2, 2, [1])]
     assert len(written(work)) == 6
+    assert work.page_yield.failures == 3
+
+
+@pytest.mark.parametrize("look", range(24))
+def test_a_clock_that_jumps_ends_no_work(plan: Callable[..., PartitionWork], look: int) -> None:
+    work = plan("trial", jumps_at=look)
+    assert make(work, FailingAssembler()) == 10
+    assert work.queue.count(work.partition.stack_id) == {ChunkState.DONE: 3}
     assert work.page_yield.failures == 3
 
 
