@@ -31,6 +31,7 @@ COMMANDS = {
         "experiments.cli.ingest", "ingest", "Load facts from CSV, JSON Lines or Parquet."
     ),
     "run": LazyCommand("experiments.cli.run", "run", "Run an experiment, to its report."),
+    "status": LazyCommand("experiments.cli.status", "status", "Show how far a run is."),
     "metrics": LazyCommand(
         "experiments.cli.metrics", "metrics", "Measure the pages of a run again."
     ),

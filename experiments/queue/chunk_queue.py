@@ -9,6 +9,7 @@ nothing. A chunk that has failed as often as it may is a dead letter, until it i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -63,6 +64,41 @@ class DoneChunk:
     number: int
     pages: int
     failures: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProgress:
+    """Say how far a partition is.
+
+    Attributes:
+        partition: Which one.
+        chunks: How many there are in each state that occurs.
+        pages: Of all its chunks.
+        tried: Pages of the chunks that are done.
+        failures: Of these, how many could not be made.
+    """
+
+    partition: str
+    chunks: Mapping[ChunkState, int]
+    pages: int
+    tried: int
+    failures: int
+
+    def count(self, state: ChunkState) -> int:
+        """Return how many chunks are in a state."""
+        return self.chunks.get(state, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """A lease of a chunk that made nothing; moments in microseconds."""
+
+    partition: str
+    number: int
+    worker: str
+    began_at: int
+    ended_at: int
+    error: str
 
 
 class ChunkQueue:
@@ -252,6 +288,45 @@ class ChunkQueue:
         )
         with reading(self._engine) as connection:
             return [DoneChunk(*row) for row in connection.execute(found)]
+
+    def progress(self) -> Sequence[PartitionProgress]:
+        """Return how far each partition is, by its name."""
+        counted = (
+            sa.select(
+                chunk.c.partition, chunk.c.state, sa.func.count(), sa.func.sum(chunk.c.pages)
+            )
+            .where(chunk.c.run_id == self._run_id)
+            .group_by(chunk.c.partition, chunk.c.state)
+            .order_by(chunk.c.partition)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(counted).all()
+        told = []
+        for partition, own in groupby(rows, key=lambda row: row.partition):
+            states = {ChunkState(state): (count, int(pages)) for _, state, count, pages in own}
+            failures = (sum(one.failures.values()) for one in self.done(partition))
+            told.append(
+                PartitionProgress(
+                    partition,
+                    {state: count for state, (count, _) in states.items()},
+                    sum(pages for _, pages in states.values()),
+                    states.get(ChunkState.DONE, (0, 0))[1],
+                    sum(failures),
+                )
+            )
+        return told
+
+    def failed_attempts(self, most: int) -> Sequence[FailedAttempt]:
+        """Return the newest leases that made nothing, so many at most, newest first."""
+        columns = [attempt.c[name] for name in FailedAttempt.__dataclass_fields__]
+        found = (
+            sa.select(*columns)
+            .where(attempt.c.run_id == self._run_id, attempt.c.error.is_not(None))
+            .order_by(attempt.c.ended_at.desc(), attempt.c.partition, attempt.c.number)
+            .limit(most)
+        )
+        with reading(self._engine) as connection:
+            return [FailedAttempt(*row) for row in connection.execute(found)]
 
     def dead(self) -> Sequence[DeadLetter]:
         """Return the dead letters, by partition and number."""

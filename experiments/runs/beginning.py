@@ -127,18 +127,37 @@ def begin_run(
                 remedy="Begin another one.",
                 field="--output",
             )
-        url = sa.URL.create(SQLITE, database=str(directory / QUEUE_FILE))
-        engine = open_queue_database(url)
-        try:
-            queue = ChunkQueue(
-                engine, _RUN_ID, attempts=ATTEMPTS, now_micros=lambda: to_micros(now())
-            )
+        with open_queue(directory, now) as queue:
             queue.reclaim()
             queue.post_again()
             write_record(directory, record)
             yield BegunRun(record, slices, queue, goes_on=begun is not None)
-        finally:
-            engine.dispose()
+
+
+@contextmanager
+def open_queue(directory: Path, now: Callable[[], datetime]) -> Iterator[ChunkQueue]:
+    """Hold the chunks of the run in a directory."""
+    engine = open_queue_database(sa.URL.create(SQLITE, database=str(directory / QUEUE_FILE)))
+    try:
+        yield ChunkQueue(
+            engine, _RUN_ID, attempts=ATTEMPTS, now_micros=lambda: to_micros(now())
+        )
+    finally:
+        engine.dispose()
+
+
+def is_under_way(directory: Path) -> bool:
+    """Return whether a process makes the run in a directory."""
+    try:
+        lock = (directory / _LOCK_FILE).open()
+    except FileNotFoundError:
+        return False
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _plan(

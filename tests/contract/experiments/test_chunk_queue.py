@@ -24,7 +24,9 @@ from experiments.queue.chunk_queue import (
     ChunkQueue,
     DeadLetter,
     DoneChunk,
+    FailedAttempt,
     Lease,
+    PartitionProgress,
     open_queue_database,
 )
 from experiments.queue.schema import ChunkState
@@ -198,6 +200,19 @@ class Queues(RuleBasedStateMachine):
                 for number, own in enumerate(chunks)
                 if own.state is ChunkState.DONE
             ]
+        assert self.queue.progress() == [
+            PartitionProgress(
+                partition,
+                {state: states.count(state) for state in set(states)},
+                sum(own.pages for own in chunks),
+                sum(own.pages for own in chunks if own.state is ChunkState.DONE),
+                sum(
+                    sum(own.failures.values()) for own in chunks if own.state is ChunkState.DONE
+                ),
+            )
+            for partition, chunks in sorted(self.plain.items())
+            for states in [[own.state for own in chunks]]
+        ]
         assert self.queue.dead() == [
             DeadLetter(partition, number, own.attempts, own.error)
             for partition, chunks in sorted(self.plain.items())
@@ -239,6 +254,20 @@ def test_workers_side_by_side_never_hold_one_chunk_at_once(engine: sa.Engine) ->
     made = sorted(lease.number for own in leases for lease in own)
     assert made == list(range(60))
     assert queue.count("control-000") == {ChunkState.DONE: 60}
+
+
+def test_the_newest_failed_attempts_are_told_first(engine: sa.Engine) -> None:
+    moments = iter(range(100))
+    queue = ChunkQueue(engine, uuid4().hex, attempts=9, now_micros=lambda: next(moments))
+    queue.post("control-000", [1])
+    for error in ("first", "second", "third"):
+        lease = queue.lease("control-000", "worker", LEASE_SECONDS)
+        assert lease is not None
+        queue.fail(lease, error, pause_seconds=0.0)
+    told = queue.failed_attempts(2)
+    assert [one.error for one in told] == ["third", "second"]
+    assert isinstance(told[0], FailedAttempt)
+    assert told[1].began_at < told[1].ended_at < told[0].began_at < told[0].ended_at
 
 
 def test_runs_in_one_database_know_nothing_of_each_other(engine: sa.Engine) -> None:
