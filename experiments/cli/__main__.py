@@ -30,10 +30,10 @@ COMMANDS = {
     "ingest": LazyCommand(
         "experiments.cli.ingest", "ingest", "Load facts from CSV, JSON Lines or Parquet."
     ),
-    "run": LazyCommand("experiments.cli.run", "run", "Run an experiment, to its report."),
-    "status": LazyCommand("experiments.cli.status", "status", "Show how far a run is."),
+    "run": LazyCommand("experiments.cli.runs.run", "run", "Run an experiment, to its report."),
+    "status": LazyCommand("experiments.cli.runs.status", "status", "Show how far a run is."),
     "metrics": LazyCommand(
-        "experiments.cli.metrics", "metrics", "Measure the pages of a run again."
+        "experiments.cli.runs.metrics", "metrics", "Measure the pages of a run again."
     ),
     "validate": LazyCommand(
         "experiments.cli.validate", "validate", "Compare simulated pages with logged ones."

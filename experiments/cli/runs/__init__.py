@@ -1,0 +1,1 @@
+"""pagesim run, status, metrics: runs of experiments."""
