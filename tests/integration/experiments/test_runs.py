@@ -182,11 +182,10 @@ def test_what_a_run_found_is_weighed_by_whom_it_could_draw(finished: Path) -> No
     assert set(again) == {0.0}
 
 
-@pytest.mark.long
 def test_the_pages_of_a_run_are_measured_again_to_the_same_results(
     finished: Path, lived_store: str, tmp_path: Path
 ) -> None:
-    copied = shutil.copytree(finished, tmp_path / "run")
+    copied = shutil.copytree(finished, tmp_path / "run", ignore=shutil.ignore_patterns("logs"))
     shutil.rmtree(copied / "results")
     (copied / "report.html").unlink()
     told = check_invoked("metrics", copied, "--store", lived_store, "--json").document
@@ -216,6 +215,7 @@ def test_the_owners_of_a_run_are_told_of_its_start_and_end(
     assert not any(PATH_OF_HOOK.encode() in path.read_bytes() for path in written)
 
 
+@pytest.mark.long
 def test_a_run_over_tls_makes_the_same_pages_as_one_without(
     finished: Path, lived_store: str, tmp_path: Path
 ) -> None:
