@@ -9,4 +9,5 @@
 - `arrays`: names for numpy arrays by the type of their elements.
 - `columns`: number columns of batch messages (pagesim.columns.v1).
 - `kernel`: how functions over arrays are compiled.
+- `bits`: flags packed into words.
 """

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from core.atomic_files import UNFINISHED, remove_unfinished
+from core.atomic_files import UNFINISHED, is_being_written, remove_unfinished
 from core.moments import format_moment, to_micros
 from experiments.errors import NoLoggedPages, OutputExists, RunNotFound, RunUnderWay
 from experiments.generation.partitions import plan_slices
@@ -47,7 +47,7 @@ ATTEMPTS: Final = 3
 """How often a chunk is tried before its run fails."""
 QUEUE_FILE: Final = "queue.db"
 _LOCK_FILE: Final = ".run.lock"
-_PLANNED: Final = (FOLDER, QUEUE_FILE, f"{QUEUE_FILE}-wal", f"{QUEUE_FILE}-shm", _LOCK_FILE)
+_QUEUE_FILES: Final = (QUEUE_FILE, f"{QUEUE_FILE}-wal", f"{QUEUE_FILE}-shm")
 _RUN_ID: Final = "run"
 _DECIDES_NO_PAGE: Final = {"description", "limits", "owners", "notifications"}
 """Keys of an experiment that may differ when a run goes on."""
@@ -108,9 +108,6 @@ def begin_run(
         if begun is None:
             assert planned is not None  # noqa: S101 - as was just found
             record, slices = planned
-            _clear(directory)
-            store.note_copies(directory, CopyKind.RESULTS, record.snapshot)
-            write_requests(directory, slices)
         else:
             record = replace(
                 begun,
@@ -120,7 +117,10 @@ def begin_run(
                 ended_at="",
             )
             slices = read_requests(directory)
-            store.note_copies(directory, CopyKind.RESULTS, record.snapshot)
+        store.note_copies(directory, CopyKind.RESULTS, record.snapshot)
+        if begun is None:
+            _clear(directory)
+            write_requests(directory, slices)
         if not slices:
             raise NoLoggedPages(
                 f"All profiles of the run in {directory} were erased since it was begun.",
@@ -148,16 +148,7 @@ def open_queue(directory: Path, now: Callable[[], datetime]) -> Iterator[ChunkQu
 
 def is_under_way(directory: Path) -> bool:
     """Return whether a process makes the run in a directory."""
-    try:
-        lock = (directory / _LOCK_FILE).open()
-    except FileNotFoundError:
-        return False
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_being_written(directory / _LOCK_FILE)
 
 
 def _plan(
@@ -187,7 +178,9 @@ def _find_begun(
     if not directory.exists():
         return None
     found = {path.name for path in directory.iterdir()} if directory.is_dir() else {""}
-    if {name for name in found if not name.endswith(UNFINISHED)} <= set(_PLANNED):
+    if {name for name in found if not name.endswith(UNFINISHED)} <= {
+        *(FOLDER, _LOCK_FILE, *_QUEUE_FILES)
+    }:
         return None
     record = _find_unfinished(directory)
     if record is None or not (directory / QUEUE_FILE).is_file():
@@ -237,9 +230,8 @@ def _find_difference(
 def _clear(directory: Path) -> None:
     """Remove what a process has left that was stopped while it planned."""
     shutil.rmtree(directory / FOLDER, ignore_errors=True)
-    for name in _PLANNED:
-        if name not in {FOLDER, _LOCK_FILE}:
-            (directory / name).unlink(missing_ok=True)
+    for name in _QUEUE_FILES:
+        (directory / name).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class _OpenChunk:
     """A chunk under way: what of it has come back so far."""
 
     lease: Lease
-    missing: int
+    pages: PageKeys
     tables: ChunkTables
     tried: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -89,7 +89,7 @@ def make_chunks(
         LowPageYield: Too many pages could not be made.
         LeakedPages: A page used what was not yet known.
     """
-    under_way: dict[Lease, _OpenChunk] = {}
+    under_way: dict[int, _OpenChunk] = {}
     try:
         made = generate_pages(
             assembler, _lease_batches(work, under_way), work.limits.requests_in_flight, patience
@@ -97,8 +97,8 @@ def make_chunks(
         for chunk, keys, pages in made:
             check_lineage(pages, work.known_by_micros, work.page_ids)
             _take_in(work, chunk, keys, pages)
-            if not chunk.missing:
-                _finish(work, under_way.pop(chunk.lease))
+            if chunk.tried == len(chunk.pages):
+                _finish(work, under_way.pop(chunk.lease.number))
             advance(len(keys))
     except StackFailed as error:
         for chunk in under_way.values():
@@ -108,30 +108,27 @@ def make_chunks(
         raise
 
 
-def _lease_next(work: PartitionWork, under_way: Iterable[Lease]) -> Lease | None:
+def _lease_next(work: PartitionWork, under_way: Iterable[_OpenChunk]) -> Lease | None:
     # A clock that jumps, as after a suspended machine wakes, must not end what we hold.
-    for held in under_way:
-        work.queue.renew(held, LEASE_SECONDS)
+    for chunk in under_way:
+        work.queue.renew(chunk.lease, LEASE_SECONDS)
     return work.queue.lease(work.partition.stack_id, work.worker, LEASE_SECONDS)
 
 
 def _lease_batches(
-    work: PartitionWork, under_way: dict[Lease, _OpenChunk]
+    work: PartitionWork, under_way: dict[int, _OpenChunk]
 ) -> Iterator[tuple[_OpenChunk, PageKeys]]:
     """Yield the batches of chunks, each leased when its first batch is to be asked for."""
-    while (lease := _lease_next(work, under_way)) is not None:
-        ours = [one for one in under_way.values() if one.lease.number == lease.number]
-        if ours:  # the clock has jumped since they were renewed
-            (chunk,) = ours
-            under_way[lease] = under_way.pop(chunk.lease)
-            chunk.lease = lease
+    while (lease := _lease_next(work, under_way.values())) is not None:
+        if lease.number in under_way:  # the clock has jumped since it was renewed
+            under_way[lease.number].lease = lease
             continue
         pages = work.partition.slice.chunks[lease.number]
-        chunk = _OpenChunk(lease, len(pages), ChunkTables(work.page_ids))
+        chunk = _OpenChunk(lease, pages, ChunkTables(work.page_ids))
         if not len(pages):  # all its members were erased
             _finish(work, chunk)
             continue
-        under_way[lease] = chunk
+        under_way[lease.number] = chunk
         for keys in cut_batches(pages, work.limits.batch_pages):
             yield chunk, keys
 
@@ -140,7 +137,6 @@ def _take_in(
     work: PartitionWork, chunk: _OpenChunk, keys: PageKeys, pages: AssembledPages
 ) -> None:
     chunk.tables.add(keys, pages)
-    chunk.missing -= len(keys)
     chunk.tried += len(keys)
     reasons = Counter(f"{one.code.name}: {one.message}" for one in pages.failures)
     chunk.reasons.update(reasons)

@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from experiments.generation.partitions import Partition
     from experiments.generation.segments import Advance, Progress
     from experiments.notifications import Notifier
+    from experiments.notifications.events import Event
     from experiments.queue.chunk_queue import ChunkQueue
     from experiments.report.description import VariantYield
     from experiments.spec import ExperimentSpec
@@ -153,19 +155,18 @@ def run_experiment(
             begun.record,
             tls,
             begun.queue,
-            PageYield(partitions, spec.limits.page_yield),
+            partitions,
             PageIds.of_store(store, profile_ids),
             notifier,
         )
-        total = sum(map(len, partitions))
         if begun.goes_on:
             with progress("Going on with the run where it was stopped", None):
                 pass
-        notifier.tell(Started(spec.name, str(directory), total))
+        run.tell(Started)
         try:
             write_external_ids(directory, store, profile_ids, snapshot)
             segment = lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
-            run.make_pages(partitions)
+            run.make_pages()
             # Partitions made before an erasure and after it must hold the same pages.
             purge_erased_since(upkeep, directory, store)
             metrics, report = measure_run(
@@ -174,25 +175,14 @@ def run_experiment(
         except BaseException as error:
             reason = _explain(error)
             # First, as it writes no file: a full disk ends runs, too.
-            notifier.tell(
-                Ended(
-                    *(spec.name, str(directory), total, run.failures),
-                    failed=True,
-                    reason=reason,
-                )
-            )
+            run.tell(partial(Ended, failed=True, reason=reason))
             run.end(RunState.FAILED, now(), reason)
             purge_erased_since(upkeep, directory, store)
             raise
         run.end(RunState.FINISHED, now())
         purge_erased_since(upkeep, directory, store)
-        notifier.tell(
-            Ended(
-                *(spec.name, str(directory), total, run.failures),
-                report=str(report),
-                figures=describe_figures(metrics, run.record.yields),
-            )
-        )
+        figures = describe_figures(metrics, run.record.yields)
+        run.tell(partial(Ended, report=str(report), figures=figures))
         return RunResult(directory, run.record, metrics, report)
 
 
@@ -221,7 +211,7 @@ class _Run:
         record: RunRecord,
         tls: Path | None,
         queue: ChunkQueue,
-        page_yield: PageYield,
+        partitions: tuple[Partition, ...],
         page_ids: PageIds,
         notifier: Notifier,
     ) -> None:
@@ -233,25 +223,26 @@ class _Run:
         self.record = record
         self._tls = tls
         self._queue = queue
-        self._page_yield = page_yield
+        self._partitions = partitions
+        self._page_yield = PageYield(partitions, spec.limits.page_yield)
         self._page_ids = page_ids
         self._notifier = notifier
-        self._pages = 0
+        self._pages = sum(map(len, partitions))
 
-    @property
-    def failures(self) -> int:
-        """Pages that could not be made so far."""
-        return self._page_yield.failures
+    def tell(self, event: Callable[[str, str, int, int], Event]) -> None:
+        """Tell the owners of an event, which is made of what is known of the run."""
+        self._notifier.tell(
+            event(self._spec.name, str(self._directory), self._pages, self._page_yield.failures)
+        )
 
-    def make_pages(self, partitions: tuple[Partition, ...]) -> None:
+    def make_pages(self) -> None:
         """Make the pages of all partitions that lack any, a few stacks at a time."""
-        for partition in partitions:
+        for partition in self._partitions:
             self._queue.post(partition.stack_id, map(len, partition.slice.chunks))
-        done = sum(self._count_done(partition) for partition in partitions)
-        self._pages = total = sum(map(len, partitions))
-        for partition in partitions:
+        done = sum(self._count_done(partition) for partition in self._partitions)
+        for partition in self._partitions:
             self._note_done(partition, seconds=0.0)
-        lacking = [partition for partition in partitions if not self.record.has(partition)]
+        lacking = [one for one in self._partitions if not self.record.has(one)]
         if not lacking:
             return
         with self._progress("Starting the mesh and its baseline", None):
@@ -261,7 +252,7 @@ class _Run:
         with (
             mesh,
             connect(mesh.address, tls=mesh.tls) as channel,
-            self._progress(_MAKING, total) as advance,
+            self._progress(_MAKING, self._pages) as advance,
             ThreadPoolExecutor(stacks, thread_name_prefix="partition") as executor,
         ):
             advance(done)
@@ -341,7 +332,7 @@ class _Run:
             advance(pages, description=self._describe_progress(""))
 
         failures_in_a_row = 0
-        while self._is_unfinished(partition):
+        while True:
             before = len(self._queue.done(partition.stack_id))
             try:
                 with mesh.service.lease_stack(stack), use_context(stack.context):
@@ -362,26 +353,17 @@ class _Run:
                         remedy=error.remedy,
                     ) from error
                 _log.warning("stack_failed", stack=stack.stack_id, reason=error.problem)
-                self._tell_trouble(f"Stack {stack.stack_id}: {error.problem}")
-            time.sleep(PAUSE_SECONDS if self._is_unfinished(partition) else 0)
-        return time.monotonic() - started
+                reason = f"Stack {stack.stack_id}: {error.problem}"
+                self.tell(partial(Troubled, reason=reason))
+            if not self._is_unfinished(partition):
+                return time.monotonic() - started
+            time.sleep(PAUSE_SECONDS)
 
     def _is_given_up(self, partition: Partition) -> bool:
         return any(one.partition == partition.stack_id for one in self._queue.dead())
 
     def _is_unfinished(self, partition: Partition) -> bool:
         return bool(self._queue.count(partition.stack_id).keys() & _TO_BE_MADE)
-
-    def _tell_trouble(self, reason: str) -> None:
-        self._notifier.tell(
-            Troubled(
-                self._spec.name,
-                str(self._directory),
-                self._pages,
-                self.failures,
-                reason=reason,
-            )
-        )
 
     def _describe_progress(self, waiting_for: str) -> str:
         failures = self._page_yield.failures

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
+from core.bits import pack_words
 from core.kernel import kernel_array
 from core.moments import EARLIEST_MICROS
 from services.errors import InvalidModel
 from services.page.inputs import ADDED_AT, VIDEO_POPULARITY
 from services.page.model import RowType
 from services.ranking.columns import Videos
-from services.ranking.kernel import ROWS_OF_A_MASK, build_ladder
+from services.ranking.kernel import build_ladder
 from services.ranking.model import MEAN_RATING_FIELD, POPULARITY_FIELDS
 from services.ranking.orders import (
     order_by_age,
@@ -243,10 +244,7 @@ def pack_members(is_member: BoolArray) -> UInt64Array:
     Args:
         is_member: bool[contents, rows].
     """
-    contents, rows = is_member.shape
-    padded = np.zeros((contents, -(-rows // ROWS_OF_A_MASK) * ROWS_OF_A_MASK), np.bool_)
-    padded[:, :rows] = is_member
-    return kernel_array(np.packbits(padded, axis=1, bitorder="little").view("<u8").T, np.uint64)
+    return kernel_array(pack_words(is_member).T, np.uint64)
 
 
 def feature_columns(features: CatalogueFeatures) -> Mapping[str, Float32Array]:

@@ -54,7 +54,7 @@ def read_logged_page(
     page = fields.take(
         "logged_page.page",
         lambda page: check_page(
-            number_page(page, fields.names),
+            *_read_page(page, fields.names),
             profile_id=profile_id,
             shown_at=shown_at,
             device=device,
@@ -106,8 +106,10 @@ def kinds_of_texts(message: page_pb2.Page) -> Iterator[EntityKind]:
         yield EntityKind.VIDEO
 
 
-def number_page(page: bytes, names: EntityNames) -> bytes:
-    """Return the canonical bytes of a page that names entities by texts; others as they are.
+def _read_page(page: bytes, names: EntityNames) -> tuple[page_pb2.Page, bytes]:
+    """Return a page with numbers in place of texts, as a message and as bytes.
+
+    The bytes of a page that names entities by texts are canonical, others stay as they are.
 
     Raises:
         InvalidFact: It names an entity in another way than the store does, or is no page.
@@ -120,7 +122,7 @@ def number_page(page: bytes, names: EntityNames) -> bytes:
             _number(EntityKind.VIDEO, video, "video_id", names)
             if has_texts:
                 video.title = ""  # no part of what a page is
-    return message.SerializeToString(deterministic=True) if has_texts else page
+    return message, message.SerializeToString(deterministic=True) if has_texts else page
 
 
 def _number(
@@ -136,12 +138,26 @@ def _number(
 
 
 def check_page(
-    page: bytes, *, profile_id: int, shown_at: int, device: str, limits: Limits
+    message: page_pb2.Page,
+    page: bytes,
+    *,
+    profile_id: int,
+    shown_at: int,
+    device: str,
+    limits: Limits,
 ) -> bytes:
     """Return the bytes of a page.
 
+    Args:
+        message: The page.
+        page: What came as its bytes.
+        profile_id: Of the visit.
+        shown_at: Of the visit, in microseconds.
+        device: Of the visit.
+        limits: What a page may hold.
+
     Raises:
-        InvalidFact: They are not the canonical bytes of a page, or of another visit's.
+        InvalidFact: They are not the canonical bytes of the page, or it is another visit's.
         InvalidInput: Its as-of is no moment.
     """
     if len(page) > limits.json_bytes:
@@ -149,7 +165,6 @@ def check_page(
             f"A page has no more than {limits.json_bytes} bytes.",
             remedy="Leave out what was not shown.",
         )
-    message = parse_page(page)
     if (
         any(video.title for row in message.rows for video in row.videos)
         or any(True for _ in kinds_of_texts(message))

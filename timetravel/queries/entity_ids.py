@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from timetravel.database.engine import POSTGRESQL
+from timetravel.database.compiled_query import NumbersGiven
 from timetravel.database.schema import external_id, id_form
 from timetravel.errors import InvalidFact, InvalidQuestion, UnknownEntity
 from timetravel.facts.external_ids import IdForm, check_external_id, hash_id
@@ -31,17 +31,12 @@ def read_texts(
     connection: sa.Connection, kind: EntityKind, numbers: Sequence[int]
 ) -> dict[int, str]:
     """Return the texts of those of some numbers that have one."""
-    # One statement however many there are; a parameter each takes several times as long.
-    if connection.dialect.name == POSTGRESQL:
-        kinds, given = "kind = %s", "SELECT unnest(%s::bigint[])"
-        parameters: tuple[object, ...] = (kind.value, list(numbers))
-    else:
-        kinds, given = "kind = ?", "SELECT value FROM json_each(?)"
-        parameters = (kind.value, json.dumps(numbers))
-    rows = connection.exec_driver_sql(
-        f"SELECT entity_id, external_id FROM {external_id.name} "  # noqa: S608 - names of our own schema
-        f"WHERE {kinds} AND entity_id IN ({given})",
-        parameters,
+    is_given = external_id.c.entity_id.op("IN", is_comparison=True)
+    rows = connection.execute(
+        sa.select(external_id.c.entity_id, external_id.c.external_id).where(
+            external_id.c.kind == kind.value,
+            is_given(NumbersGiven(sa.literal(json.dumps(list(numbers))))),
+        )
     )
     return dict(map(tuple, rows))
 

@@ -53,6 +53,7 @@ def logged_page(
         for video in row.videos:
             video.title = ""  # no part of what a page is
     canonical = check_page(
+        message,
         message.SerializeToString(deterministic=True),
         profile_id=profile_id,
         shown_at=shown_at,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import numpy as np
 
+from core.bits import pack_words
 from core.kernel import kernel_array
 from experiments.metrics.definitions.columns import NO_LIMIT, NOT_ADDED, UNRATED, Facts
 from services.page.inputs import (
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 PLAYS_FIELD: Final = "events_365d"
 _CAPACITY: Final = 16
-_WORD_BITS: Final = 64
 _NO_GENRES: Final = 0
 _UNLICENSED: Final = False
 
@@ -219,11 +219,9 @@ def mask_genres(genre_starts: Int64Array, genres: Int32Array, count: int) -> UIn
         count: Genres that there are.
     """
     contents = len(genre_starts) - 1
-    has_genre = np.zeros((contents, max(-(-count // _WORD_BITS), 1) * _WORD_BITS), np.bool_)
+    has_genre = np.zeros((contents, max(count, 1)), np.bool_)
     has_genre[np.repeat(np.arange(contents), np.diff(genre_starts)), genres] = True
-    return kernel_array(
-        np.packbits(has_genre, axis=1, bitorder="little").view("<u8"), np.uint64
-    )
+    return pack_words(has_genre)
 
 
 def _stack(
