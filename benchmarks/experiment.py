@@ -32,6 +32,8 @@ import psutil
 
 from experiments.generation.stored_pages import open_table
 from experiments.notifications import Notifications, Notifier, Persistence
+from experiments.runs.measurement import measure_run
+from experiments.runs.run_record import read_record
 from experiments.runs.runner import run_experiment
 from experiments.spec.loading import load_spec
 from services.in_process import InProcessAssembler
@@ -91,6 +93,8 @@ class Outcome:
         stages: By name, in order.
         peak_bytes: The most memory of each process.
         in_process_us: CPU of one of these pages when made in process, without a mesh.
+        measuring_cpu_seconds: CPU of measuring all of these pages again, by itself.
+        measuring_seconds: How long that takes.
     """
 
     pages: int
@@ -98,6 +102,8 @@ class Outcome:
     stages: dict[str, Stage]
     peak_bytes: dict[str, int]
     in_process_us: float
+    measuring_cpu_seconds: float
+    measuring_seconds: float
 
 
 def main() -> None:
@@ -238,8 +244,24 @@ def measure(directory: Path, pages: int) -> Outcome:
     watch.stop()
     made = open_table(output, "pages").to_table(columns=["profile_id", "as_of", "variant"])
     return Outcome(
-        len(made), seconds, watch.stages, watch.peak_bytes, make_in_process(directory, output)
+        len(made),
+        seconds,
+        watch.stages,
+        watch.peak_bytes,
+        make_in_process(directory, output),
+        *measure_by_itself(directory, output),
     )
+
+
+def measure_by_itself(directory: Path, run: Path) -> tuple[float, float]:
+    """Measure the pages of a run again; return CPU and wall time, in seconds."""
+    record = read_record(run)
+    with Store.open(store_url(directory)) as store:
+        segments = SegmentDirectory(directory / "segments")
+        reader = SegmentReader(store.segment(record.snapshot, directory=segments))
+        began, began_cpu = time.monotonic(), time.process_time()
+        measure_run(record, run, store, reader, progress=_show_nothing)
+        return time.process_time() - began_cpu, time.monotonic() - began
 
 
 def make_in_process(directory: Path, run: Path) -> float:
@@ -321,6 +343,11 @@ class Watch:
             return seconds
 
 
+@contextmanager
+def _show_nothing(_description: str, _total: int | None = None, /) -> Iterator[Advance]:
+    yield _ignore
+
+
 def _ignore(amount: int = 1, /, *, description: str | None = None) -> None:
     del amount, description
 
@@ -353,13 +380,19 @@ def render(outcome: dict[str, Any]) -> str:
     lines.append(f"  while making pages, {pages / making['seconds']:,.0f} pages/s:")
     for name, cpu in sorted(making["cpu"].items(), key=lambda one: -one[1]):
         lines.append(f"    {name:<34} CPU us/page {1e6 * cpu / pages:>20.1f}")
-    through = 1e6 * sum(making["cpu"].values()) / pages
+    # Slices are measured while later ones are made: what that takes is not the pages'.
+    measuring, after_pages = outcome["measuring_cpu_seconds"], stages["Measuring pages"]
+    own = sum(making["cpu"].values()) + sum(after_pages["cpu"].values()) - measuring
+    through = 1e6 * own / pages
     lines.append(
         f"    a page in process takes {outcome['in_process_us']:.0f} us: "
         f"{through - outcome['in_process_us']:.0f} us are Envoy, gRPC, serialisation, writing"
     )
-    ratio = stages["Measuring pages"]["seconds"] / making["seconds"]
-    lines.append(f"  metrics take {ratio:.1%} of the time of pages")
+    lines.append(
+        f"  measuring takes {measuring:.1f} s of CPU, {measuring / own:.1%} of that of pages; "
+        f"by itself {outcome['measuring_seconds']:.1f} s; "
+        f"{after_pages['seconds']:.1f} s after the last page"
+    )
     name, peak = max(outcome["peak_bytes"].items(), key=lambda one: one[1])
     lines.append(f"  largest process: {name}, {peak / _MEGABYTE:,.0f} MB")
     return "\n".join(lines)

@@ -34,7 +34,7 @@ from experiments.metrics.options import MeasuredRun, MetricOptions
 from experiments.metrics.values import PAGE_METRICS_SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from experiments.generation.pages import PartitionPath
@@ -72,9 +72,40 @@ def compute_metrics(
         NothingToMeasure: The run has no pages.
         MismatchedPages: Its variants do not hold the same pages.
     """
-    options = options or MetricOptions()
     partitions = find_partitions(run.directory, run.variants)
-    profile_ids = read_profile_ids(partitions)
+    return measure_partitions(
+        run,
+        store,
+        reader,
+        partitions,
+        read_profile_ids(partitions),
+        options=options,
+        advance=advance,
+    )
+
+
+def measure_partitions(
+    run: MeasuredRun,
+    store: Store,
+    reader: AsOfReader | SegmentReader,
+    partitions: Iterable[Sequence[PartitionPath]],
+    profile_ids: Sequence[int],
+    *,
+    options: MetricOptions | None = None,
+    advance: Callable[[int], None] = lambda _pages: None,
+) -> pa.Table:
+    """Do as `compute_metrics`, with partitions as they come: each when its pages are made.
+
+    Args:
+        run: What is measured.
+        store: Holds the logged pages.
+        reader: Reads facts at the snapshot of the run.
+        partitions: In order; of each, where every variant's pages are, control first.
+        profile_ids: Whose pages they are.
+        options: What is measured, and in how large pieces.
+        advance: Told how many page ids are done.
+    """
+    options = options or MetricOptions()
     measuring = Measuring(
         run,
         store,
@@ -119,7 +150,7 @@ def count_page_ids(run: MeasuredRun) -> int:
 
 
 def _measure_slices(
-    measuring: Measuring, partitions: Sequence[Sequence[PartitionPath]], size: int
+    measuring: Measuring, partitions: Iterable[Sequence[PartitionPath]], size: int
 ) -> Iterator[tuple[int, pa.Table]]:
     """Yield the values of every slice, and of how many pages; one is prepared ahead."""
 

@@ -66,8 +66,11 @@ def purge_results(directory: Path, profile_ids: Int64Array, store: Store) -> int
     return len(rewritten) + unfinished
 
 
-def purge_erased_since(upkeep: int, directory: Path, store: Store) -> None:
+def purge_erased_since(upkeep: int, directory: Path, store: Store) -> bool:
     """Take out who was erased while a run was under way, too late to stop their pages.
+
+    Returns:
+        Whether anybody was.
 
     Args:
         upkeep: The newest when the run began to read.
@@ -77,6 +80,7 @@ def purge_erased_since(upkeep: int, directory: Path, store: Store) -> None:
     erased = store.erased_profiles(after=upkeep)
     if len(erased):
         purge_results(directory, erased, store)
+    return len(erased) > 0
 
 
 def _tables(directory: Path) -> Iterator[Path]:

@@ -42,7 +42,7 @@ from experiments.report.answers import make_headline
 from experiments.report.findings import Findings
 from experiments.runs.beginning import ATTEMPTS, begin_run
 from experiments.runs.chunk_work import PAUSE_SECONDS, PartitionWork, make_chunks
-from experiments.runs.measurement import measure_run
+from experiments.runs.measurement import RunMeasurement, measure_run, write_run_report
 from experiments.runs.page_yield import PageYield, find_most_frequent
 from experiments.runs.purge import purge_erased_since
 from experiments.runs.requests import find_profiles
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     import grpc
     import pyarrow as pa
 
-    from experiments.generation.partitions import Partition
+    from experiments.generation.partitions import Partition, Slice
     from experiments.generation.segments import Advance, Progress
     from experiments.notifications import Notifier
     from experiments.notifications.events import Event
@@ -166,12 +166,25 @@ def run_experiment(
         try:
             write_external_ids(directory, store, profile_ids, snapshot)
             segment = lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
-            run.make_pages()
-            # Partitions made before an erasure and after it must hold the same pages.
-            purge_erased_since(upkeep, directory, store)
-            metrics, report = measure_run(
-                run.record, directory, store, SegmentReader(segment), progress=progress
-            )
+            reader = SegmentReader(segment)
+            with RunMeasurement(
+                begun.record.describe(directory).measured,
+                {one.number: run.find_paths(one) for one in begun.slices},
+                sum(map(len, begun.slices)),
+                store,
+                reader,
+                profile_ids,
+            ) as measurement:
+                run.make_pages(measurement.note_made)
+                measurement.wait(progress)
+                if purge_erased_since(upkeep, directory, store):
+                    # Partitions that were measured before and after hold different pages.
+                    metrics = measure_run(
+                        run.record, directory, store, reader, progress=progress
+                    )
+                else:
+                    metrics = measurement.metrics
+            report = write_run_report(run.record, directory, store, progress=progress)
         except BaseException as error:
             reason = _explain(error)
             # First, as it writes no file: a full disk ends runs, too.
@@ -235,13 +248,25 @@ class _Run:
             event(self._spec.name, str(self._directory), self._pages, self._page_yield.failures)
         )
 
-    def make_pages(self) -> None:
-        """Make the pages of all partitions that lack any, a few stacks at a time."""
+    def find_paths(self, one: Slice) -> tuple[PartitionPath, ...]:
+        """Return where the pages of a slice are written, control's first."""
+        return tuple(
+            self._path_of(partition) for partition in self._partitions if partition.slice is one
+        )
+
+    def make_pages(self, note_made: Callable[[str, str], None]) -> None:
+        """Make the pages of all partitions that lack any, a few stacks at a time.
+
+        Args:
+            note_made: Told of the variant and the slice of each partition that is done.
+        """
         for partition in self._partitions:
             self._queue.post(partition.stack_id, map(len, partition.slice.chunks))
         done = sum(self._count_done(partition) for partition in self._partitions)
         for partition in self._partitions:
             self._note_done(partition, seconds=0.0)
+            if self.record.has(partition):
+                note_made(partition.variant.name, partition.partition_id)
         lacking = [one for one in self._partitions if not self.record.has(one)]
         if not lacking:
             return
@@ -264,7 +289,9 @@ class _Run:
             }
             try:
                 for made in as_completed(work):
-                    self._note_done(work[made], seconds=made.result())
+                    partition = work[made]
+                    self._note_done(partition, seconds=made.result())
+                    note_made(partition.variant.name, partition.partition_id)
             except BaseException:
                 executor.shutdown(wait=False, cancel_futures=True)
                 mesh.close()  # calls under way end at once, so no thread is waited for long
@@ -316,9 +343,7 @@ class _Run:
         stack = self._stack_of(partition)
         work = PartitionWork(
             partition=partition,
-            path=PartitionPath(
-                self._directory, self._spec.name, partition.variant.name, partition.partition_id
-            ),
+            path=self._path_of(partition),
             queue=self._queue,
             worker=f"{socket.gethostname()}/{os.getpid()}",
             page_yield=self._page_yield,
@@ -358,6 +383,11 @@ class _Run:
             if not self._is_unfinished(partition):
                 return time.monotonic() - started
             time.sleep(PAUSE_SECONDS)
+
+    def _path_of(self, partition: Partition) -> PartitionPath:
+        return PartitionPath(
+            self._directory, self._spec.name, partition.variant.name, partition.partition_id
+        )
 
     def _is_given_up(self, partition: Partition) -> bool:
         return any(one.partition == partition.stack_id for one in self._queue.dead())

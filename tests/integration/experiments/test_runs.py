@@ -342,3 +342,30 @@ def test_a_killed_run_leaves_no_process_and_goes_on_to_the_same_bytes(
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert not list(run.rglob("*.unfinished"))
     assert json.loads((run / "run.json").read_text())["started_at"] == record["started_at"]
+
+
+@pytest.mark.long
+def test_a_member_who_is_erased_while_a_run_is_under_way_is_in_none_of_its_files(
+    lived_store: str, tmp_path: Path
+) -> None:
+    store = tmp_path / "store.db"
+    shutil.copyfile(lived_store.removeprefix("sqlite:///"), store)
+    run, experiment = tmp_path / "run", tmp_path / "experiment.yaml"
+    experiment.write_text(EXPERIMENT + OTHER_VARIANTS)
+    command = ("run", experiment, "--store", f"sqlite:///{store}", "--output", run, "--json")
+    process = start_pagesim(*command)
+    while not (made := list(run.glob("pages/**/*.parquet"))):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    erased = pq.ParquetFile(made[0]).read()["profile_id"][0].as_py()
+    check_pagesim(
+        *("db", "erase", erased, "--store", f"sqlite:///{store}", "--reason", "asked for")
+    )
+    output, messages = process.communicate()
+    assert process.returncode == 0, messages
+    for path in run.rglob("*.parquet"):
+        table = pq.ParquetFile(path).read()
+        assert erased not in table.to_pydict().get("profile_id", []), path
+    # What was measured before the erasure is measured again without its pages.
+    again = check_invoked("metrics", run, "--store", f"sqlite:///{store}", "--json").document
+    assert json.loads(output)["metrics"] == again["metrics"]
