@@ -6,27 +6,30 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from experiments.errors import StackFailed
+import structlog
+
+from experiments.errors import LeaseLost, StackFailed
 from experiments.generation.generator import cut_batches, generate_pages
 from experiments.generation.lineage import check_lineage
 from experiments.generation.pages import ChunkTables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from experiments.generation.external_ids import PageIds
     from experiments.generation.generator import Assembler
     from experiments.generation.outages import Patience
     from experiments.generation.pages import PartitionPath
     from experiments.generation.partitions import Partition
-    from experiments.queue.chunk_queue import ChunkQueue, Lease
+    from experiments.queue.chunk_queue import Lease
+    from experiments.queue.held_leases import HeldLeases
     from experiments.runs.page_yield import PageYield
     from experiments.scope.page_keys import PageKeys
     from experiments.spec.model import Limits
     from services.page.model import AssembledPages
 
-LEASE_SECONDS: Final = 600.0
-"""Longer than a chunk may take, with the outages that it may wait for."""
+_log = structlog.get_logger("experiments.runs")
+
 PAUSE_SECONDS: Final = 1.0
 """After which a chunk that a stack failed to make may be tried again."""
 
@@ -38,22 +41,22 @@ class PartitionWork:
     Attributes:
         partition: What is made.
         path: Where it is written.
-        queue: The chunks.
-        worker: What the worker is called in the queue.
+        leases: The chunks that the worker holds.
         page_yield: Judges the failures.
         page_ids: Names the pages.
         limits: How much is asked for at once.
         known_by_micros: What facts are read by; None means each page's as-of.
+        may_go_on: Asked before each chunk; without its leave no other is begun.
     """
 
     partition: Partition
     path: PartitionPath
-    queue: ChunkQueue
-    worker: str
+    leases: HeldLeases
     page_yield: PageYield
     page_ids: PageIds
     limits: Limits
     known_by_micros: int | None
+    may_go_on: Callable[[], bool] = lambda: True
 
 
 @dataclass(slots=True)
@@ -92,41 +95,44 @@ def make_chunks(
     under_way: dict[int, _OpenChunk] = {}
     try:
         made = generate_pages(
-            assembler, _lease_batches(work, under_way), work.limits.requests_in_flight, patience
+            assembler,
+            _lease_batches(work, under_way, advance),
+            work.limits.requests_in_flight,
+            patience,
         )
         for chunk, keys, pages in made:
             check_lineage(pages, work.known_by_micros, work.page_ids)
             _take_in(work, chunk, keys, pages)
             if chunk.tried == len(chunk.pages):
-                _finish(work, under_way.pop(chunk.lease.number))
+                _finish(work, under_way.pop(chunk.lease.number), advance)
             advance(len(keys))
     except StackFailed as error:
         for chunk in under_way.values():
-            work.page_yield.take_back(work.partition, chunk.tried, chunk.reasons)
-            work.queue.fail(chunk.lease, str(error), pause_seconds=PAUSE_SECONDS)
-            advance(-chunk.tried)
+            _take_back(work, chunk, advance)
+            work.leases.fail(chunk.lease, str(error), pause_seconds=PAUSE_SECONDS)
         raise
-
-
-def _lease_next(work: PartitionWork, under_way: Iterable[_OpenChunk]) -> Lease | None:
-    # A clock that jumps, as after a suspended machine wakes, must not end what we hold.
-    for chunk in under_way:
-        work.queue.renew(chunk.lease, LEASE_SECONDS)
-    return work.queue.lease(work.partition.stack_id, work.worker, LEASE_SECONDS)
+    finally:
+        for chunk in under_way.values():
+            work.leases.drop(chunk.lease)
 
 
 def _lease_batches(
-    work: PartitionWork, under_way: dict[int, _OpenChunk]
+    work: PartitionWork, under_way: dict[int, _OpenChunk], advance: Callable[[int], None]
 ) -> Iterator[tuple[_OpenChunk, PageKeys]]:
     """Yield the batches of chunks, each leased when its first batch is to be asked for."""
-    while (lease := _lease_next(work, under_way.values())) is not None:
+    while work.may_go_on():
+        # A clock that jumps, as after a suspended machine wakes, must not end what we hold.
+        work.leases.renew()
+        lease = work.leases.take(work.partition.stack_id)
+        if lease is None:
+            return
         if lease.number in under_way:  # the clock has jumped since it was renewed
             under_way[lease.number].lease = lease
             continue
         pages = work.partition.slice.chunks[lease.number]
         chunk = _OpenChunk(lease, pages, ChunkTables(work.page_ids))
         if not len(pages):  # all its members were erased
-            _finish(work, chunk)
+            _finish(work, chunk, advance)
             continue
         under_way[lease.number] = chunk
         for keys in cut_batches(pages, work.limits.batch_pages):
@@ -143,6 +149,15 @@ def _take_in(
     work.page_yield.count(work.partition, len(keys), reasons)
 
 
-def _finish(work: PartitionWork, chunk: _OpenChunk) -> None:
+def _finish(work: PartitionWork, chunk: _OpenChunk, advance: Callable[[int], None]) -> None:
     chunk.tables.write(work.path, chunk.lease.number)
-    work.queue.acknowledge(chunk.lease, chunk.reasons)
+    try:
+        work.leases.acknowledge(chunk.lease, chunk.reasons)
+    except LeaseLost as error:  # whoever has it now makes the same files
+        _log.warning("lease_lost", partition=chunk.lease.partition, reason=error.problem)
+        _take_back(work, chunk, advance)
+
+
+def _take_back(work: PartitionWork, chunk: _OpenChunk, advance: Callable[[int], None]) -> None:
+    work.page_yield.take_back(work.partition, chunk.tried, chunk.reasons)
+    advance(-chunk.tried)

@@ -14,7 +14,6 @@ A run that was stopped goes on when it is started again with the same directory.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -26,23 +25,22 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from core.atomic_files import atomic_file
 from core.errors import PagesimError
 from core.moments import format_moment, to_micros
 from experiments.errors import StackFailed
-from experiments.generation.baseline import override_processes, start_mesh
+from experiments.generation.baseline import start_mesh
 from experiments.generation.external_ids import PageIds, write_external_ids
-from experiments.generation.outages import Patience
-from experiments.generation.pages import PartitionPath
 from experiments.generation.partitions import plan_partitions
 from experiments.generation.segments import lay_out_facts
 from experiments.notifications import Ended, Started, Troubled
+from experiments.queue.held_leases import HeldLeases
 from experiments.queue.schema import ChunkState
 from experiments.report.answers import make_headline
 from experiments.report.findings import Findings
 from experiments.runs.beginning import ATTEMPTS, begin_run
-from experiments.runs.chunk_work import PAUSE_SECONDS, PartitionWork, make_chunks
+from experiments.runs.chunk_work import PAUSE_SECONDS
 from experiments.runs.measurement import RunMeasurement, measure_run, write_run_report
+from experiments.runs.page_making import RunWork
 from experiments.runs.page_yield import PageYield, find_most_frequent
 from experiments.runs.purge import purge_erased_since
 from experiments.runs.requests import find_profiles
@@ -52,10 +50,7 @@ from experiments.runs.run_record import (
     RunState,
     write_record,
 )
-from mesh.call.context import use_context
 from mesh.serving import connect
-from mesh.topology.stack import Stack
-from services.assembler.client import AssemblerClient
 from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
 
@@ -67,6 +62,7 @@ if TYPE_CHECKING:
     import grpc
     import pyarrow as pa
 
+    from experiments.generation.pages import PartitionPath
     from experiments.generation.partitions import Partition, Slice
     from experiments.generation.segments import Advance, Progress
     from experiments.notifications import Notifier
@@ -76,7 +72,8 @@ if TYPE_CHECKING:
     from experiments.spec import ExperimentSpec
     from mesh.client.mesh_process import MeshProcess
 
-_CALL_TIMEOUT_SECONDS = 300.0
+# Longer than a chunk may take with the outages that it may wait for: no other worker waits.
+_LEASE_SECONDS = 600.0
 _TO_BE_MADE = {ChunkState.WAITING, ChunkState.LEASED}
 _MAKING = "Making pages"
 _MILLISECONDS = 3
@@ -238,7 +235,15 @@ class _Run:
         self._queue = queue
         self._partitions = partitions
         self._page_yield = PageYield(partitions, spec.limits.page_yield)
-        self._page_ids = page_ids
+        worker = f"{socket.gethostname()}/{os.getpid()}"
+        self._work = RunWork(
+            spec,
+            directory,
+            record.snapshot,
+            HeldLeases(queue, worker, _LEASE_SECONDS),
+            self._page_yield,
+            page_ids,
+        )
         self._notifier = notifier
         self._pages = sum(map(len, partitions))
 
@@ -251,7 +256,9 @@ class _Run:
     def find_paths(self, one: Slice) -> tuple[PartitionPath, ...]:
         """Return where the pages of a slice are written, control's first."""
         return tuple(
-            self._path_of(partition) for partition in self._partitions if partition.slice is one
+            self._work.find_path(partition)
+            for partition in self._partitions
+            if partition.slice is one
         )
 
     def make_pages(self, note_made: Callable[[str, str], None]) -> None:
@@ -340,54 +347,35 @@ class _Run:
     ) -> float:
         """Make the chunks of a partition that wait; return how many seconds that took."""
         started = time.monotonic()
-        stack = self._stack_of(partition)
-        work = PartitionWork(
-            partition=partition,
-            path=self._path_of(partition),
-            queue=self._queue,
-            worker=f"{socket.gethostname()}/{os.getpid()}",
-            page_yield=self._page_yield,
-            page_ids=self._page_ids,
-            limits=self._spec.limits,
-            known_by_micros=self._spec.known_by_micros,
-        )
-        assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
-
-        def tell(pages: int) -> None:
-            advance(pages, description=self._describe_progress(""))
-
         failures_in_a_row = 0
         while True:
             before = len(self._queue.done(partition.stack_id))
             try:
-                with mesh.service.lease_stack(stack), use_context(stack.context):
-                    patience = Patience.with_stack(
-                        mesh,
-                        stack,
-                        lambda text: advance(0, description=self._describe_progress(text)),
-                    )
-                    make_chunks(work, assembler, patience, tell)
+                self._work.make_due_chunks(
+                    partition,
+                    mesh,
+                    channel,
+                    advance=lambda pages: advance(
+                        pages, description=self._describe_progress("")
+                    ),
+                    tell=lambda text: advance(0, description=self._describe_progress(text)),
+                )
             except StackFailed as error:
                 mesh.check()
                 has_progressed = len(self._queue.done(partition.stack_id)) > before
                 failures_in_a_row = 0 if has_progressed else failures_in_a_row + 1
                 if self._is_given_up(partition) or failures_in_a_row >= ATTEMPTS:
                     raise StackFailed(
-                        f"Stack {stack.stack_id} failed {ATTEMPTS} times, at last with this: "
-                        f"{error.problem}",
+                        f"Stack {partition.stack_id} failed {ATTEMPTS} times, at last with "
+                        f"this: {error.problem}",
                         remedy=error.remedy,
                     ) from error
-                _log.warning("stack_failed", stack=stack.stack_id, reason=error.problem)
-                reason = f"Stack {stack.stack_id}: {error.problem}"
+                _log.warning("stack_failed", stack=partition.stack_id, reason=error.problem)
+                reason = f"Stack {partition.stack_id}: {error.problem}"
                 self.tell(partial(Troubled, reason=reason))
             if not self._is_unfinished(partition):
                 return time.monotonic() - started
             time.sleep(PAUSE_SECONDS)
-
-    def _path_of(self, partition: Partition) -> PartitionPath:
-        return PartitionPath(
-            self._directory, self._spec.name, partition.variant.name, partition.partition_id
-        )
 
     def _is_given_up(self, partition: Partition) -> bool:
         return any(one.partition == partition.stack_id for one in self._queue.dead())
@@ -398,21 +386,3 @@ class _Run:
     def _describe_progress(self, waiting_for: str) -> str:
         failures = self._page_yield.failures
         return waiting_for or (f"{_MAKING}, {failures} failed" if failures else _MAKING)
-
-    def _stack_of(self, partition: Partition) -> Stack:
-        overlay = partition.variant.configuration
-        overlay_file = self._directory / "overlays" / f"{partition.variant.name}.json"
-        if overlay:
-            # Partitions of a variant write the same text, side by side.
-            text = json.dumps(overlay, indent=2, ensure_ascii=False)
-            overlay_file.parent.mkdir(exist_ok=True)
-            with atomic_file(overlay_file) as unfinished:
-                unfinished.write_text(text, encoding="utf-8")
-        return Stack(
-            stack_id=partition.stack_id,
-            as_of_micros=partition.slice.as_of_micros,
-            known_by_micros=self._spec.known_by_micros,
-            snapshot=self.record.snapshot,
-            overrides=override_processes(overlay, overlay_file),
-            variant=partition.variant.name,
-        )

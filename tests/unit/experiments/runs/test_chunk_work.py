@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from experiments.generation.outages import Patience, StackHealth
 from experiments.generation.pages import PartitionPath
 from experiments.generation.partitions import plan_partitions, plan_slices
 from experiments.queue.chunk_queue import ChunkQueue, DoneChunk, open_queue_database
+from experiments.queue.held_leases import HeldLeases
 from experiments.queue.schema import ChunkState
-from experiments.runs.chunk_work import LEASE_SECONDS, PartitionWork, make_chunks
+from experiments.runs.chunk_work import PartitionWork, make_chunks
 from experiments.runs.page_yield import PageYield
 from experiments.spec import Variant
 from experiments.spec.model import Limits
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from experiments.queue.chunk_queue import Lease
     from services.page.model import AssembledPages, PageRequests
 
 WORLD = make_world(3)
 NOBODY = 4711
+LEASE_SECONDS = 600.0
 PATIENCE = Patience(StackHealth, wait=lambda _seconds: None)
 LIMITS = Limits(batch_pages=2, requests_in_flight=2, page_yield=0.5)
 
@@ -96,8 +100,7 @@ def plan(
         return PartitionWork(
             partition=partition,
             path=PartitionPath(tmp_path / name, "trial", "control", "000"),
-            queue=queue,
-            worker="worker",
+            leases=HeldLeases(queue, "worker", LEASE_SECONDS),
             page_yield=PageYield([partition], LIMITS.page_yield),
             page_ids=PageIds.by_numbers(),
             limits=LIMITS,
@@ -113,7 +116,7 @@ def make(work: PartitionWork, assembler: FailingAssembler) -> int:
     try:
         make_chunks(work, assembler, PATIENCE, told.append)
     except StackFailed:
-        work.queue.reclaim()
+        work.leases.queue.reclaim()
     return sum(told)
 
 
@@ -128,7 +131,7 @@ def written(work: PartitionWork) -> dict[str, bytes]:
 def reasons_in(work: PartitionWork) -> list[tuple[int, int, list[int]]]:
     return [
         (chunk.number, chunk.pages, list(chunk.failures.values()))
-        for chunk in work.queue.done(work.partition.stack_id)
+        for chunk in work.leases.queue.done(work.partition.stack_id)
     ]
 
 
@@ -146,7 +149,7 @@ def test_every_chunk_is_written_and_acknowledged_with_its_failures(
 def test_a_clock_that_jumps_ends_no_work(plan: Callable[..., PartitionWork], look: int) -> None:
     work = plan("trial", jumps_at=look)
     assert make(work, FailingAssembler()) == 10
-    assert work.queue.count(work.partition.stack_id) == {ChunkState.DONE: 3}
+    assert work.leases.queue.count(work.partition.stack_id) == {ChunkState.DONE: 3}
     assert work.page_yield.failures == 3
 
 
@@ -158,12 +161,16 @@ def test_what_a_failing_stack_leaves_is_made_by_the_next_to_the_same_bytes(
     make(calm, FailingAssembler())
     assembler = FailingAssembler(failing)
     tried = make(work, assembler)
-    assert tried == sum(chunk.pages for chunk in work.queue.done(work.partition.stack_id)) < 10
+    assert (
+        tried
+        == sum(chunk.pages for chunk in work.leases.queue.done(work.partition.stack_id))
+        < 10
+    )
     assert tried + make(work, assembler) == 10
     assert written(work) == written(calm)
     assert reasons_in(work) == reasons_in(calm)
     assert work.page_yield.failures == calm.page_yield.failures
-    assert work.queue.count(work.partition.stack_id) == {ChunkState.DONE: 3}
+    assert work.leases.queue.count(work.partition.stack_id) == {ChunkState.DONE: 3}
 
 
 def test_a_chunk_that_no_stack_can_make_is_a_dead_letter_and_the_others_are_made(
@@ -173,9 +180,9 @@ def test_a_chunk_that_no_stack_can_make_is_a_dead_letter_and_the_others_are_made
     make(work, FailingAssembler(3))
     make(work, FailingAssembler(1, 2))
     make(work, FailingAssembler())
-    dead = work.queue.dead()
+    dead = work.leases.queue.dead()
     assert [one.number for one in dead] == [1]
-    assert [one.number for one in work.queue.done(work.partition.stack_id)] == [0, 2]
+    assert [one.number for one in work.leases.queue.done(work.partition.stack_id)] == [0, 2]
 
 
 def test_a_chunk_whose_members_were_all_erased_is_done_and_empty(
@@ -185,7 +192,7 @@ def test_a_chunk_whose_members_were_all_erased_is_done_and_empty(
     first, *others = work.partition.slice.chunks
     object.__setattr__(work.partition.slice, "chunks", (first[:0], *others))
     assert make(work, FailingAssembler()) == 6
-    assert work.queue.done(work.partition.stack_id)[0] == DoneChunk(0, 4, {})
+    assert work.leases.queue.done(work.partition.stack_id)[0] == DoneChunk(0, 4, {})
     assert len(written(work)) == 6
 
 
@@ -208,3 +215,41 @@ def test_what_is_taken_back_was_never_counted(plan: Callable[..., PartitionWork]
     work.page_yield.count(work.partition, 2, Counter())
     work.page_yield.take_back(work.partition, 4, Counter({"NOT_FOUND: a": 2}))
     assert work.page_yield.failures == 0
+
+
+def test_without_leave_to_go_on_no_other_chunk_is_begun(
+    plan: Callable[..., PartitionWork],
+) -> None:
+    work = plan("trial")
+    leave = iter([True, True, False])
+    object.__setattr__(work, "may_go_on", lambda: next(leave))
+    assert make(work, FailingAssembler()) == 8
+    assert [chunk.number for chunk in work.leases.queue.done(work.partition.stack_id)] == [0, 1]
+    object.__setattr__(work, "may_go_on", lambda: True)
+    assert make(work, FailingAssembler()) == 2
+
+
+def test_a_chunk_that_another_worker_has_taken_over_is_counted_by_that_one_alone(
+    plan: Callable[..., PartitionWork],
+) -> None:
+    work = plan("trial")
+    object.__setattr__(work, "limits", replace(LIMITS, requests_in_flight=1))
+    other = HeldLeases(work.leases.queue, "other", LEASE_SECONDS)
+    stack = work.partition.stack_id
+
+    class Thief(FailingAssembler):
+        """Has all leases run out and be taken while the first batch is made."""
+
+        def assemble(self, requests: PageRequests) -> AssembledPages:
+            if not stolen:
+                work.leases.queue.reclaim()
+                stolen.append(other.take(stack))
+            return super().assemble(requests)
+
+    stolen: list[Lease | None] = []
+    assert make(work, Thief()) == 6
+    assert work.leases.queue.count(stack) == {ChunkState.DONE: 2, ChunkState.LEASED: 1}
+    (lease,) = stolen
+    assert lease is not None
+    other.acknowledge(lease, {})
+    assert work.page_yield.failures == 1
