@@ -8,6 +8,7 @@ From the ground up; a room imports only from those above it in this list:
 - `spec/`: the experiment file.
 - `scope/`, `ingest/`, `history/`: which pages an experiment makes; facts from files; the
   history of an entity as people look at it.
+- `register/`: the experiments that a server was given, and their states.
 - `queue/`: the durable queue of the chunks of a run.
 - `generation/`: making the pages: partitions, stacks, batches, files.
 - `metrics/`: measuring pages, and comparing variants with control.

@@ -20,6 +20,9 @@
         ├── FieldNotFound      (NotFound)      of an entity whose history is shown
         ├── LowPageYield       (WrongState)    too many pages could not be made
         ├── LeakedPages        (WrongState)    pages that used what was not yet known
+        ├── ExperimentNotFound (NotFound)      no experiment of that id on the server
+        ├── ExperimentExists   (AlreadyExists) an id that another experiment has
+        ├── WrongExperimentState (WrongState)  what the state of an experiment does not allow
         ├── LeaseLost          (WrongState)    a chunk that another worker has taken over
         └── StackFailed        (Unavailable)   a stack stopped answering
 """
@@ -102,6 +105,18 @@ class LowPageYield(ExperimentError, WrongState):
 
 class LeakedPages(ExperimentError, WrongState):
     """Refuse pages that used facts before they were known."""
+
+
+class ExperimentNotFound(ExperimentError, NotFound):
+    """Refuse an id that no experiment of the server has."""
+
+
+class ExperimentExists(ExperimentError, AlreadyExists):
+    """Refuse to submit an experiment under the id of another one."""
+
+
+class WrongExperimentState(ExperimentError, WrongState):
+    """Refuse what the state of an experiment does not allow."""
 
 
 class LeaseLost(ExperimentError, WrongState):

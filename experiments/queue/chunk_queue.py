@@ -162,14 +162,9 @@ class ChunkQueue:
             worker: Who makes it.
             seconds: How long it is nobody else's, unless it is renewed.
         """
-        now = self._now()
-        is_due = sa.or_(
-            sa.and_(chunk.c.state == ChunkState.WAITING, chunk.c.available_at <= now),
-            sa.and_(chunk.c.state == ChunkState.LEASED, chunk.c.leased_until <= now),
-        )
         first = (
             sa.select(chunk)
-            .where(*self._of(partition), is_due)
+            .where(*self._of(partition), self._is_due())
             .order_by(chunk.c.number)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -279,6 +274,31 @@ class ChunkQueue:
         with reading(self._engine) as connection:
             return {ChunkState(state): count for state, count in connection.execute(counted)}
 
+    def find_due(self) -> Sequence[str]:
+        """Return the partitions that have a chunk to be made now, by name."""
+        found = (
+            sa.select(chunk.c.partition)
+            .where(chunk.c.run_id == self._run_id, self._is_due())
+            .distinct()
+            .order_by(chunk.c.partition)
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(found).scalars().all()
+
+    def count_leased(self) -> int:
+        """Return how many chunks are leased, whether their leases have run out or not."""
+        found = sa.select(sa.func.count()).where(
+            chunk.c.run_id == self._run_id, chunk.c.state == ChunkState.LEASED
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(found).scalar_one()
+
+    def remove(self) -> None:
+        """Remove all chunks of the run, and their attempts."""
+        with changing(self._engine) as connection:
+            connection.execute(chunk.delete().where(chunk.c.run_id == self._run_id))
+            connection.execute(attempt.delete().where(attempt.c.run_id == self._run_id))
+
     def done(self, partition: str) -> Sequence[DoneChunk]:
         """Return the chunks of a partition that are done, by number."""
         found = (
@@ -368,6 +388,13 @@ class ChunkQueue:
             )
         )
         return lease
+
+    def _is_due(self) -> sa.ColumnElement[bool]:
+        now = self._now()
+        return sa.or_(
+            sa.and_(chunk.c.state == ChunkState.WAITING, chunk.c.available_at <= now),
+            sa.and_(chunk.c.state == ChunkState.LEASED, chunk.c.leased_until <= now),
+        )
 
     def _given_back(self) -> sa.Case[str]:
         is_over = chunk.c.attempts >= self._attempts

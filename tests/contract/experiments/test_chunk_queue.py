@@ -31,8 +31,6 @@ from experiments.queue.chunk_queue import (
 )
 from experiments.queue.schema import ChunkState
 from tests.support.effort import effort
-from tests.support.facts.upkeep import own_database
-from timetravel.database.engine import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,22 +42,11 @@ LEASE_SECONDS = 10.0
 PARTITIONS = st.sampled_from(["control-000", "trial-000"])
 
 
-@pytest.fixture(
-    scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
-)
-def engine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[sa.Engine]:
-    if request.param == "sqlite":
-        path = tmp_path_factory.mktemp("queue") / "queue.db"
-        opened = open_queue_database(parse_url(f"sqlite:///{path}"))
-        yield opened
-        opened.dispose()
-        return
-    with own_database() as url:
-        opened = open_queue_database(parse_url(url))
-        yield opened
-        opened.dispose()
+@pytest.fixture(scope="module")
+def engine(database: sa.URL) -> Iterator[sa.Engine]:
+    opened = open_queue_database(database)
+    yield opened
+    opened.dispose()
 
 
 @dataclass
@@ -74,6 +61,10 @@ class PlainChunk:
     leased_until: int = 0
     failures: dict[str, int] = field(default_factory=dict)
     error: str = ""
+
+    def is_due(self, now: int) -> bool:
+        waits = self.state is ChunkState.WAITING and self.available_at <= now
+        return waits or (self.state is ChunkState.LEASED and self.leased_until <= now)
 
     def give_back(self, error: str, available_at: int) -> None:
         self.error, self.available_at = error, available_at
@@ -200,6 +191,15 @@ class Queues(RuleBasedStateMachine):
                 for number, own in enumerate(chunks)
                 if own.state is ChunkState.DONE
             ]
+        every = [own for chunks in self.plain.values() for own in chunks]
+        assert self.queue.find_due() == sorted(
+            partition
+            for partition, chunks in self.plain.items()
+            if any(own.is_due(self.now) for own in chunks)
+        )
+        assert self.queue.count_leased() == [own.state for own in every].count(
+            ChunkState.LEASED
+        )
         assert self.queue.progress() == [
             PartitionProgress(
                 partition,
@@ -279,3 +279,8 @@ def test_runs_in_one_database_know_nothing_of_each_other(engine: sa.Engine) -> N
     assert queues[0].lease("control-000", "worker", LEASE_SECONDS) is not None
     assert queues[1].reclaim() == 0
     assert queues[1].count("control-000") == {}
+    queues[1].post("control-000", [1])
+    queues[1].remove()
+    assert queues[1].progress() == []
+    assert queues[0].count_leased() == 1
+    assert queues[0].find_due() == ["control-000"]

@@ -1,0 +1,1 @@
+"""The experiments that a server was given: their states, and the history of their steps."""
