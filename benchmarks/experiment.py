@@ -32,7 +32,7 @@ import psutil
 
 from experiments.generation.stored_pages import open_table
 from experiments.notifications import Notifications, Notifier, Persistence
-from experiments.runs.measurement import measure_run
+from experiments.runs.measurement import measure_all
 from experiments.runs.run_record import read_record
 from experiments.runs.runner import run_experiment
 from experiments.spec.loading import load_spec
@@ -260,7 +260,7 @@ def measure_by_itself(directory: Path, run: Path) -> tuple[float, float]:
         segments = SegmentDirectory(directory / "segments")
         reader = SegmentReader(store.segment(record.snapshot, directory=segments))
         began, began_cpu = time.monotonic(), time.process_time()
-        measure_run(record, run, store, reader, progress=_show_nothing)
+        measure_all(record.describe(run).measured, store, reader, progress=_show_nothing)
         return time.process_time() - began_cpu, time.monotonic() - began
 
 

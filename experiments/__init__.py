@@ -15,5 +15,6 @@ From the ground up; a room imports only from those above it in this list:
 - `report/`: the answer, in HTML and in the terminal.
 - `viewing/`, `validation/`: a single page; simulated pages against logged ones.
 - `runs/`: a run from its file to its report, and its record.
+- `server/`: many experiments, made by worker processes that may die.
 - `cli/`: the `pagesim` command.
 """

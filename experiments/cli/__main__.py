@@ -45,6 +45,9 @@ COMMANDS = {
     "serve": LazyCommand(
         "experiments.cli.serve", "serve", "Serve homepages at one moment until Ctrl-C."
     ),
+    "server": LazyCommand(
+        "experiments.cli.server", "server", "Run the experiments of many people until Ctrl-C."
+    ),
     "mesh": LazyCommand("experiments.cli.mesh.mesh", "mesh", "Inspect a running mesh."),
     "services": LazyCommand(
         "experiments.cli.services", "services", "Run one service by hand until Ctrl-C."

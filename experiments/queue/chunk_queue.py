@@ -285,10 +285,12 @@ class ChunkQueue:
         with reading(self._engine) as connection:
             return connection.execute(found).scalars().all()
 
-    def count_leased(self) -> int:
-        """Return how many chunks are leased, whether their leases have run out or not."""
+    def count_held(self) -> int:
+        """Return how many chunks are leased, and their leases have not run out."""
         found = sa.select(sa.func.count()).where(
-            chunk.c.run_id == self._run_id, chunk.c.state == ChunkState.LEASED
+            chunk.c.run_id == self._run_id,
+            chunk.c.state == ChunkState.LEASED,
+            chunk.c.leased_until > self._now(),
         )
         with reading(self._engine) as connection:
             return connection.execute(found).scalar_one()
@@ -347,6 +349,14 @@ class ChunkQueue:
         )
         with reading(self._engine) as connection:
             return [FailedAttempt(*row) for row in connection.execute(found)]
+
+    def measure_seconds(self, partition: str) -> float:
+        """Return how long the leases of a partition that made something took, added up."""
+        spent = sa.func.sum(attempt.c.ended_at - attempt.c.began_at)
+        own = (attempt.c.run_id == self._run_id, attempt.c.partition == partition)
+        with reading(self._engine) as connection:
+            total = connection.execute(sa.select(spent).where(*own, attempt.c.error.is_(None)))
+            return float(total.scalar_one() or 0) / MICROS_PER_SECOND
 
     def dead(self) -> Sequence[DeadLetter]:
         """Return the dead letters, by partition and number."""

@@ -54,31 +54,29 @@ _DECIDES_NO_PAGE: Final = {"description", "limits", "owners", "notifications"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BegunRun:
+class HeldRun:
     """Hold what is known of a run when pages are to be made.
 
     Attributes:
         record: Of the run.
         slices: What every variant makes.
-        queue: The chunks of its partitions.
         goes_on: Whether it was begun before.
     """
 
     record: RunRecord
     slices: tuple[Slice, ...]
-    queue: ChunkQueue
     goes_on: bool
 
 
 @contextmanager
-def begin_run(
+def hold_run(
     spec: ExperimentSpec,
     store: Store,
     directory: Path,
     *,
     snapshot: int | None,
     now: Callable[[], datetime],
-) -> Iterator[BegunRun]:
+) -> Iterator[HeldRun]:
     """Hold a run that is to be made, by this process alone.
 
     Args:
@@ -127,11 +125,27 @@ def begin_run(
                 remedy="Begin another one.",
                 field="--output",
             )
-        with open_queue(directory, now) as queue:
-            queue.reclaim()
-            queue.post_again()
-            write_record(directory, record)
-            yield BegunRun(record, slices, queue, goes_on=begun is not None)
+        write_record(directory, record)
+        yield HeldRun(record, slices, goes_on=begun is not None)
+
+
+@contextmanager
+def begin_run(
+    spec: ExperimentSpec,
+    store: Store,
+    directory: Path,
+    *,
+    snapshot: int | None,
+    now: Callable[[], datetime],
+) -> Iterator[tuple[HeldRun, ChunkQueue]]:
+    """Hold a run as `hold_run` does, with a queue of its own, in which nothing is leased."""
+    with (
+        hold_run(spec, store, directory, snapshot=snapshot, now=now) as held,
+        open_queue(directory, now) as queue,
+    ):
+        queue.reclaim()
+        queue.post_again()
+        yield held, queue
 
 
 @contextmanager
@@ -183,7 +197,7 @@ def _find_begun(
     }:
         return None
     record = _find_unfinished(directory)
-    if record is None or not (directory / QUEUE_FILE).is_file():
+    if record is None or not (directory / FOLDER).is_dir():
         raise OutputExists(
             f"{directory} holds something already.",
             remedy="Name another --output, or remove it first.",

@@ -13,6 +13,7 @@ from experiments.generation.segments import lay_out_facts
 from experiments.generation.stored_pages import find_profile_ids
 from experiments.metrics.compute import compute_metrics, count_page_ids, measure_partitions
 from experiments.report.document import write_report
+from experiments.runs.purge import purge_erased_since
 from experiments.runs.run_record import read_record
 from timetravel.segments.reader import SegmentReader
 
@@ -91,21 +92,26 @@ class RunMeasurement:
             self._lacking[number].discard(variant)
             self._has_changed.notify()
 
-    def wait(self, progress: Progress) -> None:
-        """Wait until all is measured, or something keeps it from being so.
+    def finish(self, upkeep: int, progress: Progress) -> pa.Table:
+        """Wait until all is measured, and return the results.
 
         Args:
+            upkeep: The newest erasure of the store when the run began to read. After another
+                one, the erased are taken out of the pages and all is measured again.
             progress: Shows how far it is.
+
+        Raises:
+            NothingToMeasure: No page could be made.
+            MismatchedPages: The variants do not hold the same pages.
         """
         with progress(_MEASURING, self._pages) as advance:
             with self._has_changed:
                 advance(self._measured)
                 self._advance = advance
             wait([self._metrics])
-
-    @property
-    def metrics(self) -> pa.Table:
-        """What was measured, once that was waited for; raises what kept it from being so."""
+        if purge_erased_since(upkeep, self._run.directory, self._store):
+            # Slices that were measured before and after hold the pages of different members.
+            return measure_all(self._run, self._store, self._reader, progress=progress)
         return self._metrics.result()
 
     def _measure(self) -> pa.Table:
@@ -136,30 +142,17 @@ class RunMeasurement:
                 self._advance(pages)
 
 
-def measure_run(
-    record: RunRecord,
-    directory: Path,
-    store: Store,
-    reader: SegmentReader,
-    *,
-    progress: Progress,
+def measure_all(
+    run: MeasuredRun, store: Store, reader: SegmentReader, *, progress: Progress
 ) -> pa.Table:
-    """Measure all pages of a run that are written.
-
-    Args:
-        record: Of the run.
-        directory: Its directory.
-        store: That it read.
-        reader: Reads facts at the snapshot of the run.
-        progress: Shows how far it is.
+    """Measure all pages of a run that are written, and return the results.
 
     Raises:
         NothingToMeasure: It has no pages.
         MismatchedPages: Its variants do not hold the same pages.
     """
-    measured = record.describe(directory).measured
-    with progress(_MEASURING, count_page_ids(measured)) as advance:
-        return compute_metrics(measured, store, reader, advance=advance)
+    with progress(_MEASURING, count_page_ids(run)) as advance:
+        return compute_metrics(run, store, reader, advance=advance)
 
 
 def write_run_report(
@@ -194,8 +187,9 @@ def measure_again(
             remedy="Name that store.",
             field="--store",
         )
-    count_page_ids(record.describe(directory).measured)  # says if there is nothing to measure
+    measured = record.describe(directory).measured
+    count_page_ids(measured)  # says if there is nothing to measure
     profile_ids = np.array(find_profile_ids(directory), np.int64)
     segment = lay_out_facts(store, record.snapshot, profile_ids, segments, progress=progress)
-    metrics = measure_run(record, directory, store, SegmentReader(segment), progress=progress)
+    metrics = measure_all(measured, store, SegmentReader(segment), progress=progress)
     return metrics, write_run_report(record, directory, store, progress=progress)

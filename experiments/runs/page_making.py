@@ -42,6 +42,7 @@ class RunWork:
         leases: The chunks that the worker holds.
         page_yield: Judges the failures.
         page_ids: Names the pages.
+        stack_prefix: Tells the stacks of this run from those of others in the mesh.
     """
 
     spec: ExperimentSpec
@@ -50,6 +51,7 @@ class RunWork:
     leases: HeldLeases
     page_yield: PageYield
     page_ids: PageIds
+    stack_prefix: str = ""
 
     def find_path(self, partition: Partition) -> PartitionPath:
         """Return where the pages of a partition are written."""
@@ -109,7 +111,7 @@ class RunWork:
             with atomic_file(overlay_file) as unfinished:
                 unfinished.write_text(text, encoding="utf-8")
         return Stack(
-            stack_id=partition.stack_id,
+            stack_id=f"{self.stack_prefix}{partition.stack_id}",
             as_of_micros=partition.slice.as_of_micros,
             known_by_micros=self.spec.known_by_micros,
             snapshot=self.snapshot,

@@ -39,7 +39,7 @@ from experiments.report.answers import make_headline
 from experiments.report.findings import Findings
 from experiments.runs.beginning import ATTEMPTS, begin_run
 from experiments.runs.chunk_work import PAUSE_SECONDS
-from experiments.runs.measurement import RunMeasurement, measure_run, write_run_report
+from experiments.runs.measurement import RunMeasurement, write_run_report
 from experiments.runs.page_making import RunWork
 from experiments.runs.page_yield import PageYield, find_most_frequent
 from experiments.runs.purge import purge_erased_since
@@ -138,7 +138,7 @@ def run_experiment(
     with (
         notifier,
         Store.open(store_url) as store,
-        begin_run(spec, store, directory, snapshot=snapshot, now=now) as begun,
+        begin_run(spec, store, directory, snapshot=snapshot, now=now) as (begun, queue),
     ):
         snapshot, upkeep = begun.record.snapshot, begun.record.upkeep
         partitions = plan_partitions(begun.slices, spec.variants)
@@ -151,7 +151,7 @@ def run_experiment(
             progress,
             begun.record,
             tls,
-            begun.queue,
+            queue,
             partitions,
             PageIds.of_store(store, profile_ids),
             notifier,
@@ -163,24 +163,16 @@ def run_experiment(
         try:
             write_external_ids(directory, store, profile_ids, snapshot)
             segment = lay_out_facts(store, snapshot, profile_ids, segments, progress=progress)
-            reader = SegmentReader(segment)
             with RunMeasurement(
                 begun.record.describe(directory).measured,
                 {one.number: run.find_paths(one) for one in begun.slices},
                 sum(map(len, begun.slices)),
                 store,
-                reader,
+                SegmentReader(segment),
                 profile_ids,
             ) as measurement:
                 run.make_pages(measurement.note_made)
-                measurement.wait(progress)
-                if purge_erased_since(upkeep, directory, store):
-                    # Partitions that were measured before and after hold different pages.
-                    metrics = measure_run(
-                        run.record, directory, store, reader, progress=progress
-                    )
-                else:
-                    metrics = measurement.metrics
+                metrics = measurement.finish(upkeep, progress)
             report = write_run_report(run.record, directory, store, progress=progress)
         except BaseException as error:
             reason = _explain(error)

@@ -197,8 +197,8 @@ class Queues(RuleBasedStateMachine):
             for partition, chunks in self.plain.items()
             if any(own.is_due(self.now) for own in chunks)
         )
-        assert self.queue.count_leased() == [own.state for own in every].count(
-            ChunkState.LEASED
+        assert self.queue.count_held() == sum(
+            own.state is ChunkState.LEASED and own.leased_until > self.now for own in every
         )
         assert self.queue.progress() == [
             PartitionProgress(
@@ -268,6 +268,23 @@ def test_the_newest_failed_attempts_are_told_first(engine: sa.Engine) -> None:
     assert [one.error for one in told] == ["third", "second"]
     assert isinstance(told[0], FailedAttempt)
     assert told[1].began_at < told[1].ended_at < told[0].began_at < told[0].ended_at
+    assert queue.measure_seconds("control-000") == 0
+
+
+def test_the_time_of_leases_that_made_something_is_added_up(engine: sa.Engine) -> None:
+    now = 0
+    queue = ChunkQueue(engine, uuid4().hex, attempts=9, now_micros=lambda: now)
+    queue.post("control-000", [1, 1, 1])
+    for seconds in (2, 3):
+        lease = queue.lease("control-000", "worker", LEASE_SECONDS)
+        assert lease is not None
+        now += seconds * 1_000_000
+        queue.acknowledge(lease, {})
+    lease = queue.lease("control-000", "worker", LEASE_SECONDS)
+    assert lease is not None
+    now += 4_000_000
+    queue.fail(lease, "broken", pause_seconds=0.0)
+    assert queue.measure_seconds("control-000") == 5
 
 
 def test_runs_in_one_database_know_nothing_of_each_other(engine: sa.Engine) -> None:
@@ -282,5 +299,5 @@ def test_runs_in_one_database_know_nothing_of_each_other(engine: sa.Engine) -> N
     queues[1].post("control-000", [1])
     queues[1].remove()
     assert queues[1].progress() == []
-    assert queues[0].count_leased() == 1
+    assert queues[0].count_held() == 1
     assert queues[0].find_due() == ["control-000"]

@@ -14,7 +14,7 @@ import pytest
 from core.atomic_files import UNFINISHED
 from experiments.errors import InvalidSpec, NoLoggedPages, OutputExists, RunUnderWay
 from experiments.queue.schema import ChunkState
-from experiments.runs.beginning import QUEUE_FILE, BegunRun, begin_run
+from experiments.runs.beginning import QUEUE_FILE, HeldRun, begin_run
 from experiments.runs.purge import purge_results
 from experiments.runs.requests import FOLDER, find_profiles
 from experiments.runs.run_record import RECORD_FILE, RunState, write_record
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from experiments.queue.chunk_queue import ChunkQueue
     from tests.support.pages.simulated_runs import SimulatedRun
 
 SPEC = """
@@ -38,7 +39,7 @@ variants:
   - {name: popularity, configuration: {ranking: {model: popularity}}}
 """
 
-Begin: TypeAlias = "Callable[..., AbstractContextManager[BegunRun]]"
+Begin: TypeAlias = "Callable[..., AbstractContextManager[tuple[HeldRun, ChunkQueue]]]"
 
 
 @pytest.fixture
@@ -63,17 +64,17 @@ def begin(simulated_run: SimulatedRun, tmp_path: Path) -> Iterator[Begin]:
 def test_a_run_that_was_stopped_goes_on_with_what_was_planned(
     begin: Begin, spec: ExperimentSpec
 ) -> None:
-    with begin(spec, snapshot=None) as begun:
+    with begin(spec, snapshot=None) as (begun, queue):
         first = begun.record
         assert sum(map(len, begun.slices)) == 24
-        begun.queue.post("control-000", [12, 12])
-        lease = begun.queue.lease("control-000", "worker", 60.0)
+        queue.post("control-000", [12, 12])
+        lease = queue.lease("control-000", "worker", 60.0)
         assert lease is not None
     for asked in (None, first.snapshot):
-        with begin(spec, snapshot=asked) as again:
+        with begin(spec, snapshot=asked) as (again, queue_again):
             assert again.record == first
             assert [one.number for one in again.slices] == ["000", "001"]
-            assert again.queue.count("control-000") == {ChunkState.WAITING: 2}
+            assert queue_again.count("control-000") == {ChunkState.WAITING: 2}
 
 
 def test_a_run_that_failed_goes_on_with_other_limits(
@@ -81,11 +82,11 @@ def test_a_run_that_failed_goes_on_with_other_limits(
     spec: ExperimentSpec,
     tmp_path: Path,
 ) -> None:
-    with begin(spec, snapshot=None) as begun:
+    with begin(spec, snapshot=None) as (begun, _):
         failed = replace(begun.record, state=RunState.FAILED, reason="Too few.", ended_at="now")
         write_record(tmp_path / "run", failed)
     lenient = replace(spec, limits=replace(spec.limits, page_yield=0.1))
-    with begin(lenient, snapshot=None) as begun:
+    with begin(lenient, snapshot=None) as (begun, _):
         assert begun.record.spec == lenient
         assert (begun.record.state, begun.record.reason) == (RunState.RUNNING, "")
 
@@ -95,7 +96,7 @@ def test_what_another_experiment_has_left_stays(
     spec: ExperimentSpec,
     tmp_path: Path,
 ) -> None:
-    with begin(spec, snapshot=None) as begun:
+    with begin(spec, snapshot=None) as (begun, _):
         record = begun.record
     for asked, told in (
         ({"spec": replace(spec, seed=6), "snapshot": None}, "another experiment file"),
@@ -133,12 +134,12 @@ def test_what_was_stopped_while_it_was_planned_is_planned_anew(
     spec: ExperimentSpec,
     tmp_path: Path,
 ) -> None:
-    with begin(spec, snapshot=None) as begun:
-        begun.queue.post("control-000", [99])
+    with begin(spec, snapshot=None) as (_, queue):
+        queue.post("control-000", [99])
     (tmp_path / "run" / RECORD_FILE).unlink()
     (tmp_path / "run" / FOLDER / "slice=999.parquet").write_bytes(b"half")
-    with begin(spec, snapshot=None) as begun:
-        assert begun.queue.count("control-000") == {}
+    with begin(spec, snapshot=None) as (_, queue):
+        assert queue.count("control-000") == {}
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {FOLDER, QUEUE_FILE, RECORD_FILE} <= names
     assert len(list((tmp_path / "run" / FOLDER).iterdir())) == 2
@@ -147,7 +148,7 @@ def test_what_was_stopped_while_it_was_planned_is_planned_anew(
 def test_a_run_of_which_everybody_was_erased_does_not_go_on(
     begin: Begin, spec: ExperimentSpec, tmp_path: Path
 ) -> None:
-    with begin(spec, snapshot=None) as begun:
+    with begin(spec, snapshot=None) as (begun, _):
         assert not begun.goes_on
         everybody = find_profiles(begun.slices)
     with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store:

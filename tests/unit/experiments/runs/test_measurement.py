@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NUMBERS = ("000", "001", "002")
 PAGES = 24
+UPKEEP = 0
 
 
 @pytest.fixture
@@ -97,8 +98,7 @@ def test_slices_that_are_made_in_any_order_are_measured_as_if_at_once(
         for number in order:
             for variant in reversed(run.variants):
                 measurement.note_made(variant, number)
-        measurement.wait(display.show)
-        measured = measurement.metrics
+        measured = measurement.finish(UPKEEP, display.show)
     written = (run.directory / PAGE_METRICS_FILE).read_bytes()
     expected = compute_metrics(run, store, SegmentReader(store.segment(run.snapshot)))
     assert measured.equals(expected)
@@ -126,9 +126,8 @@ def test_a_slice_waits_for_the_last_of_its_variants(run: MeasuredRun, store: Sto
 
         finisher = threading.Thread(target=finish)
         finisher.start()
-        measurement.wait(display.show)
+        assert len(measurement.finish(UPKEEP, display.show))
         finisher.join()
-        assert len(measurement.metrics)
 
 
 def test_leaving_early_gives_up_and_leaves_no_file(run: MeasuredRun, store: Store) -> None:
@@ -147,7 +146,6 @@ def test_what_keeps_pages_from_being_measured_is_raised_where_they_are_asked_for
         for number in NUMBERS:
             for variant in run.variants:
                 measurement.note_made(variant, number)
-        measurement.wait(Display().show)
         with pytest.raises(MismatchedPages):
-            _ = measurement.metrics
+            measurement.finish(UPKEEP, Display().show)
     assert not (run.directory / METRICS_FILE).exists()

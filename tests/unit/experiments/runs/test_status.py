@@ -43,9 +43,8 @@ def test_a_run_tells_how_far_it_is_and_what_failed(
     url = f"sqlite:///{shutil.copy(simulated_run.directory / 'store.db', tmp_path)}"
     with (
         Store.open(url) as store,
-        begin_run(load_spec(file), store, run, snapshot=None, now=now) as begun,
+        begin_run(load_spec(file), store, run, snapshot=None, now=now) as (_, queue),
     ):
-        queue = begun.queue
         for partition in ("control-000", "popularity-000"):
             queue.post(partition, [10, 14])
         lease = queue.lease("control-000", "worker", 60.0)
