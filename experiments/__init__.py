@@ -13,6 +13,6 @@ From the ground up; a room imports only from those above it in this list:
 - `metrics/`: measuring pages, and comparing variants with control.
 - `report/`: the answer, in HTML and in the terminal.
 - `viewing/`, `validation/`: a single page; simulated pages against logged ones.
-- `runs/`: a run from its plan to its report, and its record.
+- `runs/`: a run from its file to its report, and its record.
 - `cli/`: the `pagesim` command.
 """
