@@ -30,6 +30,9 @@ COMMANDS = {
     "ingest": LazyCommand(
         "experiments.cli.ingest", "ingest", "Load facts from CSV, JSON Lines or Parquet."
     ),
+    "plan": LazyCommand(
+        "experiments.cli.runs.plan", "plan", "Show what a run would make, and what it takes."
+    ),
     "run": LazyCommand("experiments.cli.runs.run", "run", "Run an experiment, to its report."),
     "status": LazyCommand("experiments.cli.runs.status", "status", "Show how far a run is."),
     "metrics": LazyCommand(

@@ -75,10 +75,13 @@ def cut_batches(pages: PageKeys, batch_pages: int) -> Iterator[PageKeys]:
         yield pages[first : first + batch_pages]
 
 
+def make_requests(keys: PageKeys) -> PageRequests:
+    """Return what is asked of an assembler for pages."""
+    return PageRequests(keys.profile_ids, keys.as_of_micros, tuple(keys.devices.to_pylist()))
+
+
 def _assemble(assembler: Assembler, keys: PageKeys, patience: Patience) -> AssembledPages:
-    requests = PageRequests(
-        keys.profile_ids, keys.as_of_micros, tuple(keys.devices.to_pylist())
-    )
+    requests = make_requests(keys)
     try:
         return patience.call(lambda: assembler.assemble(requests))
     except grpc.RpcError as error:

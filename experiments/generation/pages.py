@@ -152,7 +152,7 @@ def _page_records(keys: PageKeys, page_ids: pa.Array, assembled: AssembledPages)
     requests, newest = assembled.requests, assembled.newest_known_at
     failures: list[str | None] = [None] * len(keys)
     for failure in assembled.failures:
-        failures[failure.index] = f"{failure.code.name}: {failure.message}"
+        failures[failure.index] = failure.reason
     geometries = [
         (one.rows, one.columns, one.viewport_rows, one.viewport_columns) if one else (None,) * 4
         for one in assembled.geometries

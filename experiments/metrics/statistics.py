@@ -147,8 +147,14 @@ def t_p_value(mean: Float64Array, error: Float64Array, profiles: Float64Array) -
     freedom = np.where(profiles > 1, profiles - 1, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.abs(mean) / error
-    p_value: Float64Array = np.maximum(2 * stats.t.sf(ratio, freedom), np.exp2(1 - profiles))
+    p_value: Float64Array = np.maximum(2 * stats.t.sf(ratio, freedom), p_value_floor(profiles))
     return p_value
+
+
+def p_value_floor(profiles: Float64Array) -> Float64Array:
+    """Return the smallest p value that so many members can reach, whatever differs."""
+    floor: Float64Array = np.exp2(1 - profiles)
+    return floor
 
 
 def adjust_p_values(p_values: Float64Array) -> Float64Array:

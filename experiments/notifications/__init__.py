@@ -10,13 +10,14 @@
 
 from __future__ import annotations
 
-from experiments.notifications.channels import forget_addresses, open_channels
+from experiments.notifications.channels import Channel, forget_addresses, open_channels
 from experiments.notifications.delivery import Persistence
 from experiments.notifications.events import Ended, Started, Troubled
 from experiments.notifications.messages import Notifications
 from experiments.notifications.notifier import Notifier
 
 __all__ = [
+    "Channel",
     "Ended",
     "Notifications",
     "Notifier",

@@ -1,1 +1,1 @@
-"""A run of an experiment, from its file to its report, and its record."""
+"""A run of an experiment, from its plan to its report, and its record."""

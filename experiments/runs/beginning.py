@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Final
 import sqlalchemy as sa
 
 from core.atomic_files import UNFINISHED, is_being_written, remove_unfinished
-from core.moments import format_moment, to_micros
+from core.moments import to_micros
 from experiments.errors import NoLoggedPages, OutputExists, RunNotFound, RunUnderWay
-from experiments.generation.partitions import plan_slices
-from experiments.generation.pinning import pin_snapshot
 from experiments.queue.chunk_queue import ChunkQueue, open_queue_database
+from experiments.runs.plan import plan_run
 from experiments.runs.requests import FOLDER, read_requests, write_requests
 from experiments.runs.run_record import (
     RunRecord,
@@ -29,8 +28,6 @@ from experiments.runs.run_record import (
     read_record,
     write_record,
 )
-from experiments.scope.known_names import check_names
-from experiments.scope.scope import find_candidates, select_pages
 from timetravel.database.engine import SQLITE
 from timetravel.upkeep.copies import CopyKind
 
@@ -96,7 +93,7 @@ def hold_run(
     """
     planned = None
     if _find_begun(directory, spec, store, snapshot) is None:
-        planned = _plan(spec, store, snapshot, now)
+        planned = plan_run(spec, store, snapshot, now)
     directory.mkdir(parents=True, exist_ok=True)
     with _lock(directory):
         remove_unfinished(directory)
@@ -105,7 +102,7 @@ def hold_run(
             raise _under_way(directory)  # and has begun, or is over, since we looked first
         if begun is None:
             assert planned is not None  # noqa: S101 - as was just found
-            record, slices = planned
+            record, slices = planned.record, planned.slices
         else:
             record = replace(
                 begun,
@@ -163,26 +160,6 @@ def open_queue(directory: Path, now: Callable[[], datetime]) -> Iterator[ChunkQu
 def is_under_way(directory: Path) -> bool:
     """Return whether a process makes the run in a directory."""
     return is_being_written(directory / _LOCK_FILE)
-
-
-def _plan(
-    spec: ExperimentSpec, store: Store, wanted: int | None, now: Callable[[], datetime]
-) -> tuple[RunRecord, tuple[Slice, ...]]:
-    """Return the record of a new run, and what it asks for."""
-    upkeep, snapshot = store.newest_upkeep(), pin_snapshot(store, wanted)
-    check_names(spec, store, snapshot)
-    candidates = find_candidates(store, spec.scope, snapshot)
-    selection = select_pages(candidates, spec.scope, spec.seed, store.as_of(snapshot))
-    record = RunRecord(
-        experiment=spec.to_document(),
-        store=store.url,
-        snapshot=snapshot,
-        version=version("pagesim"),
-        started_at=format_moment(to_micros(now())),
-        upkeep=upkeep,
-        population=selection.population,
-    )
-    return record, plan_slices(selection.pages, spec.slices, spec.limits.batch_pages)
 
 
 def _find_begun(

@@ -208,6 +208,11 @@ class PageFailure:
         """Return the failure of the page at a place, for an error."""
         return cls(index, error.status, shorten(str(error)), error)
 
+    @property
+    def reason(self) -> str:
+        """The code and the message, as runs record and count them."""
+        return f"{self.code.name}: {self.message}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AssembledPages:

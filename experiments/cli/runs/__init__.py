@@ -1,1 +1,1 @@
-"""pagesim run, status, metrics: runs of experiments."""
+"""pagesim plan, run, status, metrics: runs of experiments."""

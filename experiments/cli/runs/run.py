@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import asdict
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from experiments.cli.runs.dry_run import show_dry_run
+from experiments.cli.runs.experiment_file import load_checked
 from experiments.cli.terminal import (
     ScreenConsole,
     absolute_store,
@@ -22,17 +23,9 @@ from experiments.cli.terminal import (
     store_option,
     tls_option,
 )
-from experiments.generation.pinning import pin_snapshot
-from experiments.notifications import (
-    Notifier,
-    Persistence,
-    open_channels,
-)
+from experiments.notifications import Notifier, Persistence
 from experiments.report.terminal import render
 from experiments.runs.runner import run_experiment
-from experiments.scope.known_names import read_known_names
-from experiments.spec import load_spec
-from timetravel.store import Store
 
 
 @click.command()
@@ -54,6 +47,13 @@ from timetravel.store import Store
     "run.json has the number. The newest if left out.",
 )
 @tls_option
+@click.option(
+    "--dry-run",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Make only N pages of each variant, drawn by the experiment's seed, in this process; "
+    "write nothing, and tell how many could be made and how many differ from control.",
+)
 @json_option
 def run(
     experiment: Path,
@@ -62,6 +62,7 @@ def run(
     output: Path | None,
     snapshot: int | None,
     tls: Path | None,
+    dry_run: int | None,
     *,
     as_json: bool,
 ) -> None:
@@ -70,12 +71,17 @@ def run(
     Starts Envoy, the services and a stack per partition; all of them end with the run,
     however it ends. A run that was stopped goes on when it is started again with the same
     --output, and makes the same pages. See docs/experiment-file.md for the file.
+
+    With --dry-run nothing is started and nothing is written.
     """
+    if dry_run is not None:
+        _refuse_with_dry_run("--output", output)
+        _refuse_with_dry_run("--tls", tls)
     url = absolute_store(store)
-    with Store.open(url) as opened:
-        names = read_known_names(opened, pin_snapshot(opened, snapshot))
-        spec = load_spec(experiment, names=names)
-    channels = open_channels(spec.notifications.owners, os.environ)
+    spec, channels = load_checked(experiment, url, snapshot)
+    if dry_run is not None:
+        show_dry_run(spec, url, snapshot, dry_run, as_json=as_json)
+        return
     now = datetime.now(UTC)
     directory = output or Path("runs") / f"{spec.name}-{now:%Y%m%dT%H%M%SZ}"
     result = run_experiment(
@@ -117,3 +123,10 @@ def run(
         if one.failures:
             console.print(one.sentence)
     console.print(f"Report: {result.report}", soft_wrap=True)
+
+
+def _refuse_with_dry_run(option: str, given: Path | None) -> None:
+    if given is not None:
+        raise click.UsageError(
+            f"{option} is of a run that is made; --dry-run writes nothing and starts nothing."
+        )

@@ -105,6 +105,28 @@ def finished(
     return directory / "run"
 
 
+def test_a_dry_run_makes_the_pages_that_the_run_has_made(
+    finished: Path, lived_store: str, tmp_path: Path
+) -> None:
+    experiment = tmp_path / "experiment.yaml"
+    experiment.write_text(EXPERIMENT + OTHER_VARIANTS)
+    document = check_invoked(
+        *("run", experiment, "--store", lived_store, "--dry-run", 15, "--json")
+    ).document
+    digests = {
+        (variant, one["page_id"]): one["page_digest"]
+        for variant, own in read(finished, "pages").items()
+        for one in own
+    }
+    assert len(document["page_ids"]) == 15
+    for one in document["variants"]:
+        assert one["page_digests"] == [
+            digests[one["variant"], page_id] for page_id in document["page_ids"]
+        ]
+    differing = {one["variant"]: one["differing"] for one in document["variants"]}
+    assert differing["again"] == 0 < differing["popular-first"]
+
+
 def test_control_against_control_gives_the_same_bytes(finished: Path) -> None:
     pages = read(finished, "pages")
     digests = {
