@@ -144,7 +144,7 @@ def _take_in(
 ) -> None:
     chunk.tables.add(keys, pages)
     chunk.tried += len(keys)
-    reasons = Counter(f"{one.code.name}: {one.message}" for one in pages.failures)
+    reasons = Counter(one.reason for one in pages.failures)
     chunk.reasons.update(reasons)
     work.page_yield.count(work.partition, len(keys), reasons)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -15,14 +15,16 @@ import pytest
 
 from experiments.queue.schema import ChunkState
 from experiments.register.states import ExperimentState
+from experiments.server.programs import CONTROLLER, WORKER
 from experiments.server.settings import ServerSettings, Tables, open_tables
+from experiments.server.steps import MEASURE, PLAN
 from experiments.spec import load_spec
 from tests.support.commands import COMMAND, check_pagesim, environment
 from tests.support.facts.upkeep import own_database
 from tests.support.mesh.processes import descendants, wait_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from experiments.register.register import Experiment
@@ -78,15 +80,17 @@ class Served:
         progress = self.tables.open_queue(experiment_id).progress()
         return sum(one.count(ChunkState.DONE) for one in progress)
 
-    def find_processes(self, *words: str) -> list[psutil.Process]:
-        """Return the processes of the server whose command has all of the words."""
+    def find_processes(
+        self, is_wanted: Callable[[Sequence[str]], bool]
+    ) -> list[psutil.Process]:
+        """Return the processes of the server whose command is a wanted one."""
         found = []
         for process in psutil.Process(self.process.pid).children(recursive=True):
             try:
                 command = process.cmdline()
             except psutil.Error:
                 continue
-            if all(word in command for word in words):
+            if command and is_wanted(command):
                 found.append(process)
         return found
 
@@ -168,3 +172,71 @@ def test_an_experiment_on_a_server_makes_the_bytes_of_a_run(
         ("plan", 1, None),
         ("measure", 1, None),
     ]
+
+
+MANY_SLICES = EXPERIMENT.replace("slices: 3", "slices: 16")
+"""So many partitions that work is left after every death."""
+
+VICTIMS: dict[str, Callable[[Sequence[str]], bool]] = {
+    "step that plans": lambda command: command[2:4] == ["experiments.server", PLAN],
+    "controller": lambda command: command[2:4] == ["experiments.server", CONTROLLER],
+    "step that measures": lambda command: command[2:4] == ["experiments.server", MEASURE],
+    "worker": lambda command: command[2:4] == ["experiments.server", WORKER],
+    "host": lambda command: command[2:3] == ["mesh"],
+    "control plane": lambda command: command[2:3] == ["mesh.control.process"],
+    "Envoy": lambda command: command[0].endswith("/envoy"),
+    "service of a stack": lambda command: "--configuration-overlay" in command,
+    "service of the baseline": lambda command: command[2:3] == ["services.assembler"],
+}
+
+
+def kill(served: Served, experiment_id: str, victim: str) -> None:
+    """Kill a component while it has work, and return when another one works in its place."""
+    is_victim, is_step = VICTIMS[victim], victim.startswith("step")
+    while True:
+        found = served.find_processes(is_victim)
+        at_work = {
+            int(one.process.rpartition("/")[2])
+            for one in served.tables.register.steps(experiment_id)
+            if one.ended_at is None
+        }
+        if found and (not is_step or found[0].pid in at_work):
+            break
+        served.wait_for(experiment_id, lambda one: not one.state.is_over)
+        time.sleep(0.001)
+    done = served.count_done(experiment_id)
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    killed = {process.pid for process in found}
+    while not {process.pid for process in served.find_processes(is_victim)} - killed or (
+        victim != "step that plans" and served.count_done(experiment_id) == done
+    ):
+        served.wait_for(experiment_id, lambda one: not one.state.is_over)
+        time.sleep(_LOOK_SECONDS)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("victims", [[*VICTIMS]], ids=["each-once"])
+def test_whatever_is_killed_an_experiment_ends_by_itself_with_the_same_bytes(
+    served: Served, lived_store: str, tmp_path: Path, victims: list[str]
+) -> None:
+    experiment = tmp_path / "experiment.yaml"
+    experiment.write_text(MANY_SLICES)
+    calm = tmp_path / "calm"
+    check_pagesim("run", experiment, "--store", lived_store, "--output", calm)
+
+    experiment_id = served.submit(MANY_SLICES)
+    for victim in victims:
+        kill(served, experiment_id, victim)
+    run = served.finish(experiment_id)
+    assert made_in(run) == made_in(calm)
+    assert not list(run.rglob("*.unfinished"))
+    queue = served.tables.open_queue(experiment_id)
+    assert all(set(one.chunks) == {ChunkState.DONE} for one in queue.progress())
+    assert {turn.doing for turn in served.tables.register.heard()} <= {"leading", "waiting"}
+    steps = served.tables.register.steps(experiment_id)
+    assert [one.name for one in steps if one.error is None] == [PLAN, MEASURE]
+    died = [one.name for one in steps if one.error == "Its process ended."]
+    assert died.count(PLAN) == victims.count("step that plans")
+    assert died.count(MEASURE) >= victims.count("step that measures")

@@ -56,7 +56,7 @@ def test_a_plan_is_what_a_run_then_begins_with(
     path = shutil.copy(simulated_run.directory / "store.db", tmp_path / "store.db")
     with (
         Store.open(f"sqlite:///{path}") as store,
-        begin_run(spec, store, tmp_path / "run", snapshot=None, now=now) as begun,
+        begin_run(spec, store, tmp_path / "run", snapshot=None, now=now) as (begun, _),
     ):
         planned = plan_run(spec, store, None, now)
         assert begun.record == planned.record
