@@ -38,6 +38,7 @@ class Experiment:
         reason: Why it failed; empty otherwise.
         submitted_at: In microseconds.
         changed_at: When it got into its state, in microseconds.
+        told: The state that its owners were told of last; empty before the first.
     """
 
     experiment_id: str
@@ -47,6 +48,7 @@ class Experiment:
     reason: str
     submitted_at: int
     changed_at: int
+    told: str = ""
 
     @property
     def spec(self) -> ExperimentSpec:
@@ -186,6 +188,16 @@ class ExperimentRegister:
                 field="experiment_id",
             )
 
+    def find_untold(self, states: Collection[ExperimentState]) -> Sequence[Experiment]:
+        """Return the experiments in some states of which their owners were not told."""
+        return [one for one in self.find(states) if one.told != one.state]
+
+    def note_told(self, experiment_id: str, state: ExperimentState) -> None:
+        """Note that the owners of an experiment were told of a state."""
+        own = schema.experiment.c.experiment_id == experiment_id
+        with changing(self._engine) as connection:
+            connection.execute(schema.experiment.update().where(own).values(told=state))
+
     def begin_step(self, experiment_id: str, name: str, process: str) -> int:
         """Note that a step is tried; return the number of the attempt, from 1.
 
@@ -291,6 +303,12 @@ class ExperimentRegister:
         """Drop a process that has ended."""
         with changing(self._engine) as connection:
             connection.execute(schema.process.delete().where(schema.process.c.name == name))
+
+    def forget_silent(self, seconds: float) -> None:
+        """Drop the processes that were not heard of for so long."""
+        until = self._now() - round(seconds * MICROS_PER_SECOND)
+        with changing(self._engine) as connection:
+            connection.execute(schema.process.delete().where(schema.process.c.heard_at < until))
 
     def heard(self) -> Sequence[HeardProcess]:
         """Return the processes that were heard of, by role and name."""

@@ -18,8 +18,10 @@ experiment: Final = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("submitted_at", sa.BigInteger, nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("told", sa.Text, nullable=False),
 )
-"""One record per experiment; `document` is its file, and `reason` why it failed."""
+"""One record per experiment: `document` is its file, `reason` says why it failed, and `told` is
+the state that its owners were told of last."""
 
 step: Final = sa.Table(
     "step",

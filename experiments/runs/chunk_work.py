@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from core.errors import PagesimError
 from experiments.errors import LeaseLost, StackFailed
 from experiments.generation.generator import cut_batches, generate_pages
 from experiments.generation.lineage import check_lineage
@@ -30,8 +32,27 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger("experiments.runs")
 
+_STOPPED: Final = "its experiment was stopped"
 PAUSE_SECONDS: Final = 1.0
 """After which a chunk that a stack failed to make may be tried again."""
+
+
+class Leave(Enum):
+    """Say how far a worker may go on with a partition."""
+
+    GO_ON = auto()
+    END_CHUNKS = auto()
+    """Chunks under way are ended, and no other is begun."""
+    STOP = auto()
+    """Chunks under way are given back."""
+
+
+class _Stopped(Exception):
+    """The worker has to stop."""
+
+
+def _go_on() -> Leave:
+    return Leave.GO_ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +67,7 @@ class PartitionWork:
         page_ids: Names the pages.
         limits: How much is asked for at once.
         known_by_micros: What facts are read by; None means each page's as-of.
-        may_go_on: Asked before each chunk; without its leave no other is begun.
+        ask_leave: Asked before each batch of pages.
     """
 
     partition: Partition
@@ -56,7 +77,7 @@ class PartitionWork:
     page_ids: PageIds
     limits: Limits
     known_by_micros: int | None
-    may_go_on: Callable[[], bool] = lambda: True
+    ask_leave: Callable[[], Leave] = _go_on
 
 
 @dataclass(slots=True)
@@ -106,11 +127,13 @@ def make_chunks(
             if chunk.tried == len(chunk.pages):
                 _finish(work, under_way.pop(chunk.lease.number), advance)
             advance(len(keys))
-    except StackFailed as error:
+    except (PagesimError, _Stopped) as error:
         for chunk in under_way.values():
-            _take_back(work, chunk, advance)
+            if isinstance(error, StackFailed | _Stopped):
+                _take_back(work, chunk, advance)
             work.leases.fail(chunk.lease, str(error), pause_seconds=PAUSE_SECONDS)
-        raise
+        if isinstance(error, PagesimError):
+            raise
     finally:
         for chunk in under_way.values():
             work.leases.drop(chunk.lease)
@@ -120,7 +143,7 @@ def _lease_batches(
     work: PartitionWork, under_way: dict[int, _OpenChunk], advance: Callable[[int], None]
 ) -> Iterator[tuple[_OpenChunk, PageKeys]]:
     """Yield the batches of chunks, each leased when its first batch is to be asked for."""
-    while work.may_go_on():
+    while work.ask_leave() is Leave.GO_ON:
         # A clock that jumps, as after a suspended machine wakes, must not end what we hold.
         work.leases.renew()
         lease = work.leases.take(work.partition.stack_id)
@@ -136,6 +159,8 @@ def _lease_batches(
             continue
         under_way[lease.number] = chunk
         for keys in cut_batches(pages, work.limits.batch_pages):
+            if work.ask_leave() is Leave.STOP:
+                raise _Stopped(_STOPPED)
             yield chunk, keys
 
 

@@ -10,7 +10,7 @@ from core.atomic_files import atomic_file
 from experiments.generation.baseline import override_processes
 from experiments.generation.outages import Patience
 from experiments.generation.pages import PartitionPath
-from experiments.runs.chunk_work import PartitionWork, make_chunks
+from experiments.runs.chunk_work import Leave, PartitionWork, make_chunks
 from mesh.call.context import use_context
 from mesh.topology.stack import Stack
 from services.assembler.client import AssemblerClient
@@ -67,7 +67,7 @@ class RunWork:
         *,
         advance: Callable[[int], None],
         tell: Callable[[str], None],
-        may_go_on: Callable[[], bool] = lambda: True,
+        ask_leave: Callable[[], Leave] = lambda: Leave.GO_ON,
     ) -> None:
         """Make the chunks of a partition that are due, with a stack of their own.
 
@@ -78,7 +78,7 @@ class RunWork:
             advance: Told how many more pages were tried; fewer than none if chunks are given
                 back.
             tell: Told what is waited for, and "" when that is over.
-            may_go_on: Asked before each chunk; without its leave no other is begun.
+            ask_leave: Asked before each batch of pages.
 
         Raises:
             StackFailed: What died was not restarted in time, or is given up.
@@ -95,7 +95,7 @@ class RunWork:
             page_ids=self.page_ids,
             limits=self.spec.limits,
             known_by_micros=self.spec.known_by_micros,
-            may_go_on=may_go_on,
+            ask_leave=ask_leave,
         )
         assembler = AssemblerClient(channel, timeout_seconds=_CALL_TIMEOUT_SECONDS)
         with mesh.service.lease_stack(stack), use_context(stack.context):

@@ -16,7 +16,8 @@ import structlog
 
 from experiments.register.states import ExperimentState
 from experiments.server.settings import name_process
-from experiments.server.steps import FAILED, MEASURE, PLAN, fail_experiment
+from experiments.server.steps import FAILED, MEASURE, PLAN, TELL, fail_experiment
+from experiments.server.telling import TOLD
 from mesh.process.child_process import Program, Spawner
 from timetravel.errors import StoreUnavailable
 
@@ -33,7 +34,11 @@ LEAD_SECONDS: Final = 10.0
 STEP_ATTEMPTS: Final = 12
 """How often in a row a step may fail in a passing way before its experiment fails."""
 
+TELL_ATTEMPTS: Final = 3
+"""How often it is tried to tell the owners of a state."""
+
 _LOOK_SECONDS: Final = 0.5
+_FORGOTTEN_SECONDS: Final = 600.0
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 15.0
 _STOP_SECONDS: Final = 5.0
@@ -80,6 +85,7 @@ class Controller:
         self._name = name_process()
         self._spawner = Spawner()
         self._steps: dict[str, _Step] = {}
+        self._telling: dict[str, _Step] = {}
 
     def run(self, asked_to_stop: threading.Event) -> None:
         """Work until asked to stop."""
@@ -91,6 +97,9 @@ class Controller:
                     _log.warning("database_unavailable", reason=error.problem)
         finally:
             self._stop_steps(keep=())
+            for step in self._telling.values():
+                if step.process is not None:
+                    step.process.stop(_STOP_SECONDS)
 
     def look(self) -> None:
         """Do what is to be done now, if this controller leads."""
@@ -99,6 +108,7 @@ class Controller:
         if not leads:
             self._stop_steps(keep=())
             return
+        self._tables.register.forget_silent(_FORGOTTEN_SECONDS)
         under_way = self._tables.register.find(
             [state for state in ExperimentState if not state.is_over]
         )
@@ -114,6 +124,7 @@ class Controller:
                 self._take_down(experiment)
             else:
                 self._bring_on(experiment)
+        self._tell_owners()
 
     def _bring_on(self, experiment: Experiment) -> None:
         if experiment.state is ExperimentState.SUBMITTED:
@@ -136,29 +147,36 @@ class Controller:
             if step is not None and step.process is not None:
                 step.process.stop(_STOP_SECONDS)
             step = self._steps[experiment.experiment_id] = _Step(name)
+        self._drive(experiment, step)
+        if step.failures >= STEP_ATTEMPTS:
+            fail_experiment(
+                self._tables,
+                experiment.experiment_id,
+                f"Step {step.name} failed {step.failures} times; its log is beside the "
+                "directory of the experiment.",
+            )
+
+    def _drive(self, experiment: Experiment, step: _Step) -> None:
+        """Start the process of a step unless it runs, or has done its work."""
         if step.process is not None:
             reason = step.process.exit_reason()
             if reason is None:
                 return
             step.process.stop(0)
             step.process = None
-            if reason in {"exit code 0", f"exit code {FAILED}"}:
+            if reason == "exit code 0" or (
+                reason == f"exit code {FAILED}" and step.name != TELL
+            ):
                 return  # the register says what came of it
             self._note_failure(experiment, step, reason)
         if self._now() >= step.not_before:
-            step.process = self._start(experiment, name)
+            step.process = self._start(experiment, step.name)
 
     def _note_failure(self, experiment: Experiment, step: _Step, reason: str) -> None:
         step.failures += 1
         _log.warning(
             "step_ended", step=step.name, experiment=experiment.experiment_id, reason=reason
         )
-        if step.failures >= STEP_ATTEMPTS:
-            fail_experiment(
-                self._tables,
-                experiment.experiment_id,
-                f"Step {step.name} failed {step.failures} times, at last with {reason}.",
-            )
         pause = _FIRST_PAUSE_SECONDS * 2 ** (step.failures - 1)
         step.not_before = self._now() + min(pause, _LONGEST_PAUSE_SECONDS)
 
@@ -175,6 +193,21 @@ class Controller:
                 environment=self._settings.environment,
             )
         )
+
+    def _tell_owners(self) -> None:
+        """Let owners be told of the states in which their experiments have come."""
+        untold = {one.experiment_id: one for one in self._tables.register.find_untold(TOLD)}
+        for experiment_id in [one for one in self._telling if one not in untold]:
+            process = self._telling.pop(experiment_id).process
+            if process is not None:
+                process.stop(_STOP_SECONDS)
+        for experiment in untold.values():
+            step = self._telling.setdefault(experiment.experiment_id, _Step(TELL))
+            has_owners = bool(experiment.spec.notifications.owners)
+            if has_owners and step.failures < TELL_ATTEMPTS:
+                self._drive(experiment, step)
+            else:
+                self._tables.register.note_told(experiment.experiment_id, experiment.state)
 
     def _stop_steps(self, keep: list[str] | tuple[str, ...]) -> None:
         for experiment_id in [one for one in self._steps if one not in keep]:

@@ -28,6 +28,7 @@ from experiments.runs.purge import purge_erased_since
 from experiments.runs.requests import find_profiles
 from experiments.runs.run_record import PartitionRecord, RunState, write_record
 from experiments.server.settings import name_process, read_clock
+from experiments.server.telling import tell_owners
 from timetravel.segments.reader import SegmentReader
 from timetravel.store import Store
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 PLAN: Final = "plan"
 MEASURE: Final = "measure"
+TELL: Final = "tell"
 FAILED: Final = 1
 TRY_AGAIN: Final = 75
 """Exit codes of a step: the experiment has failed, or the step is to be tried again."""
@@ -66,6 +68,8 @@ def run_step(name: str, experiment_id: str, settings: ServerSettings, tables: Ta
         _log.warning("step_failed", step=name, experiment=experiment_id, reason=str(error))
         if passes:
             return TRY_AGAIN
+        if name == TELL:
+            return FAILED  # which fails no experiment
         fail_experiment(tables, experiment_id, str(error))
         return FAILED
     register.end_step(experiment_id, name, attempt, None)
@@ -125,6 +129,7 @@ def _measure(experiment: Experiment, settings: ServerSettings, tables: Tables) -
 STEPS: Final[Mapping[str, Callable[[Experiment, ServerSettings, Tables], None]]] = {
     PLAN: _plan,
     MEASURE: _measure,
+    TELL: tell_owners,
 }
 
 

@@ -19,6 +19,7 @@ from experiments.generation.external_ids import PageIds
 from experiments.generation.partitions import plan_partitions
 from experiments.queue.held_leases import HeldLeases
 from experiments.register.states import ExperimentState
+from experiments.runs.chunk_work import Leave
 from experiments.runs.page_making import RunWork
 from experiments.runs.page_yield import PageYield
 from experiments.runs.requests import find_profiles, read_requests
@@ -50,6 +51,7 @@ TURN_SECONDS: Final = 15.0
 STACK_FAILURES: Final = 6
 """How often in a row the stacks of an experiment may fail before it fails."""
 
+_OPEN: Final = (ExperimentState.RUNNING, ExperimentState.PAUSED)
 _LOOK_SECONDS: Final = 0.5
 _RENEW_SECONDS: Final = 4.0
 _TOKEN_LENGTH: Final = 8
@@ -85,7 +87,7 @@ class _Turn:
     run: _Run
     partition: Partition
     began: float
-    makes_way: bool = False
+    leave: Leave = Leave.GO_ON
 
 
 class Worker:
@@ -143,7 +145,7 @@ class Worker:
                         _log.warning("database_unavailable", reason=error.problem)
             finally:
                 for turn in self._turns.values():
-                    turn.makes_way = True
+                    turn.leave = Leave.STOP
                 self._mesh.close()  # calls under way end at once
                 self._tables.register.forget(self._name)
 
@@ -151,7 +153,7 @@ class Worker:
         """Take in what is over and what is new, and begin turns where stacks are free."""
         for future in [one for one in self._turns if one.done()]:
             self._end(self._turns.pop(future), future)
-        self._take_in(self._tables.register.find({ExperimentState.RUNNING}))
+        self._take_in(self._tables.register.find(_OPEN))
         due = self._find_due()
         with self._shares_lock:
             self._shares.set_present(
@@ -171,17 +173,21 @@ class Worker:
         doing = sorted({turn.run.experiment_id for turn in self._turns.values()})
         self._tables.register.hear(self._name, ROLE, ", ".join(doing) or "waiting")
 
-    def _take_in(self, running: Sequence[Experiment]) -> None:
+    def _take_in(self, found: Sequence[Experiment]) -> None:
         """Open what has come to run, and let stacks of what no longer runs end."""
-        names = {one.experiment_id for one in running}
+        states = {one.experiment_id: one.state for one in found}
         for turn in self._turns.values():
-            turn.makes_way |= turn.run.experiment_id not in names
+            state = states.get(turn.run.experiment_id)
+            if state is None:
+                turn.leave = Leave.STOP
+            elif state is ExperimentState.PAUSED:
+                turn.leave = Leave.END_CHUNKS
         for name, run in self._runs.items():
-            run.is_running = name in names
-        for name in self._runs.keys() - names:
+            run.is_running = states.get(name) is ExperimentState.RUNNING
+        for name in self._runs.keys() - states.keys():
             if not self._count(name):
                 del self._runs[name]
-        for experiment in running:
+        for experiment in found:
             if experiment.experiment_id not in self._runs:
                 try:
                     self._runs[experiment.experiment_id] = self._open(experiment)
@@ -221,7 +227,7 @@ class Worker:
             with self._shares_lock:
                 is_ahead = self._shares.is_ahead(own, others)
             if is_ahead or self._count(own) > 1:
-                turn.makes_way = True
+                turn.leave = Leave.END_CHUNKS
                 return
 
     def _open(self, experiment: Experiment) -> _Run:
@@ -257,7 +263,7 @@ class Worker:
             self._channel,
             advance=advance,
             tell=lambda _waiting_for: None,
-            may_go_on=lambda: not turn.makes_way,
+            ask_leave=lambda: turn.leave,
         )
 
     def _end(self, turn: _Turn, made: Future[None]) -> None:

@@ -142,6 +142,21 @@ def test_experiments_are_found_by_state_in_the_order_of_submission(
     assert register.find(()) == []
 
 
+def test_an_experiment_is_untold_until_its_owners_were_told_of_its_state(
+    register: ExperimentRegister, own_id: str
+) -> None:
+    def is_untold(state: ExperimentState) -> bool:
+        return own_id in [one.experiment_id for one in register.find_untold({state})]
+
+    register.submit(own_id, SPEC, "growth")
+    assert is_untold(ExperimentState.SUBMITTED)
+    register.note_told(own_id, ExperimentState.SUBMITTED)
+    assert not is_untold(ExperimentState.SUBMITTED)
+    register.move(own_id, ExperimentState.FAILED, "Why.")
+    assert is_untold(ExperimentState.FAILED)
+    assert not is_untold(ExperimentState.SUBMITTED)
+
+
 def test_each_attempt_at_a_step_is_kept_and_one_whose_process_died_is_ended_by_the_next(
     register: ExperimentRegister, own_id: str, clock: Clock
 ) -> None:
@@ -207,5 +222,9 @@ def test_processes_are_known_from_when_they_were_first_and_last_heard_of(
         ("controller", "leading", 0),
         ("worker", "making pages", 7),
     ]
-    register.forget(names[0])
+    clock.now += 9_000_000
+    register.hear(names[1], "controller", "leading")
+    register.forget_silent(9.5)
+    assert len([one for one in register.heard() if one.name in names]) == 2
+    register.forget_silent(8.5)
     assert [one.name for one in register.heard() if one.name in names] == [names[1]]

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psutil
 import pytest
 
+from core.moments import parse_moment
 from experiments.queue.schema import ChunkState
 from experiments.register.states import ExperimentState
 from experiments.server.programs import CONTROLLER, WORKER
 from experiments.server.settings import ServerSettings, Tables, open_tables
-from experiments.server.steps import MEASURE, PLAN
+from experiments.server.steps import MEASURE, PLAN, TELL
 from experiments.spec import load_spec
+from services.page.inputs import BLOCKED_GENRES
 from tests.support.commands import COMMAND, check_pagesim, environment
 from tests.support.facts.upkeep import own_database
+from tests.support.listeners import Webhook, webhook_server
 from tests.support.mesh.processes import descendants, wait_gone
+from timetravel.facts.model import AttributeFact, EntityKind
+from timetravel.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from experiments.register.register import Experiment
@@ -41,6 +48,11 @@ variants:
   - {name: control}
   - {name: popular-first, configuration: {ranking: {model: popularity}}}
 """
+OWNERS = """
+owners:
+  - {name: Growth, channels: [chat]}
+"""
+WORKERS = 2
 _LOOK_SECONDS = 0.1
 
 
@@ -94,22 +106,46 @@ class Served:
                 found.append(process)
         return found
 
+    def find_stacks(self, experiment_id: str) -> list[psutil.Process]:
+        """Return the processes that the stacks of an experiment have of their own."""
+        return self.find_processes(
+            lambda command: (
+                "--configuration-overlay" in command
+                and any(experiment_id in part for part in command)
+            )
+        )
+
 
 @contextmanager
-def serve(settings: ServerSettings, *options: object) -> Iterator[Served]:
-    """Run `pagesim server`."""
+def serve(
+    settings: ServerSettings, *, extra: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Served]:
+    """Run `pagesim server`, and check that nothing is left of it."""
     command = (*COMMAND, "server", "--runs", settings.runs, "--segments", settings.segments)
     process = subprocess.Popen(
-        [*map(str, command), *map(str, options)], env=environment(settings.environment)
+        [*map(str, command)], env=environment({**settings.environment, **extra})
     )
     try:
         with open_tables(settings) as tables:
             yield Served(settings, tables, process)
     finally:
-        started = {process.pid, *descendants(process.pid)}
-        process.send_signal(signal.SIGTERM)
+        started = {process.pid}
+        if process.poll() is None:
+            started |= descendants(process.pid)
+            process.send_signal(signal.SIGTERM)
         process.wait()
         assert wait_gone(started) == set()
+
+
+@contextmanager
+def own_settings(backend: str, lived_store: str, directory: Path) -> Iterator[ServerSettings]:
+    """Give the settings of a server with an empty database."""
+    places = (lived_store, directory / "runs", directory / "segments")
+    if backend == "sqlite":
+        yield ServerSettings(f"sqlite:///{directory / 'server.db'}", *places)
+        return
+    with own_database() as url:
+        yield ServerSettings(url, *places)
 
 
 @pytest.fixture(
@@ -125,17 +161,24 @@ def settings(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ServerSettings]:
     directory = tmp_path_factory.mktemp("server")
-    places = (lived_store, directory / "runs", directory / "segments")
-    if request.param == "sqlite":
-        yield ServerSettings(f"sqlite:///{directory / 'server.db'}", *places)
-        return
-    with own_database() as url:
-        yield ServerSettings(url, *places)
+    with own_settings(request.param, lived_store, directory) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
-def served(settings: ServerSettings) -> Iterator[Served]:
-    with serve(settings) as running:
+def webhook() -> Iterator[Webhook]:
+    with webhook_server() as opened:
+        yield opened
+
+
+def addresses(webhook: Webhook) -> Mapping[str, str]:
+    """Return what a server is told of channels."""
+    return {"PAGESIM_CHANNEL_CHAT": f"json://{webhook.address}/hook"}
+
+
+@pytest.fixture(scope="module")
+def served(settings: ServerSettings, webhook: Webhook) -> Iterator[Served]:
+    with serve(settings, extra=addresses(webhook)) as running:
         yield running
 
 
@@ -147,6 +190,18 @@ def undisturbed(lived_store: str, tmp_path_factory: pytest.TempPathFactory) -> d
     experiment.write_text(EXPERIMENT)
     check_pagesim("run", experiment, "--store", lived_store, "--output", directory / "run")
     return made_in(directory / "run")
+
+
+def block_unreadable_genres(store_url: str) -> None:
+    """Give every profile blocked genres that are no list: none of its pages can be made."""
+    since = parse_moment("2024-01-05T00:00:00Z")
+    with Store.open(store_url) as store, store.begin(since) as writer:
+        # Ingest refuses what cannot be read; a store of an earlier version may hold it.
+        unreadable = [
+            AttributeFact(EntityKind.PROFILE, profile_id, BLOCKED_GENRES, since, since, 5)
+            for profile_id in range(1, 41)
+        ]
+        writer.append(unreadable, source="an earlier version", synthetic=True)
 
 
 def made_in(run: Path) -> dict[str, bytes]:
@@ -161,17 +216,20 @@ def made_in(run: Path) -> dict[str, bytes]:
 
 
 def test_an_experiment_on_a_server_makes_the_bytes_of_a_run(
-    served: Served, undisturbed: dict[str, bytes]
+    served: Served, undisturbed: dict[str, bytes], webhook: Webhook
 ) -> None:
-    experiment_id = served.submit()
+    experiment_id = served.submit(EXPERIMENT + OWNERS)
     run = served.finish(experiment_id)
     assert made_in(run) == undisturbed
+    while served.tables.register.get(experiment_id).told != ExperimentState.FINISHED:
+        time.sleep(_LOOK_SECONDS)
+    end = webhook.posted[-1]
+    assert (end["title"], end["type"]) == ("trial has finished", "success")
+    assert str(run / "report.html") in end["message"]
     assert "trial" in (run / "report.html").read_text()
     steps = served.tables.register.steps(experiment_id)
-    assert [(one.name, one.attempt, one.error) for one in steps] == [
-        ("plan", 1, None),
-        ("measure", 1, None),
-    ]
+    own = [(one.name, one.attempt, one.error) for one in steps if one.name != TELL]
+    assert own == [(PLAN, 1, None), (MEASURE, 1, None)]
 
 
 MANY_SLICES = EXPERIMENT.replace("slices: 3", "slices: 16")
@@ -240,3 +298,106 @@ def test_whatever_is_killed_an_experiment_ends_by_itself_with_the_same_bytes(
     died = [one.name for one in steps if one.error == "Its process ended."]
     assert died.count(PLAN) == victims.count("step that plans")
     assert died.count(MEASURE) >= victims.count("step that measures")
+
+
+def test_a_paused_experiment_begins_no_page_and_goes_on_to_the_same_bytes(
+    served: Served, undisturbed: dict[str, bytes]
+) -> None:
+    experiment_id = served.submit()
+    served.wait_for(experiment_id, lambda _: served.count_done(experiment_id) > 0)
+    served.tables.register.move(experiment_id, ExperimentState.PAUSED)
+    queue = served.tables.open_queue(experiment_id)
+    while queue.count_held():
+        time.sleep(_LOOK_SECONDS)
+    done = served.count_done(experiment_id)
+    assert 0 < done < len(queue.progress())
+    served.wait_for(experiment_id, lambda _: not served.find_stacks(experiment_id))
+    assert served.count_done(experiment_id) == done
+    served.tables.register.move(experiment_id, ExperimentState.RUNNING)
+    assert made_in(served.finish(experiment_id)) == undisturbed
+
+
+PHASES: dict[str, Callable[[Served, Experiment], bool]] = {
+    "submitted": lambda _, one: one.state is ExperimentState.SUBMITTED,
+    "planned": lambda served, one: bool(served.tables.register.steps(one.experiment_id)),
+    "made": lambda served, one: served.count_done(one.experiment_id) > 0,
+    "measured": lambda served, one: bool(
+        served.count_done(one.experiment_id)
+        == len(served.tables.open_queue(one.experiment_id).progress())
+        > 0
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_experiment_that_is_cancelled_leaves_nothing_behind(
+    served: Served, phase: str
+) -> None:
+    experiment_id = served.submit()
+    register, queue = served.tables.register, served.tables.open_queue(experiment_id)
+    served.wait_for(experiment_id, lambda one: PHASES[phase](served, one))
+    register.move(experiment_id, ExperimentState.CANCELLING)
+    while register.get(experiment_id).state is not ExperimentState.CANCELLED:
+        time.sleep(_LOOK_SECONDS)
+    assert not served.settings.find_directory(experiment_id).exists()
+    assert queue.progress() == []
+    assert queue.failed_attempts(10) == []
+    while served.find_stacks(experiment_id):
+        time.sleep(_LOOK_SECONDS)
+    assert not served.find_processes(lambda command: experiment_id in command)
+
+
+@pytest.mark.long
+def test_an_experiment_with_too_few_pages_fails_by_name_and_its_owners_are_told_why(
+    lived_store: str, webhook: Webhook, tmp_path: Path
+) -> None:
+    copied = f"sqlite:///{shutil.copy(lived_store.removeprefix('sqlite:///'), tmp_path)}"
+    block_unreadable_genres(copied)
+    places = (copied, tmp_path / "runs", tmp_path / "segments")
+    own = ServerSettings(f"sqlite:///{tmp_path / 'server.db'}", *places)
+    with serve(own, extra=addresses(webhook)) as served:
+        experiment_id = served.submit(EXPERIMENT + OWNERS)
+        while not (found := served.tables.register.get(experiment_id)).state.is_over:
+            time.sleep(_LOOK_SECONDS)
+        assert found.state is ExperimentState.FAILED
+        assert "could not be made, a yield of " in found.reason
+        assert BLOCKED_GENRES in found.reason
+        while served.find_stacks(experiment_id):
+            time.sleep(_LOOK_SECONDS)
+        assert served.tables.open_queue(experiment_id).count_held() == 0
+        while served.tables.register.get(experiment_id).told != ExperimentState.FAILED:
+            time.sleep(_LOOK_SECONDS)
+    assert found.reason in webhook.posted[-1]["message"]
+
+
+@pytest.mark.long
+def test_a_worker_that_hangs_is_ended_and_another_goes_on(
+    served: Served, undisturbed: dict[str, bytes]
+) -> None:
+    experiment_id = served.submit()
+    served.wait_for(experiment_id, lambda _: served.count_done(experiment_id) > 0)
+    (hung,) = served.find_processes(VICTIMS["worker"])
+    hung.suspend()
+    assert made_in(served.finish(experiment_id)) == undisturbed
+    assert not hung.is_running()
+
+
+@pytest.mark.long
+@pytest.mark.postgres
+def test_when_one_of_two_servers_dies_the_other_goes_on_with_its_experiments(
+    lived_store: str, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    with (
+        own_settings("postgresql", lived_store, tmp_path) as settings,
+        serve(settings) as staying,
+    ):
+        with serve(settings) as dying:
+            while sum(one.role == WORKER for one in dying.tables.register.heard()) < WORKERS:
+                time.sleep(_LOOK_SECONDS)
+            experiment_id = dying.submit()
+            dying.wait_for(experiment_id, lambda _: dying.count_done(experiment_id) > 0)
+            started = descendants(dying.process.pid)
+            dying.process.kill()
+            assert wait_gone(started) == set()
+        assert made_in(staying.finish(experiment_id)) == undisturbed

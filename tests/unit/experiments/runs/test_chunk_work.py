@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from itertools import count
+from itertools import chain, count, repeat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +19,7 @@ from experiments.generation.partitions import plan_partitions, plan_slices
 from experiments.queue.chunk_queue import ChunkQueue, DoneChunk, open_queue_database
 from experiments.queue.held_leases import HeldLeases
 from experiments.queue.schema import ChunkState
-from experiments.runs.chunk_work import PartitionWork, make_chunks
+from experiments.runs.chunk_work import Leave, PartitionWork, make_chunks
 from experiments.runs.page_yield import PageYield
 from experiments.spec import Variant
 from experiments.spec.model import Limits
@@ -221,12 +221,30 @@ def test_without_leave_to_go_on_no_other_chunk_is_begun(
     plan: Callable[..., PartitionWork],
 ) -> None:
     work = plan("trial")
-    leave = iter([True, True, False])
-    object.__setattr__(work, "may_go_on", lambda: next(leave))
+    leave = chain([Leave.GO_ON] * 5, repeat(Leave.END_CHUNKS))
+    object.__setattr__(work, "ask_leave", lambda: next(leave))
     assert make(work, FailingAssembler()) == 8
     assert [chunk.number for chunk in work.leases.queue.done(work.partition.stack_id)] == [0, 1]
-    object.__setattr__(work, "may_go_on", lambda: True)
+    object.__setattr__(work, "ask_leave", lambda: Leave.GO_ON)
     assert make(work, FailingAssembler()) == 2
+
+
+@pytest.mark.parametrize("asked", range(1, 8))
+def test_a_worker_that_has_to_stop_gives_back_what_it_has_begun(
+    plan: Callable[..., PartitionWork], asked: int
+) -> None:
+    calm, work = plan("calm"), plan("trial")
+    make(calm, FailingAssembler())
+    leave = chain([Leave.GO_ON] * asked, repeat(Leave.STOP))
+    object.__setattr__(work, "ask_leave", lambda: next(leave))
+    tried = make(work, FailingAssembler())
+    done = work.leases.queue.done(work.partition.stack_id)
+    assert tried == sum(chunk.pages for chunk in done) < 10
+    assert work.leases.queue.count_held() == 0
+    object.__setattr__(work, "ask_leave", lambda: Leave.GO_ON)
+    assert tried + make(work, FailingAssembler()) == 10
+    assert written(work) == written(calm)
+    assert work.page_yield.failures == calm.page_yield.failures
 
 
 def test_a_chunk_that_another_worker_has_taken_over_is_counted_by_that_one_alone(
