@@ -15,6 +15,9 @@ may be killed at any time, and is started again by the server.
 - `settings`: what every process is told.
 - `fair_shares`: whose pages are made next.
 - `steps`: plan and measure.
-- `controller`, `worker`: the processes.
+- `status`: an experiment as those who submitted it see it.
+- `administration`: what may be asked of a server.
+- `translation`, `client`: messages of ExperimentService, and who calls it.
+- `doors`, `controller`, `worker`: the processes.
 - `programs`, `supervision`: which there are, and what keeps them running.
 """
