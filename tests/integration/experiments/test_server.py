@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import signal
 import subprocess
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -17,13 +20,20 @@ from experiments.queue.schema import ChunkState
 from experiments.register.states import ExperimentState
 from experiments.server.settings import ServerSettings, Tables, open_tables
 from experiments.spec import load_spec
-from tests.support.commands import COMMAND, check_pagesim, environment
+from mesh.call.addresses import Address
+from mesh.host.ports import ReservedPort
+from tests.support.commands import (
+    COMMAND,
+    check_pagesim,
+    environment,
+    invoke_pagesim,
+    start_pagesim,
+)
 from tests.support.facts.upkeep import own_database
 from tests.support.mesh.processes import descendants, wait_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from experiments.register.register import Experiment
 
@@ -47,6 +57,7 @@ class Served:
     """A server under test."""
 
     settings: ServerSettings
+    address: str
     tables: Tables
     process: subprocess.Popen[bytes]
 
@@ -95,17 +106,20 @@ class Served:
 def serve(settings: ServerSettings, *options: object) -> Iterator[Served]:
     """Run `pagesim server`."""
     command = (*COMMAND, "server", "--runs", settings.runs, "--segments", settings.segments)
-    process = subprocess.Popen(
-        [*map(str, command), *map(str, options)], env=environment(settings.environment)
-    )
-    try:
-        with open_tables(settings) as tables:
-            yield Served(settings, tables, process)
-    finally:
-        started = {process.pid, *descendants(process.pid)}
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-        assert wait_gone(started) == set()
+    with ReservedPort(Address("127.0.0.1", 0), field="--address") as port:
+        address = str(port.address)
+        process = subprocess.Popen(
+            [*map(str, command), "--address", address, *map(str, options)],
+            env=environment(settings.environment),
+        )
+        try:
+            with open_tables(settings) as tables:
+                yield Served(settings, address, tables, process)
+        finally:
+            started = {process.pid, *descendants(process.pid)}
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            assert wait_gone(started) == set()
 
 
 @pytest.fixture(
@@ -168,3 +182,29 @@ def test_an_experiment_on_a_server_makes_the_bytes_of_a_run(
         ("plan", 1, None),
         ("measure", 1, None),
     ]
+
+
+def test_an_experiment_is_submitted_and_watched_by_command_though_the_doors_are_killed(
+    served: Served, tmp_path: Path
+) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(EXPERIMENT)
+    server = ("--server", served.address)
+    while (submitted := invoke_pagesim("experiment", "submit", path, *server)).exit_code:
+        assert "No server answers" in submitted.messages  # it starts
+        time.sleep(_LOOK_SECONDS)
+    experiment_id = submitted.output.strip()
+    watching = start_pagesim("experiment", "watch", experiment_id, "--json", *server)
+    assert watching.stdout is not None
+    first = watching.stdout.readline()
+    (doors,) = served.find_processes("doors", served.address)
+    doors.kill()
+    output, messages = watching.communicate()
+    assert watching.returncode == 0, messages
+    told = [json.loads(line) for line in (first, *output.splitlines())]
+    assert {one["experiment_id"] for one in told} == {experiment_id}
+    last = told[-1]
+    assert (last["state"], last["owner"]) == ("finished", getpass.getuser())
+    assert last["tried"] == last["pages"] == sum(one["pages"] for one in last["partitions"])
+    assert "trial" in Path(last["report"]).read_text()
+    assert len(told) > 3
