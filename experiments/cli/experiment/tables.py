@@ -40,8 +40,8 @@ def write_line(status: ExperimentStatus) -> str:
     """Return how an experiment is in one line."""
     total = status.total
     pages = f"{total.tried:,} of {total.pages:,} pages tried, {total.failures:,} of them failed"
-    reason = f": {escape_line(status.reason)}" if status.reason else ""
-    return f"{status.experiment_id} is {status.state}{reason}; {pages}."
+    reason = f" {escape_line(status.reason)}" if status.reason else ""
+    return f"{status.experiment_id} is {status.state}; {pages}.{reason}"
 
 
 def render_status(status: ExperimentStatus) -> RenderableType:
@@ -166,6 +166,8 @@ def _count(progress: Progress) -> Sequence[str]:
 
 
 def _time(progress: Progress, pace: Pace | None, now: float) -> tuple[str, str]:
+    if progress.tried == progress.pages:
+        return "", ""
     rate = pace.measure(now) if pace else 0.0
     left = estimate_seconds_left(progress, rate)
     return f"{rate:.1f}", "" if left is None else str(timedelta(seconds=round(left)))

@@ -215,7 +215,7 @@ def test_watching_fails_if_there_is_no_report(served: ServedExperiments) -> None
     served.move(failed, ExperimentState.FAILED, reason="The disk is full.")
     told = ask(served, "watch", failed)
     assert told.exit_code == 1
-    assert "is failed: The disk is full.; 0 of 0" in told.output
+    assert "is failed; 0 of 0 pages tried, 0 of them failed. The disk is full." in told.output
     assert f"pagesim experiment history {failed}" in told.messages
     served.move(cancelled, ExperimentState.CANCELLING, ExperimentState.CANCELLED)
     told = ask(served, "watch", cancelled, "--json")
