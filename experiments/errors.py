@@ -23,6 +23,9 @@
         ├── ExperimentNotFound (NotFound)      no experiment of that id on the server
         ├── ExperimentExists   (AlreadyExists) an id that another experiment has
         ├── WrongExperimentState (WrongState)  what the state of an experiment does not allow
+        ├── ExperimentFailed   (WrongState)    an experiment that was watched made no report
+        ├── InvalidRequest     (InvalidInput)  a call to a server with a value out of bounds
+        ├── ServerUnreachable  (Unavailable)   no server where one was looked for
         ├── LeaseLost          (WrongState)    a chunk that another worker has taken over
         └── StackFailed        (Unavailable)   a stack stopped answering
 """
@@ -117,6 +120,18 @@ class ExperimentExists(ExperimentError, AlreadyExists):
 
 class WrongExperimentState(ExperimentError, WrongState):
     """Refuse what the state of an experiment does not allow."""
+
+
+class ExperimentFailed(ExperimentError, WrongState):
+    """Report that an experiment ended without a report."""
+
+
+class InvalidRequest(ExperimentError, InvalidInput):
+    """Refuse a call to a server with a value that is out of bounds."""
+
+
+class ServerUnreachable(ExperimentError, Unavailable):
+    """Report that no server of experiments answers where one was looked for."""
 
 
 class LeaseLost(ExperimentError, WrongState):

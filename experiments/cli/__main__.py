@@ -51,6 +51,11 @@ COMMANDS = {
     "server": LazyCommand(
         "experiments.cli.server", "server", "Run the experiments of many people until Ctrl-C."
     ),
+    "experiment": LazyCommand(
+        "experiments.cli.experiment.experiment",
+        "experiment",
+        "Submit experiments to a server, and look at them.",
+    ),
     "mesh": LazyCommand("experiments.cli.mesh.mesh", "mesh", "Inspect a running mesh."),
     "services": LazyCommand(
         "experiments.cli.services", "services", "Run one service by hand until Ctrl-C."

@@ -16,12 +16,15 @@ from experiments.cli.terminal import (
 from experiments.server.programs import describe_programs
 from experiments.server.settings import (
     DATABASE_VARIABLE,
+    DEFAULT_SERVER,
     ServerSettings,
     name_process,
     open_tables,
     read_clock_micros,
 )
 from experiments.server.supervision import Supervision
+from mesh.call.addresses import parse_address
+from mesh.host.ports import ReservedPort
 from mesh.serving.server import stop_signals
 from timetravel.store import Store
 
@@ -48,6 +51,14 @@ from timetravel.store import Store
     help="Gets a directory for each experiment. Servers that share a database share it, too.",
 )
 @click.option(
+    "--address",
+    default=DEFAULT_SERVER,
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where `pagesim experiment` reaches the server; port 0 means any free one. Whoever "
+    "reaches it may submit and cancel experiments.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(0, 64),
     default=1,
@@ -64,9 +75,15 @@ from timetravel.store import Store
     help="Of each worker at a time.",
 )
 def server(
-    database: str, store: str, segments: Path, runs: Path, workers: int, stacks: int
+    database: str,
+    store: str,
+    segments: Path,
+    runs: Path,
+    address: str,
+    workers: int,
+    stacks: int,
 ) -> None:
-    """Run experiments until Ctrl-C: a controller, and workers that make pages.
+    """Run experiments until Ctrl-C: doors, a controller, and workers that make pages.
 
     Whatever dies of it is started again, and goes on where it was. A server that was stopped,
     or killed, goes on when it is started again with the same database and directory.
@@ -77,13 +94,22 @@ def server(
     Store.open(settings.store_url).close()
     settings.runs.mkdir(parents=True, exist_ok=True)
     logs = settings.runs / ".server" / name_process().replace("/", "-")
-    asked_to_stop = stop_signals()
-    with open_tables(settings) as tables:
+    field = "--address"
+    with (
+        ReservedPort(parse_address(address, field=field), field=field) as port,
+        open_tables(settings) as tables,
+    ):
+        asked_to_stop = stop_signals()
         supervision = Supervision(
-            describe_programs(settings, logs, workers=workers, stacks=stacks),
+            describe_programs(
+                settings, logs, address=str(port.address), workers=workers, stacks=stacks
+            ),
             tables.register,
             read_clock_micros,
             time.monotonic,
         )
-        console.print(f"Serving {settings.runs}; logs are in {logs}. Ctrl-C stops it.")
+        console.print(
+            f"Serving {settings.runs} at {port.address}; logs are in {logs}. Ctrl-C stops it.",
+            soft_wrap=True,
+        )
         supervision.run(asked_to_stop)

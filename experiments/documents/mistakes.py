@@ -41,6 +41,44 @@ class Mistake:
     line: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LocatedMistake:
+    """Say what is wrong in a file, and where.
+
+    Args:
+        line: Counts from 1; 0 if it is nowhere in particular.
+        field: The place, e.g. variants[0].name; empty for the file as a whole.
+        problem: The value and the rule it breaks, as a sentence.
+        remedy: What to do, as a sentence.
+    """
+
+    line: int
+    field: str
+    problem: str
+    remedy: str
+
+    def locate(self, name: str) -> str:
+        """Return where it is in the file of that name."""
+        place = f"{name}:{self.line}" if self.line else name
+        return f"{place}: {self.field}" if self.field else place
+
+
+def locate(
+    mistakes: Iterable[Mistake], lines: Mapping[Path, int]
+) -> tuple[LocatedMistake, ...]:
+    """Return mistakes by line; a place that has none is at the line of its parent."""
+    located = (
+        LocatedMistake(
+            one.line or _line_of(one.path, lines),
+            spell_path(one.path),
+            one.problem,
+            one.remedy,
+        )
+        for one in mistakes
+    )
+    return tuple(sorted(located, key=lambda one: (one.line, one.field, one.problem)))
+
+
 def refuse(
     mistakes: Iterable[Mistake],
     lines: Mapping[Path, int],
@@ -55,17 +93,18 @@ def refuse(
         name: Of the file.
         kind: Of the error.
     """
-    told = sorted(
-        ((mistake.line or _line_of(mistake.path, lines), mistake) for mistake in mistakes),
-        key=lambda one: (one[0], spell_path(one[1].path), one[1].problem),
-    )
-    located = [(_locate(name, line, mistake.path), mistake) for line, mistake in told]
+    return refuse_located(locate(mistakes, lines), name, kind)
+
+
+def refuse_located(
+    located: Sequence[LocatedMistake], name: str, kind: type[PagesimError] = InvalidSpec
+) -> PagesimError:
+    """Return the error that tells mistakes, one or more, in their order."""
     if len(located) == 1:
-        ((where, only),) = located
-        return kind(only.problem, remedy=only.remedy, field=where)
+        (only,) = located
+        return kind(only.problem, remedy=only.remedy, field=only.locate(name))
     listed = [
-        f"  {where}: {mistake.problem} {mistake.remedy}"
-        for where, mistake in located[:MAXIMUM_TOLD]
+        f"  {one.locate(name)}: {one.problem} {one.remedy}" for one in located[:MAXIMUM_TOLD]
     ]
     if len(located) > MAXIMUM_TOLD:
         listed.append(f"  ... and {len(located) - MAXIMUM_TOLD} more.")
@@ -134,8 +173,3 @@ def _line_of(path: Path, lines: Mapping[Path, int]) -> int:
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path, 0)
-
-
-def _locate(name: str, line: int, path: Path) -> str:
-    parts = (f"{name}:{line}" if line else name, spell_path(path))
-    return ": ".join(part for part in parts if part)

@@ -147,14 +147,34 @@ class ExperimentRegister:
             )
         return _experiment(row)
 
-    def find(self, states: Collection[ExperimentState]) -> Sequence[Experiment]:
-        """Return the experiments in some states, in the order in which they were submitted."""
+    def find(
+        self,
+        states: Collection[ExperimentState],
+        *,
+        after: str = "",
+        most: int | None = None,
+    ) -> Sequence[Experiment]:
+        """Return the experiments in some states, in the order in which they were submitted.
+
+        Args:
+            states: Theirs.
+            after: Id of an experiment; only those that follow it. Empty means all.
+            most: How many at most; None means all.
+
+        Raises:
+            ExperimentNotFound: There is none to follow.
+        """
         columns = schema.experiment.c
+        order = (columns.submitted_at, columns.experiment_id)
         found = (
             sa.select(schema.experiment)
             .where(columns.state.in_([*states]))
-            .order_by(columns.submitted_at, columns.experiment_id)
+            .order_by(*order)
+            .limit(most)
         )
+        if after:
+            last = self.get(after)
+            found = found.where(sa.tuple_(*order) > (last.submitted_at, last.experiment_id))
         with reading(self._engine) as connection:
             return [_experiment(row) for row in connection.execute(found)]
 

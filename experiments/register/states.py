@@ -7,7 +7,7 @@
                              finished
 
     Whatever is not over may fail, or be cancelled: cancelling -> cancelled. A failed experiment
-    may run again.
+    may run again, or be planned again if it was not.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _UNDER_WAY: Final = frozenset(state for state in ExperimentState if not state.is
 
 SOURCES: Final[Mapping[ExperimentState, frozenset[ExperimentState]]] = {
     ExperimentState.SUBMITTED: frozenset(),
-    ExperimentState.PLANNING: frozenset({ExperimentState.SUBMITTED}),
+    ExperimentState.PLANNING: frozenset({ExperimentState.SUBMITTED, ExperimentState.FAILED}),
     ExperimentState.RUNNING: frozenset(
         {ExperimentState.PLANNING, ExperimentState.PAUSED, ExperimentState.FAILED}
     ),

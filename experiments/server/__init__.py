@@ -16,6 +16,7 @@ may be killed at any time, and is started again by the server.
 - `settings`: what every process is told.
 - `fair_shares`: whose pages are made next.
 - `steps`: plan and measure; `telling`: what its owners are told of an experiment.
+- `doors/`: ExperimentService: what may be asked of a server, and who asks it.
 - `controller`, `worker`: the processes.
 - `programs`, `supervision`: which there are, and what keeps them running.
 """

@@ -13,18 +13,20 @@ if TYPE_CHECKING:
 
     from experiments.server.settings import ServerSettings
 
+DOORS = "doors"
 CONTROLLER = "controller"
 WORKER = "worker"
 
 
 def describe_programs(
-    settings: ServerSettings, logs: Path, *, workers: int, stacks: int
+    settings: ServerSettings, logs: Path, *, address: str, workers: int, stacks: int
 ) -> Sequence[Program]:
-    """Return a controller and workers.
+    """Return doors, a controller and workers.
 
     Args:
         settings: What they are told.
         logs: Gets their logs, and those of their meshes.
+        address: host:port at which the doors listen, whenever they are started.
         workers: How many; each has a mesh of its own.
         stacks: Of each worker at a time.
     """
@@ -42,6 +44,7 @@ def describe_programs(
 
     names = [f"{WORKER}-{number}" for number in range(workers)]
     return (
+        describe(DOORS, DOORS, "--address", address),
         describe(CONTROLLER, CONTROLLER),
         *(
             describe(name, WORKER, "--stacks", str(stacks), "--logs", str(logs / name))

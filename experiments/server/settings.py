@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DATABASE_VARIABLE: Final = "PAGESIM_DATABASE"
 STORE_VARIABLE: Final = "PAGESIM_STORE"
+DEFAULT_SERVER: Final = "127.0.0.1:50090"
+"""Where a server is reached unless another address is named."""
 CHUNK_ATTEMPTS: Final = 10
 """How often a chunk is tried: also workers that die, for reasons not its own, count."""
 

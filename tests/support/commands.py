@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "experiments.cli")
-_DECIDING = ("PAGESIM_STORE", "PAGESIM_DATABASE", "PAGESIM_MESH", "PYTHONUNBUFFERED")
+_DECIDING = (
+    "PAGESIM_STORE",
+    "PAGESIM_DATABASE",
+    "PAGESIM_MESH",
+    "PAGESIM_SERVER",
+    "PYTHONUNBUFFERED",
+)
 _SAFETY_NET_SECONDS = 300.0
 
 

@@ -15,10 +15,12 @@ import psutil
 
 from experiments.queue.schema import ChunkState
 from experiments.register.states import ExperimentState
-from experiments.server.programs import CONTROLLER, WORKER
+from experiments.server.programs import CONTROLLER, DOORS, WORKER
 from experiments.server.settings import ServerSettings, Tables, open_tables
 from experiments.server.steps import MEASURE, PLAN
 from experiments.spec import load_spec
+from mesh.call.addresses import Address
+from mesh.host.ports import ReservedPort
 from tests.support.commands import COMMAND, environment
 from tests.support.facts.upkeep import own_database
 from tests.support.mesh.processes import descendants, wait_gone
@@ -52,6 +54,7 @@ class Served:
     """A server under test."""
 
     settings: ServerSettings
+    address: str
     tables: Tables
     process: subprocess.Popen[bytes]
 
@@ -113,19 +116,22 @@ def serve(
 ) -> Iterator[Served]:
     """Run `pagesim server`, and check that nothing is left of it."""
     command = (*COMMAND, "server", "--runs", settings.runs, "--segments", settings.segments)
-    process = subprocess.Popen(
-        [*map(str, command)], env=environment({**settings.environment, **extra})
-    )
-    try:
-        with open_tables(settings) as tables:
-            yield Served(settings, tables, process)
-    finally:
-        started = {process.pid}
-        if process.poll() is None:
-            started |= descendants(process.pid)
-            process.send_signal(signal.SIGTERM)
-        process.wait()
-        assert wait_gone(started) == set()
+    with ReservedPort(Address("127.0.0.1", 0), field="--address") as port:
+        address = str(port.address)
+        process = subprocess.Popen(
+            [*map(str, command), "--address", address],
+            env=environment({**settings.environment, **extra}),
+        )
+        try:
+            with open_tables(settings) as tables:
+                yield Served(settings, address, tables, process)
+        finally:
+            started = {process.pid}
+            if process.poll() is None:
+                started |= descendants(process.pid)
+                process.send_signal(signal.SIGTERM)
+            process.wait()
+            assert wait_gone(started) == set()
 
 
 @contextmanager
@@ -146,6 +152,7 @@ STEP_THAT_PLANS = "step that plans"
 VICTIMS: dict[str, Callable[[Sequence[str]], bool]] = {
     STEP_THAT_PLANS: lambda command: command[2:4] == ["experiments.server", PLAN],
     "controller": lambda command: command[2:4] == ["experiments.server", CONTROLLER],
+    "doors": lambda command: command[2:4] == ["experiments.server", DOORS],
     "step that measures": lambda command: command[2:4] == ["experiments.server", MEASURE],
     "worker": lambda command: command[2:4] == ["experiments.server", WORKER],
     "host": lambda command: command[2:3] == ["mesh"],

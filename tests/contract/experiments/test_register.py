@@ -157,6 +157,24 @@ def test_an_experiment_is_untold_until_its_owners_were_told_of_its_state(
     assert not is_untold(ExperimentState.SUBMITTED)
 
 
+def test_experiments_are_found_a_few_at_a_time(
+    register: ExperimentRegister, clock: Clock
+) -> None:
+    own = sorted(f"page-{uuid4().hex}" for _ in range(5))
+    for experiment_id in own:  # two at each moment
+        register.submit(experiment_id, SPEC, "growth")
+        clock.now += own.index(experiment_id) % 2
+    every = [one.experiment_id for one in register.find([*ExperimentState])]
+    found = [one.experiment_id for one in register.find([*ExperimentState], most=2)]
+    while more := register.find([*ExperimentState], after=found[-1], most=2):
+        assert len(more) <= 2
+        found += [one.experiment_id for one in more]
+    assert found == every
+    assert set(own) <= set(found)
+    with pytest.raises(ExperimentNotFound):
+        register.find([*ExperimentState], after="nowhere")
+
+
 def test_each_attempt_at_a_step_is_kept_and_one_whose_process_died_is_ended_by_the_next(
     register: ExperimentRegister, own_id: str, clock: Clock
 ) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +18,7 @@ from experiments.server.programs import WORKER
 from experiments.server.settings import ServerSettings
 from experiments.server.steps import MEASURE, PLAN, TELL
 from services.page.inputs import BLOCKED_GENRES
-from tests.support.commands import check_pagesim
+from tests.support.commands import check_pagesim, invoke_pagesim, start_pagesim
 from tests.support.experiment_server import (
     EXPERIMENT,
     LOOK_SECONDS,
@@ -36,7 +39,6 @@ from timetravel.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from experiments.register.register import Experiment
 
@@ -133,6 +135,7 @@ def test_whatever_is_killed_an_experiment_ends_by_itself_with_the_same_bytes(
     assert died.count(MEASURE) >= 1
 
 
+@pytest.mark.long
 def test_a_paused_experiment_begins_no_page_and_goes_on_to_the_same_bytes(
     served: Served, undisturbed: dict[str, bytes]
 ) -> None:
@@ -261,3 +264,29 @@ def test_experiments_share_the_stacks_fairly_and_a_small_one_passes_large_ones(
             time.sleep(LOOK_SECONDS)
         rates = [last - first for first, last in zip(before, after, strict=True)]
         assert min(rates) >= 0.8 * max(rates), (before, after)
+
+
+def test_an_experiment_is_submitted_and_watched_by_command_though_the_doors_are_killed(
+    served: Served, tmp_path: Path
+) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text(EXPERIMENT)
+    server = ("--server", served.address)
+    while (submitted := invoke_pagesim("experiment", "submit", path, *server)).exit_code:
+        assert "No server answers" in submitted.messages  # it starts
+        time.sleep(LOOK_SECONDS)
+    experiment_id = submitted.output.strip()
+    watching = start_pagesim("experiment", "watch", experiment_id, "--json", *server)
+    assert watching.stdout is not None
+    first = watching.stdout.readline()
+    (doors,) = served.find_processes(VICTIMS["doors"])
+    doors.kill()
+    output, messages = watching.communicate()
+    assert watching.returncode == 0, messages
+    told = [json.loads(line) for line in (first, *output.splitlines())]
+    assert {one["experiment_id"] for one in told} == {experiment_id}
+    last = told[-1]
+    assert (last["state"], last["owner"]) == ("finished", getpass.getuser())
+    assert last["tried"] == last["pages"] == sum(one["pages"] for one in last["partitions"])
+    assert "trial" in Path(last["report"]).read_text()
+    assert len(told) > 3

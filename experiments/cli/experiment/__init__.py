@@ -1,0 +1,1 @@
+"""pagesim experiment: experiments on a server."""

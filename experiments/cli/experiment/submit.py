@@ -1,0 +1,48 @@
+"""pagesim experiment submit."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+
+import click
+
+from experiments.cli.experiment.choice import open_server, server_option
+from experiments.cli.experiment.documents import describe_status
+from experiments.cli.experiment.watch import follow
+from experiments.cli.terminal import console, json_option, print_json
+from experiments.spec.loading import read_file
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="EXPERIMENT.yaml")
+@click.option(
+    "--owner", metavar="NAME", help="Who submits it; the name of your login if left out."
+)
+@click.option("--watch", is_flag=True, help="Follow it to its end, as `watch` does.")
+@server_option
+@json_option
+def submit(file: Path, owner: str | None, server: str, *, watch: bool, as_json: bool) -> None:
+    """Submit an experiment to a server, and print its id.
+
+    A file with a mistake is refused before anything starts, with every mistake in it.
+    """
+    text = read_file(file)
+    with open_server(server) as client:
+        status = client.submit(text, str(file), owner or _read_login())
+        if not watch:
+            if as_json:
+                print_json(describe_status(status))
+            else:
+                sys.stdout.write(f"{status.experiment_id}\n")
+            return
+        console.print(f"Submitted as {status.experiment_id}.")
+        follow(client, status.experiment_id, as_json=as_json)
+
+
+def _read_login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a number without an entry in /etc/passwd
+        raise click.UsageError("Nobody knows who you are. Give --owner NAME.") from None
