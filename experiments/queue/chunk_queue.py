@@ -8,6 +8,7 @@ nothing. A chunk that has failed as often as it may is a dead letter, until it i
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -321,19 +322,24 @@ class ChunkQueue:
             .group_by(chunk.c.partition, chunk.c.state)
             .order_by(chunk.c.partition)
         )
+        made = sa.select(chunk.c.partition, chunk.c.result).where(
+            chunk.c.run_id == self._run_id, chunk.c.state == ChunkState.DONE
+        )
+        failures: Counter[str] = Counter()
         with reading(self._engine) as connection:
             rows = connection.execute(counted).all()
+            for partition, result in connection.execute(made):
+                failures[partition] += sum(result.values())
         told = []
         for partition, own in groupby(rows, key=lambda row: row.partition):
             states = {ChunkState(state): (count, int(pages)) for _, state, count, pages in own}
-            failures = (sum(one.failures.values()) for one in self.done(partition))
             told.append(
                 PartitionProgress(
                     partition,
                     {state: count for state, (count, _) in states.items()},
                     sum(pages for _, pages in states.values()),
                     states.get(ChunkState.DONE, (0, 0))[1],
-                    sum(failures),
+                    failures[partition],
                 )
             )
         return told
