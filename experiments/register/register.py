@@ -208,6 +208,36 @@ class ExperimentRegister:
                 field="experiment_id",
             )
 
+    def extend(self, experiment_id: str, spec: ExperimentSpec) -> None:
+        """Let an experiment that is over be planned again, as it is described now.
+
+        Raises:
+            ExperimentNotFound: There is none of that id.
+            WrongExperimentState: It is neither finished nor failed.
+        """
+        columns, target = schema.experiment.c, ExperimentState.PLANNING
+        over = (ExperimentState.FINISHED, ExperimentState.FAILED)
+        changed = (
+            schema.experiment.update()
+            .where(columns.experiment_id == experiment_id, columns.state.in_(over))
+            .values(
+                document=spec.to_document(),
+                state=target,
+                reason="",
+                changed_at=self._now(),
+                told="",
+            )
+        )
+        with changing(self._engine) as connection:
+            if connection.execute(changed).rowcount:
+                return
+        raise WrongExperimentState(
+            f"Experiment {experiment_id} is {self.get(experiment_id).state}: it cannot be "
+            "extended.",
+            remedy="Only one that is failed or finished can.",
+            field="experiment_id",
+        )
+
     def find_untold(self, states: Collection[ExperimentState]) -> Sequence[Experiment]:
         """Return the experiments in some states of which their owners were not told."""
         return [one for one in self.find(states) if one.told != one.state]

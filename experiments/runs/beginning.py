@@ -3,6 +3,9 @@
 What decides the pages is fixed when a run is planned: the experiment, the snapshot, the page
 requests, and how they are cut into chunks. `run.json` is written last; a directory without it
 holds no run yet, and is planned anew. Whoever makes a run holds a lock on its directory.
+
+A run may be given more variants later, even when it is finished: they get the same requests,
+and what there is of the others stays.
 """
 
 from __future__ import annotations
@@ -32,12 +35,13 @@ from timetravel.database.engine import SQLITE
 from timetravel.upkeep.copies import CopyKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from experiments.generation.partitions import Slice
     from experiments.spec import ExperimentSpec
+    from timetravel.facts.model import JsonValue
     from timetravel.store import Store
 
 ATTEMPTS: Final = 3
@@ -173,8 +177,13 @@ def _find_begun(
         *(FOLDER, _LOCK_FILE, *_QUEUE_FILES)
     }:
         return None
-    record = _find_unfinished(directory)
-    if record is None or not (directory / FOLDER).is_dir():
+    record = _find_record(directory)
+    is_over = (
+        record is None
+        or not (directory / FOLDER).is_dir()
+        or (record.state is RunState.FINISHED and not adds_variants(record.experiment, spec))
+    )
+    if record is None or is_over:
         raise OutputExists(
             f"{directory} holds something already.",
             remedy="Name another --output, or remove it first.",
@@ -190,24 +199,42 @@ def _find_begun(
     return record
 
 
-def _find_unfinished(directory: Path) -> RunRecord | None:
-    """Return the record of a run that was stopped before it was over; None if there is none."""
+def _find_record(directory: Path) -> RunRecord | None:
     try:
-        record = read_record(directory)
+        return read_record(directory)
     except RunNotFound:
         return None
-    return None if record.state is RunState.FINISHED else record
+
+
+def adds_variants(begun: Mapping[str, JsonValue], asked: ExperimentSpec) -> bool:
+    """Return whether an experiment is one that was begun, with more variants after its own.
+
+    Args:
+        begun: The experiment file of then, as `ExperimentSpec.to_document` gives it.
+        asked: The experiment.
+    """
+    own, more = begun["variants"], asked.to_document()["variants"]
+    assert isinstance(own, list)  # noqa: S101 - the form of the file
+    assert isinstance(more, list)  # noqa: S101
+    is_longer = len(more) > len(own) and more[: len(own)] == own
+    return is_longer and _decides_pages(asked.to_document()) == _decides_pages(begun)
+
+
+def _decides_pages(document: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """Return what of a file decides pages, variants aside."""
+    ignored = _DECIDES_NO_PAGE | {"variants"}
+    return {name: value for name, value in document.items() if name not in ignored}
 
 
 def _find_difference(
     record: RunRecord, spec: ExperimentSpec, store: Store, snapshot: int | None
 ) -> str:
     """Return what decides the pages of a run and is not as it was; empty if all is."""
-    asked, begun = (
-        {name: value for name, value in own.items() if name not in _DECIDES_NO_PAGE}
-        for own in (spec.to_document(), record.experiment)
+    asked, begun = spec.to_document(), record.experiment
+    is_same = asked["variants"] == begun["variants"] and (
+        _decides_pages(asked) == _decides_pages(begun)
     )
-    if asked != begun:
+    if not is_same and not adds_variants(begun, spec):
         return "experiment file"
     if record.store != store.url:
         return f"store, {record.store}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def cancel(experiment_id: str, server: str, *, as_json: bool) -> None:
     """End the experiment ID, and remove the pages that it has made."""
     with open_server(server) as client:
-        _tell(client.cancel(experiment_id), as_json=as_json)
+        tell_state(client.cancel(experiment_id), as_json=as_json)
 
 
 @click.command()
@@ -31,7 +31,7 @@ def cancel(experiment_id: str, server: str, *, as_json: bool) -> None:
 def pause(experiment_id: str, server: str, *, as_json: bool) -> None:
     """Let the experiment ID begin no more chunks of pages; those under way are finished."""
     with open_server(server) as client:
-        _tell(client.pause(experiment_id), as_json=as_json)
+        tell_state(client.pause(experiment_id), as_json=as_json)
 
 
 @click.command()
@@ -44,10 +44,11 @@ def resume(experiment_id: str, server: str, *, as_json: bool) -> None:
     Chunks of a failed one that were tried as often as they may be are tried as often again.
     """
     with open_server(server) as client:
-        _tell(client.resume(experiment_id), as_json=as_json)
+        tell_state(client.resume(experiment_id), as_json=as_json)
 
 
-def _tell(status: ExperimentStatus, *, as_json: bool) -> None:
+def tell_state(status: ExperimentStatus, *, as_json: bool) -> None:
+    """Print how an experiment is."""
     if as_json:
         print_json(describe_status(status))
     else:

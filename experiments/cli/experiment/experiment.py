@@ -19,6 +19,9 @@ COMMANDS = {
     "resume": LazyCommand(
         f"{_ROOM}.change", "resume", "Let an experiment go on that was paused, or failed."
     ),
+    "extend": LazyCommand(
+        f"{_ROOM}.submit", "extend", "Give an experiment that is over more variants."
+    ),
     "history": LazyCommand(
         f"{_ROOM}.look", "history", "Show every attempt at the steps of an experiment."
     ),

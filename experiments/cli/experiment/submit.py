@@ -1,4 +1,4 @@
-"""pagesim experiment submit."""
+"""pagesim experiment submit, extend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from experiments.cli.experiment.choice import open_server, server_option
+from experiments.cli.experiment.change import tell_state
+from experiments.cli.experiment.choice import id_argument, open_server, server_option
 from experiments.cli.experiment.documents import describe_status
 from experiments.cli.experiment.watch import follow
 from experiments.cli.terminal import console, json_option, print_json
@@ -39,6 +40,20 @@ def submit(file: Path, owner: str | None, server: str, *, watch: bool, as_json: 
             return
         console.print(f"Submitted as {status.experiment_id}.")
         follow(client, status.experiment_id, as_json=as_json)
+
+
+@click.command()
+@id_argument
+@click.argument("file", type=click.Path(path_type=Path), metavar="EXPERIMENT.yaml")
+@server_option
+@json_option
+def extend(experiment_id: str, file: Path, server: str, *, as_json: bool) -> None:
+    """Give the experiment ID, which is over, the further variants of its file.
+
+    They are made for the same members and moments; what there is of the others stays.
+    """
+    with open_server(server) as client:
+        tell_state(client.extend(experiment_id, read_file(file), str(file)), as_json=as_json)
 
 
 def _read_login() -> str:

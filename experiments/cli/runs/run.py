@@ -37,7 +37,8 @@ from experiments.runs.runner import run_experiment
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIRECTORY",
     help="Directory of the run; runs/NAME-TIME if left out. Must be empty, not exist, or hold "
-    "the same run, stopped before it was over: then it goes on.",
+    "the same run, stopped before it was over: then it goes on. A run may be given further "
+    "variants so, too, even when it is finished: only these are made.",
 )
 @click.option(
     "--snapshot",

@@ -8,6 +8,7 @@ from experiments.errors import InvalidRequest, WrongExperimentState
 from experiments.notifications import open_channels
 from experiments.queue.schema import ChunkState
 from experiments.register.states import ExperimentState
+from experiments.runs.beginning import adds_variants
 from experiments.scope.known_names import read_known_names
 from experiments.server.doors.status import (
     ExperimentHistory,
@@ -174,6 +175,33 @@ class Administration:
             remedy="Only one that is failed or paused can.",
             field="experiment_id",
         )
+
+    def extend(self, experiment_id: str, text: bytes, name: str) -> ExperimentStatus:
+        """Give an experiment more variants; what is made of the others stays.
+
+        Args:
+            experiment_id: Which one.
+            text: The bytes of its file, with further variants after those that it had.
+            name: What messages call the file.
+
+        Raises:
+            ExperimentNotFound: There is none of that id.
+            InvalidSpec: The file describes no experiment; every mistake is named.
+            WrongExperimentState: It is neither finished nor failed, or the file is that of
+                another experiment.
+        """
+        found = self._tables.register.get(experiment_id)
+        spec = read_spec(text, name, names=self._read_names())
+        if not adds_variants(found.document, spec):
+            raise WrongExperimentState(
+                f"{name} is not the file of {experiment_id} with further variants.",
+                remedy="Append variants to the file as it was submitted; besides, only owners, "
+                "texts and limits may change.",
+                field="file",
+            )
+        self._tables.open_queue(experiment_id).post_again()
+        self._tables.register.extend(experiment_id, spec)
+        return self.get(experiment_id)
 
     def read_history(self, experiment_id: str) -> ExperimentHistory:
         """Return what was tried for an experiment.

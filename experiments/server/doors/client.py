@@ -84,14 +84,31 @@ class ExperimentClient:
         request = experiments_pb2.SubmitExperimentRequest(
             file=experiments_pb2.ExperimentFile(text=text, name=name), owner=owner
         )
-        try:
-            with self._own_errors():
-                answer = self._stub.SubmitExperiment(request, timeout=_CALL_SECONDS)
-        except InvalidSpec:
-            # The message of a call is shortened.
-            if mistakes := self.validate(text):
-                raise refuse_located(mistakes, name) from None
-            raise
+        with self._whole_mistakes(text, name), self._own_errors():
+            answer = self._stub.SubmitExperiment(request, timeout=_CALL_SECONDS)
+        return read_status(answer.experiment)
+
+    def extend(self, experiment_id: str, text: bytes, name: str) -> ExperimentStatus:
+        """Give an experiment more variants.
+
+        Args:
+            experiment_id: Which one.
+            text: The bytes of its file, with further variants.
+            name: What messages call the file.
+
+        Raises:
+            ExperimentNotFound: There is none of that id.
+            InvalidSpec: The file describes no experiment; every mistake is named.
+            WrongExperimentState: It is neither finished nor failed, or the file is that of
+                another experiment.
+            ServerUnreachable: No server answers.
+        """
+        request = experiments_pb2.ExtendExperimentRequest(
+            experiment_id=experiment_id,
+            file=experiments_pb2.ExperimentFile(text=text, name=name),
+        )
+        with self._whole_mistakes(text, name), self._own_errors():
+            answer = self._stub.ExtendExperiment(request, timeout=_CALL_SECONDS)
         return read_status(answer.experiment)
 
     def get(self, experiment_id: str) -> ExperimentStatus:
@@ -223,6 +240,16 @@ class ExperimentClient:
                 raise self._explain(error) from error
         finally:
             following.cancel()
+
+    @contextmanager
+    def _whole_mistakes(self, text: bytes, name: str) -> Iterator[None]:
+        """Refuse a file with all its mistakes: the message of a call is shortened."""
+        try:
+            yield
+        except InvalidSpec:
+            if mistakes := self.validate(text):
+                raise refuse_located(mistakes, name) from None
+            raise
 
     @contextmanager
     def _own_errors(self) -> Iterator[None]:

@@ -133,6 +133,16 @@ class ExperimentServicer(experiments_pb2_grpc.ExperimentServiceServicer):
         status = self._administration.resume(request.experiment_id)
         return experiments_pb2.ResumeExperimentResponse(experiment=write_status(status))
 
+    def ExtendExperiment(
+        self, request: experiments_pb2.ExtendExperimentRequest, context: grpc.ServicerContext
+    ) -> experiments_pb2.ExtendExperimentResponse:
+        """Give an experiment more variants."""
+        del context
+        status = self._administration.extend(
+            request.experiment_id, request.file.text, request.file.name or _FILE_NAME
+        )
+        return experiments_pb2.ExtendExperimentResponse(experiment=write_status(status))
+
     def GetHistory(
         self, request: experiments_pb2.GetHistoryRequest, context: grpc.ServicerContext
     ) -> experiments_pb2.GetHistoryResponse:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from core.moments import parse_moment
 from services.page.inputs import BLOCKED_GENRES
@@ -391,3 +392,25 @@ def test_a_member_who_is_erased_while_a_run_is_under_way_is_in_none_of_its_files
     # What was measured before the erasure is measured again without its pages.
     again = check_invoked("metrics", run, "--store", f"sqlite:///{store}", "--json").document
     assert json.loads(output)["metrics"] == again["metrics"]
+
+
+@pytest.mark.long
+def test_a_finished_run_that_is_given_more_variants_makes_only_what_is_new(
+    finished: Path, lived_store: str, tmp_path: Path
+) -> None:
+    run, experiment = tmp_path / "run", tmp_path / "experiment.yaml"
+    command = ("run", experiment, "--store", lived_store, "--output", run)
+    document = yaml.safe_load(EXPERIMENT + OTHER_VARIANTS)
+    variants = document["variants"]
+    experiment.write_text(yaml.safe_dump({**document, "variants": variants[:2]}))
+    check_pagesim(*command)
+    kept = {path: path.stat().st_mtime_ns for path in run.glob("pages/**/*.parquet")}
+    experiment.write_text(yaml.safe_dump(document))
+    check_pagesim(*command)
+    names = [variant["name"] for variant in variants]
+    assert page_files(run, names) == page_files(finished, names)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(list(run.glob("pages/**/*.parquet"))) > len(kept)
+    for name in ("metrics.parquet", "metrics_normalised.parquet", "page_metrics.parquet"):
+        made, at_once = run / "results" / name, finished / "results" / name
+        assert made.read_bytes() == at_once.read_bytes()

@@ -18,7 +18,12 @@ from experiments.server.programs import WORKER
 from experiments.server.settings import ServerSettings
 from experiments.server.steps import MEASURE, PLAN, TELL
 from services.page.inputs import BLOCKED_GENRES
-from tests.support.commands import check_pagesim, invoke_pagesim, start_pagesim
+from tests.support.commands import (
+    check_invoked,
+    check_pagesim,
+    invoke_pagesim,
+    start_pagesim,
+)
 from tests.support.experiment_server import (
     EXPERIMENT,
     LOOK_SECONDS,
@@ -151,6 +156,25 @@ def test_a_paused_experiment_begins_no_page_and_goes_on_to_the_same_bytes(
     assert served.count_done(experiment_id) == done
     served.tables.register.move(experiment_id, ExperimentState.RUNNING)
     assert made_in(served.finish(experiment_id)) == undisturbed
+
+
+@pytest.mark.long
+def test_an_experiment_that_is_given_more_variants_makes_only_what_is_new(
+    served: Served, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    *_, last = EXPERIMENT.splitlines(keepends=True)
+    experiment_id = served.submit(EXPERIMENT.replace(last, "  - {name: again}\n"))
+    run = served.finish(experiment_id)
+    kept = {path: path.stat().st_mtime_ns for path in run.glob("pages/**/*.parquet")}
+    path = tmp_path / "experiment.yaml"
+    path.write_text(EXPERIMENT.replace(last, f"  - {{name: again}}\n{last}"))
+    check_invoked("experiment", "extend", experiment_id, path, "--server", served.address)
+    made = made_in(served.finish(experiment_id))
+    for name, content in undisturbed.items():
+        if "variant=" in name or name.startswith("requests"):
+            assert made[name] == content
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert len(list(run.glob("pages/**/*.parquet"))) == len(kept) * 3 / 2
 
 
 PHASES: dict[str, Callable[[Served, Experiment], bool]] = {

@@ -18,7 +18,7 @@ from experiments.runs.beginning import QUEUE_FILE, HeldRun, begin_run
 from experiments.runs.purge import purge_results
 from experiments.runs.requests import FOLDER, find_profiles
 from experiments.runs.run_record import RECORD_FILE, RunState, write_record
-from experiments.spec import ExperimentSpec, load_spec
+from experiments.spec import ExperimentSpec, Variant, load_spec
 from timetravel.store import Store
 
 if TYPE_CHECKING:
@@ -111,6 +111,26 @@ def test_what_another_experiment_has_left_stays(
     ):
         write_record(tmp_path / "run", replace(record, **changed))
         with pytest.raises(OutputExists, match=told), begin(spec, snapshot=None):
+            pass
+
+
+@pytest.mark.parametrize("state", [RunState.RUNNING, RunState.FINISHED])
+def test_a_run_goes_on_with_more_variants_and_the_same_pages(
+    begin: Begin, spec: ExperimentSpec, tmp_path: Path, state: RunState
+) -> None:
+    with begin(spec, snapshot=None) as (begun, _):
+        first = begun
+    write_record(tmp_path / "run", replace(first.record, state=state))
+    more = replace(spec, variants=(*spec.variants, Variant("new", "", {"dedup": {}})))
+    with begin(more, snapshot=None) as (begun, _):
+        assert begun.record.spec == more
+        assert begun.record.state is RunState.RUNNING
+        assert find_profiles(begun.slices).tolist() == find_profiles(first.slices).tolist()
+    write_record(tmp_path / "run", replace(first.record, state=state))
+    told = "another experiment file" if state is RunState.RUNNING else "something already"
+    for variants in (more.variants[:0:-1], (spec.variants[0], more.variants[-1])):
+        other = replace(spec, variants=variants)
+        with pytest.raises(OutputExists, match=told), begin(other, snapshot=None):
             pass
 
 

@@ -302,6 +302,34 @@ def test_an_experiment_that_failed_while_it_was_planned_is_planned_again(
     assert served.client.resume(experiment_id).state is ExperimentState.PLANNING
 
 
+def test_an_experiment_that_is_over_is_given_more_variants_and_planned_again(
+    served: ServedExperiments,
+) -> None:
+    experiment_id = served.submit()
+    new = b", {name: new, configuration: {dedup: {policy: row}}}]"
+    more = EXPERIMENT.rstrip().removesuffix(b"]") + new
+    with pytest.raises(WrongExperimentState, match="is submitted: it cannot be extended"):
+        served.client.extend(experiment_id, more, "trial.yaml")
+    for state in (
+        ExperimentState.PLANNING,
+        ExperimentState.RUNNING,
+        ExperimentState.FINISHED,
+    ):
+        served.tables.register.move(experiment_id, state)
+    served.tables.register.note_told(experiment_id, ExperimentState.FINISHED)
+    for other in (EXPERIMENT, more.replace(b"seed: ", b"seed: 1")):
+        with pytest.raises(WrongExperimentState, match="with further variants"):
+            served.client.extend(experiment_id, other, "trial.yaml")
+    with pytest.raises(InvalidSpec, match="seed"):
+        served.client.extend(experiment_id, THREE_MISTAKES, "trial.yaml")
+    assert served.client.extend(experiment_id, more, "trial.yaml").state is (
+        ExperimentState.PLANNING
+    )
+    found = served.tables.register.get(experiment_id)
+    assert [one.name for one in found.spec.variants][-1] == "new"
+    assert found.told == ""
+
+
 def test_the_history_has_every_attempt(served: ServedExperiments) -> None:
     experiment_id = served.submit()
     served.plan(experiment_id)

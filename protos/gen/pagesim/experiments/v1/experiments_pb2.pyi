@@ -775,6 +775,58 @@ class ResumeExperimentResponse(_message.Message):
 Global___ResumeExperimentResponse: _TypeAlias = ResumeExperimentResponse  # noqa: Y015
 
 @_typing.final
+class ExtendExperimentRequest(_message.Message):
+    """Extends an experiment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Its id."""
+    @_builtins.property
+    def file(self) -> Global___ExperimentFile:
+        """Its file, with further variants after those that it had."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        file: Global___ExperimentFile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendExperimentRequest: _TypeAlias = ExtendExperimentRequest  # noqa: Y015
+
+@_typing.final
+class ExtendExperimentResponse(_message.Message):
+    """The experiment goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def experiment(self) -> Global___Experiment:
+        """As it is."""
+
+    def __init__(
+        self,
+        *,
+        experiment: Global___Experiment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendExperimentResponse: _TypeAlias = ExtendExperimentResponse  # noqa: Y015
+
+@_typing.final
 class GetHistoryRequest(_message.Message):
     """Asks for the history of an experiment."""
 

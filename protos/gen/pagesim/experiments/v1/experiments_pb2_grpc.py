@@ -75,6 +75,11 @@ class ExperimentServiceStub:
                 request_serializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ResumeExperimentRequest.SerializeToString,
                 response_deserializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ResumeExperimentResponse.FromString,
                 _registered_method=True)
+        self.ExtendExperiment = channel.unary_unary(
+                '/pagesim.experiments.v1.ExperimentService/ExtendExperiment',
+                request_serializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ExtendExperimentRequest.SerializeToString,
+                response_deserializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ExtendExperimentResponse.FromString,
+                _registered_method=True)
         self.GetHistory = channel.unary_unary(
                 '/pagesim.experiments.v1.ExperimentService/GetHistory',
                 request_serializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.GetHistoryRequest.SerializeToString,
@@ -144,6 +149,15 @@ class ExperimentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExtendExperiment(self, request, context):
+        """Gives a finished or failed experiment more variants, and lets it go on: what
+        is made of the others stays. A file that differs otherwise is
+        FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetHistory(self, request, context):
         """Tells every attempt at a step of an experiment, and the newest attempts at
         chunks that failed.
@@ -194,6 +208,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.ResumeExperiment,
                     request_deserializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ResumeExperimentRequest.FromString,
                     response_serializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ResumeExperimentResponse.SerializeToString,
+            ),
+            'ExtendExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendExperiment,
+                    request_deserializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ExtendExperimentRequest.FromString,
+                    response_serializer=pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ExtendExperimentResponse.SerializeToString,
             ),
             'GetHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.GetHistory,
@@ -418,6 +437,33 @@ class ExperimentService:
             '/pagesim.experiments.v1.ExperimentService/ResumeExperiment',
             pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ResumeExperimentRequest.SerializeToString,
             pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ResumeExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pagesim.experiments.v1.ExperimentService/ExtendExperiment',
+            pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ExtendExperimentRequest.SerializeToString,
+            pagesim_dot_experiments_dot_v1_dot_experiments__pb2.ExtendExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

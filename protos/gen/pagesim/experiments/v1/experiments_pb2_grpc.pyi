@@ -53,6 +53,11 @@ class ExperimentServiceStub:
     """Lets a paused or failed experiment go on where it was. Chunks of a failed one
     that were tried as often as they may be are tried as often again.
     """
+    ExtendExperiment: _grpc.UnaryUnaryMultiCallable[_experiments_pb2.ExtendExperimentRequest, _experiments_pb2.ExtendExperimentResponse]
+    """Gives a finished or failed experiment more variants, and lets it go on: what
+    is made of the others stays. A file that differs otherwise is
+    FAILED_PRECONDITION.
+    """
     GetHistory: _grpc.UnaryUnaryMultiCallable[_experiments_pb2.GetHistoryRequest, _experiments_pb2.GetHistoryResponse]
     """Tells every attempt at a step of an experiment, and the newest attempts at
     chunks that failed.
@@ -82,6 +87,11 @@ class ExperimentServiceAsyncStub(ExperimentServiceStub):
     ResumeExperiment: _aio.UnaryUnaryMultiCallable[_experiments_pb2.ResumeExperimentRequest, _experiments_pb2.ResumeExperimentResponse]  # type: ignore[assignment]
     """Lets a paused or failed experiment go on where it was. Chunks of a failed one
     that were tried as often as they may be are tried as often again.
+    """
+    ExtendExperiment: _aio.UnaryUnaryMultiCallable[_experiments_pb2.ExtendExperimentRequest, _experiments_pb2.ExtendExperimentResponse]  # type: ignore[assignment]
+    """Gives a finished or failed experiment more variants, and lets it go on: what
+    is made of the others stays. A file that differs otherwise is
+    FAILED_PRECONDITION.
     """
     GetHistory: _aio.UnaryUnaryMultiCallable[_experiments_pb2.GetHistoryRequest, _experiments_pb2.GetHistoryResponse]  # type: ignore[assignment]
     """Tells every attempt at a step of an experiment, and the newest attempts at
@@ -157,6 +167,17 @@ class ExperimentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_experiments_pb2.ResumeExperimentResponse, _abc.Awaitable[_experiments_pb2.ResumeExperimentResponse]]:
         """Lets a paused or failed experiment go on where it was. Chunks of a failed one
         that were tried as often as they may be are tried as often again.
+        """
+
+    @_abc_1.abstractmethod
+    def ExtendExperiment(
+        self,
+        request: _experiments_pb2.ExtendExperimentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_experiments_pb2.ExtendExperimentResponse, _abc.Awaitable[_experiments_pb2.ExtendExperimentResponse]]:
+        """Gives a finished or failed experiment more variants, and lets it go on: what
+        is made of the others stays. A file that differs otherwise is
+        FAILED_PRECONDITION.
         """
 
     @_abc_1.abstractmethod
