@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--experiment", default="")
     given = parser.parse_args()
     configure_logs()
-    settings = ServerSettings.from_environment(given.runs, given.segments)
+    settings = ServerSettings.take_from(os.environ, given.runs, given.segments)
     try:
         sys.exit(_run(given, settings))
     except PagesimError as error:

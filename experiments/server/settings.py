@@ -15,7 +15,7 @@ from experiments.register.register import ExperimentRegister, open_register_data
 from timetravel.database.engine import parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, MutableMapping
     from pathlib import Path
 
     import sqlalchemy as sa
@@ -56,9 +56,15 @@ class ServerSettings:
         return {DATABASE_VARIABLE: self.database_url, STORE_VARIABLE: self.store_url}
 
     @classmethod
-    def from_environment(cls, runs: Path, segments: Path) -> ServerSettings:
-        """Return the settings of a process that was started with `environment`."""
-        return cls(os.environ[DATABASE_VARIABLE], os.environ[STORE_VARIABLE], runs, segments)
+    def take_from(
+        cls, environment: MutableMapping[str, str], runs: Path, segments: Path
+    ) -> ServerSettings:
+        """Return the settings of a process that was started with `environment`.
+
+        They are taken out of it: services that the process starts need no password.
+        """
+        database_url = environment.pop(DATABASE_VARIABLE)
+        return cls(database_url, environment.pop(STORE_VARIABLE), runs, segments)
 
     def find_directory(self, experiment_id: str) -> Path:
         """Return the directory of an experiment's run."""

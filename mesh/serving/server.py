@@ -79,6 +79,22 @@ class Registration:
     needs_context: bool = True
 
 
+class _HealthChecks(health.HealthServicer):
+    """Answers health checks; whoever stops watching holds up nobody.
+
+    The base class takes its lock in the one thread that serves the whole process, while
+    another thread may hold it until that one has sent an answer: neither would ever go on.
+    """
+
+    def _on_close_callback(
+        self, send_response_callback: Callable[..., None], service: str
+    ) -> Callable[[], None]:
+        close = super()._on_close_callback(  # type: ignore[misc]  # the stubs lag behind
+            send_response_callback, service
+        )
+        return lambda: threading.Thread(target=close, name="unwatch", daemon=True).start()
+
+
 class RunningServer:
     """A server that answers calls.
 
@@ -150,7 +166,7 @@ def start(
     names = [registration.full_name for registration in registrations]
     for one in registrations:
         one.add_to_server(server)
-    checks = health.HealthServicer()
+    checks = _HealthChecks()
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection(
         [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server

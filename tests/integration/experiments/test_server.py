@@ -15,7 +15,7 @@ from core.moments import parse_moment
 from experiments.queue.schema import ChunkState
 from experiments.register.states import ExperimentState
 from experiments.server.programs import WORKER
-from experiments.server.settings import ServerSettings
+from experiments.server.settings import DATABASE_VARIABLE, STORE_VARIABLE, ServerSettings
 from experiments.server.steps import MEASURE, PLAN, TELL
 from services.page.inputs import BLOCKED_GENRES
 from tests.support.commands import (
@@ -102,6 +102,9 @@ def test_an_experiment_on_a_server_makes_the_bytes_of_a_run(
     served: Served, undisturbed: dict[str, bytes], webhook: Webhook
 ) -> None:
     experiment_id = served.submit(EXPERIMENT + OWNERS)
+    served.wait_for(experiment_id, lambda _: served.count_done(experiment_id) > 0)
+    (service,) = served.find_processes(VICTIMS["service of the baseline"])
+    assert {DATABASE_VARIABLE, STORE_VARIABLE}.isdisjoint(service.environ())
     run = served.finish(experiment_id)
     assert made_in(run) == undisturbed
     while served.tables.register.get(experiment_id).told != ExperimentState.FINISHED:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mesh.serving import RunningServer
 
 SERVICE = "test.probe.v1.ProbeService"
+PATIENCE_SECONDS = 20.0
 ROOT = Path(__file__).parents[4]
 
 
@@ -122,6 +123,20 @@ def test_many_watch_health_without_keeping_a_thread_each(
         assert threading.active_count() < threads + 40
         for one in watching:
             one.cancel()
+
+
+def test_watchers_of_health_who_leave_while_others_come_hold_up_nobody(
+    start_probe: Callable[..., RunningServer],
+) -> None:
+    path = "/grpc.health.v1.Health/"
+    with grpc.insecure_channel(start_probe().address) as channel:
+        stream: Any = channel.unary_stream
+        ask: Any = channel.unary_unary
+        for _ in range(40):
+            watching = [stream(f"{path}Watch")(b"") for _ in range(20)]
+            for one in watching:
+                one.cancel()
+            assert ask(f"{path}Check")(b"", timeout=PATIENCE_SECONDS) == b"\x08\x01"
 
 
 def test_streams_have_places_of_their_own_and_leave_the_others_free(
