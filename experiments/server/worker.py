@@ -161,8 +161,13 @@ class Worker:
             )
         self._make_way(set(due))
         while len(self._turns) < self._stacks and due:
+            working = {
+                name: self._count(name)
+                for name in due
+                if self._count(name) < self._runs[name].work.spec.limits.concurrent_stacks
+            }
             with self._shares_lock:
-                chosen = self._shares.choose({name: self._count(name) for name in due})
+                chosen = self._shares.choose(working)
             if chosen is None:
                 break
             partition, *others = due.pop(chosen)
