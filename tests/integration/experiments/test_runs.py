@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -390,17 +392,25 @@ def test_a_member_who_is_erased_while_a_run_is_under_way_is_in_none_of_its_files
 ) -> None:
     store = tmp_path / "store.db"
     shutil.copyfile(lived_store.removeprefix("sqlite:///"), store)
+    with closing(sqlite3.connect(store)) as copied:
+        copied.execute("DELETE FROM copy_place")  # runs of the other store keep everybody
+        copied.commit()
     run, experiment = tmp_path / "run", tmp_path / "experiment.yaml"
-    experiment.write_text(EXPERIMENT + OTHER_VARIANTS)
+    document = yaml.safe_load(EXPERIMENT + OTHER_VARIANTS)
+    # The pages of a member who is gone cannot be made.
+    document["limits"] = {**document.get("limits", {}), "page_yield": 0.5}
+    experiment.write_text(yaml.safe_dump(document))
     command = ("run", experiment, "--store", f"sqlite:///{store}", "--output", run, "--json")
     process = start_pagesim(*command)
     while not (made := list(run.glob("pages/**/*.parquet"))):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
     erased = pq.ParquetFile(made[0]).read()["profile_id"][0].as_py()
-    check_pagesim(
+    check_invoked(
         *("db", "erase", erased, "--store", f"sqlite:///{store}", "--reason", "asked for")
     )
+    process.send_signal(signal.SIGCONT)
     output, messages = process.communicate()
     assert process.returncode == 0, messages
     for path in run.rglob("*.parquet"):
