@@ -43,8 +43,13 @@ test: check $(INSTALLED) ## Check everything and run the everyday tests
 	$(BIN)/pytest $(IN_TWO) -m "not long" $(PYTEST_FLAGS)
 
 .PHONY: test-long
-test-long: $(INSTALLED) ## Run what takes long, and the laws with many more examples
-	$(BIN)/pytest $(IN_TWO) -m "long or hypothesis or scaled" --hypothesis-profile long $(PYTEST_FLAGS)
+test-long: test-processes ## Run what takes long, and the laws with many more examples
+	$(BIN)/pytest $(IN_TWO) -m "(hypothesis or scaled) and not long" --hypothesis-profile long \
+		$(PYTEST_FLAGS)
+
+.PHONY: test-processes
+test-processes: $(INSTALLED) ## Run what takes long: processes killed, real data, many sizes
+	$(BIN)/pytest $(IN_TWO) -m "long" --hypothesis-profile long $(PYTEST_FLAGS)
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## Run the tests that start no process
