@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.atomic_files import atomic_file
+from core.moments import format_moment
 from experiments.errors import RunNotFound
 from experiments.metrics.options import MeasuredRun
 from experiments.report.description import RunDescription, VariantDescription, VariantYield
+from experiments.runs.page_yield import find_most_frequent
 from experiments.spec import ExperimentSpec, read_document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from experiments.generation.partitions import Partition
+    from experiments.queue.chunk_queue import DoneChunk
     from timetravel.facts.model import JsonValue
 
 RECORD_FILE = "run.json"
@@ -47,6 +51,22 @@ class PartitionRecord:
     failures: int
     seconds: float
     reason: str = ""
+
+    @classmethod
+    def of(
+        cls, partition: Partition, done: Sequence[DoneChunk], seconds: float
+    ) -> PartitionRecord:
+        """Return the record of a partition all of whose chunks are done."""
+        reasons: Counter[str] = sum((Counter(one.failures) for one in done), Counter())
+        return cls(
+            partition_id=partition.partition_id,
+            variant=partition.variant.name,
+            as_of=format_moment(partition.slice.as_of_micros),
+            pages=sum(one.pages for one in done),
+            failures=reasons.total(),
+            reason=find_most_frequent(reasons)[0],
+            seconds=seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from experiments.runs.beginning import ATTEMPTS, begin_run
 from experiments.runs.chunk_work import PAUSE_SECONDS
 from experiments.runs.measurement import RunMeasurement, write_run_report
 from experiments.runs.page_making import RunWork
-from experiments.runs.page_yield import PageYield, find_most_frequent
+from experiments.runs.page_yield import PageYield
 from experiments.runs.purge import purge_erased_since
 from experiments.runs.requests import find_profiles
 from experiments.runs.run_record import (
@@ -316,17 +316,8 @@ class _Run:
         chunks = self._queue.done(partition.stack_id)
         if len(chunks) < len(partition.slice.chunks) or self.record.has(partition):
             return
-        reasons: Counter[str] = sum((Counter(one.failures) for one in chunks), Counter())
         self.record = self.record.add(
-            PartitionRecord(
-                partition_id=partition.partition_id,
-                variant=partition.variant.name,
-                as_of=format_moment(partition.slice.as_of_micros),
-                pages=sum(one.pages for one in chunks),
-                failures=reasons.total(),
-                reason=find_most_frequent(reasons)[0],
-                seconds=round(seconds, _MILLISECONDS),
-            )
+            PartitionRecord.of(partition, chunks, round(seconds, _MILLISECONDS))
         )
         write_record(self._directory, self.record)
 

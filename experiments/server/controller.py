@@ -62,6 +62,11 @@ class _Step:
     failures: int = 0
     not_before: float = 0.0
 
+    def stop(self) -> None:
+        """End its process, if it has one."""
+        if self.process is not None:
+            self.process.stop(_STOP_SECONDS)
+
 
 class Controller:
     """Bring experiments through their steps.
@@ -98,8 +103,7 @@ class Controller:
         finally:
             self._stop_steps(keep=())
             for step in self._telling.values():
-                if step.process is not None:
-                    step.process.stop(_STOP_SECONDS)
+                step.stop()
 
     def look(self) -> None:
         """Do what is to be done now, if this controller leads."""
@@ -144,8 +148,8 @@ class Controller:
         """Let the step of an experiment run, again after a pause if it has failed."""
         step = self._steps.get(experiment.experiment_id)
         if step is None or step.name != name:
-            if step is not None and step.process is not None:
-                step.process.stop(_STOP_SECONDS)
+            if step is not None:
+                step.stop()
             step = self._steps[experiment.experiment_id] = _Step(name)
         self._drive(experiment, step)
         if step.failures >= STEP_ATTEMPTS:
@@ -198,9 +202,7 @@ class Controller:
         """Let owners be told of the states in which their experiments have come."""
         untold = {one.experiment_id: one for one in self._tables.register.find_untold(TOLD)}
         for experiment_id in [one for one in self._telling if one not in untold]:
-            process = self._telling.pop(experiment_id).process
-            if process is not None:
-                process.stop(_STOP_SECONDS)
+            self._telling.pop(experiment_id).stop()
         for experiment in untold.values():
             step = self._telling.setdefault(experiment.experiment_id, _Step(TELL))
             has_owners = bool(experiment.spec.notifications.owners)
@@ -211,9 +213,7 @@ class Controller:
 
     def _stop_steps(self, keep: list[str] | tuple[str, ...]) -> None:
         for experiment_id in [one for one in self._steps if one not in keep]:
-            process = self._steps.pop(experiment_id).process
-            if process is not None:
-                process.stop(_STOP_SECONDS)
+            self._steps.pop(experiment_id).stop()
 
     def _take_down(self, experiment: Experiment) -> None:
         """Remove what a cancelled experiment has, once no worker holds a chunk of it."""

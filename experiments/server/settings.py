@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from experiments.generation.baseline import STORE_VARIABLE
 from experiments.queue.chunk_queue import ChunkQueue, open_queue_database
 from experiments.register.register import ExperimentRegister, open_register_database
 from timetravel.database.engine import parse_url
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 DATABASE_VARIABLE: Final = "PAGESIM_DATABASE"
-STORE_VARIABLE: Final = "PAGESIM_STORE"
 DEFAULT_SERVER: Final = "127.0.0.1:50090"
 """Where a server is reached unless another address is named."""
 CHUNK_ATTEMPTS: Final = 10
@@ -112,6 +112,10 @@ def read_clock_micros() -> int:
     return time.time_ns() // 1_000
 
 
-def name_process() -> str:
-    """Return what this process is called in the tables: HOST/PID."""
-    return f"{socket.gethostname()}/{os.getpid()}"
+def name_process(process_id: int | None = None) -> str:
+    """Return what a process of this machine is called in the tables: HOST/PID.
+
+    Args:
+        process_id: Of which one; this one if left out.
+    """
+    return f"{socket.gethostname()}/{process_id or os.getpid()}"

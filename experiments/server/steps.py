@@ -6,7 +6,6 @@ A step that is tried again finds what it did before, and goes on from there.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -20,10 +19,10 @@ from experiments.generation.external_ids import write_external_ids
 from experiments.generation.pages import PartitionPath
 from experiments.generation.partitions import plan_partitions
 from experiments.generation.segments import lay_out_facts
+from experiments.queue.schema import ChunkState
 from experiments.register.states import ExperimentState
 from experiments.runs.beginning import hold_run
 from experiments.runs.measurement import RunMeasurement, write_run_report
-from experiments.runs.page_yield import find_most_frequent
 from experiments.runs.purge import purge_erased_since
 from experiments.runs.requests import find_profiles
 from experiments.runs.run_record import PartitionRecord, RunState, write_record
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
     from experiments.generation.partitions import Partition
     from experiments.generation.segments import Advance
-    from experiments.queue.chunk_queue import ChunkQueue, DoneChunk
     from experiments.register.register import Experiment
     from experiments.runs.beginning import HeldRun
     from experiments.server.settings import ServerSettings, Tables
@@ -167,33 +165,19 @@ def _wait_for_pages(
     queue = tables.open_queue(experiment.experiment_id)
     made: dict[str, PartitionRecord] = {}
     while True:
+        done = {one.partition: one.count(ChunkState.DONE) for one in queue.progress()}
         for partition in partitions:
-            if partition.stack_id in made:
-                continue
-            done = queue.done(partition.stack_id)
-            if len(done) == len(partition.slice.chunks):
-                made[partition.stack_id] = _describe(partition, done, queue)
+            name, chunks = partition.stack_id, len(partition.slice.chunks)
+            if name not in made and done.get(name) == chunks:
+                made[name] = PartitionRecord.of(
+                    partition, queue.done(name), queue.measure_seconds(name)
+                )
                 note_made(partition.variant.name, partition.partition_id)
         if len(made) == len(partitions):
             return tuple(made[partition.stack_id] for partition in partitions)
         if tables.register.get(experiment.experiment_id).state not in _MAKING:
             return None
         time.sleep(_LOOK_SECONDS)
-
-
-def _describe(
-    partition: Partition, done: Sequence[DoneChunk], queue: ChunkQueue
-) -> PartitionRecord:
-    reasons: Counter[str] = sum((Counter(one.failures) for one in done), Counter())
-    return PartitionRecord(
-        partition_id=partition.partition_id,
-        variant=partition.variant.name,
-        as_of=format_moment(partition.slice.as_of_micros),
-        pages=sum(one.pages for one in done),
-        failures=reasons.total(),
-        reason=find_most_frequent(reasons)[0],
-        seconds=queue.measure_seconds(partition.stack_id),
-    )
 
 
 @contextmanager

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from experiments.server.settings import name_process
 from mesh.process.child_process import Spawner
 from timetravel.errors import StoreUnavailable
 
@@ -99,8 +99,7 @@ class Supervision:
                 _log.info("process_started", name=kept.program.name)
 
     def _end_if_silent(self, kept: _Kept, process: ChildProcess, heard: dict[str, int]) -> None:
-        name = f"{socket.gethostname()}/{process.process_id}"
-        heard_at = heard.get(name)
+        heard_at = heard.get(name_process(process.process_id))
         if heard_at is None:
             silent = self.monotonic_seconds() - kept.started > START_SECONDS
         else:
@@ -118,6 +117,6 @@ class Supervision:
         _log.warning(
             "process_ended", name=kept.program.name, reason=reason, pause_seconds=pause
         )
-        self.register.forget(f"{socket.gethostname()}/{process.process_id}")
+        self.register.forget(name_process(process.process_id))
         process.stop(0)  # what is left of its group
         kept.process = None

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.moments import parse_moment
+from experiments.generation.baseline import STORE_VARIABLE
 from experiments.queue.schema import ChunkState
 from experiments.register.states import ExperimentState
 from experiments.server.programs import WORKER
-from experiments.server.settings import DATABASE_VARIABLE, STORE_VARIABLE, ServerSettings
+from experiments.server.settings import DATABASE_VARIABLE, ServerSettings
 from experiments.server.steps import MEASURE, PLAN, TELL
 from services.page.inputs import BLOCKED_GENRES
 from tests.support.commands import (
